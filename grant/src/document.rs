@@ -1,0 +1,201 @@
+//! The grant document: everything that a Morph's pod may do, bound to the bytes that may do it.
+//! It travels in a pod annotation; the shim takes args, literal env, limits and paths from here alone.
+
+use crate::Digest;
+use serde::{Deserialize, Serialize};
+
+/// One pod template's grant. Field order is the canonical encoding's order: only append.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Document {
+    /// Version of this shape: [`Document::VERSION`].
+    pub version: u32,
+    /// Whom this grant is for.
+    pub subject: Subject,
+    /// How the first component is run.
+    pub run: RunType,
+    /// The main component first, then its plugs by name.
+    pub components: Vec<Component>,
+    /// Arguments after the program's name (which is the component's name).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Environment whose values stand in the YAML.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<EnvLiteral>,
+    /// Names of variables whose values the kubelet puts into the container (ConfigMap, Secret, field).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_references: Vec<String>,
+    /// Prefixes of `envFrom`: every variable of the container that starts with one of them is passed,
+    /// but for those that containerd and the kubelet set themselves. An empty prefix stands for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_prefixes: Vec<String>,
+    /// Mounts of the container that the shim may use, and for what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
+    /// Set exactly when `run` is [`RunType::Server`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<Http>,
+}
+
+/// Whom a document is for. Not the generation: scaling changes that and must not roll a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Subject {
+    /// The cluster: uid of the namespace `kube-system`.
+    pub cluster: String,
+    /// The Morph's namespace.
+    pub namespace: String,
+    /// The Morph's name.
+    pub name: String,
+    /// The Morph's uid.
+    pub uid: String,
+}
+
+/// How a Morph is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunType {
+    /// `wasi:cli/run` once, to its end.
+    Command,
+    /// `wasi:http` handler, until it is told to stop.
+    Server,
+}
+
+/// One component with its own rights.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Component {
+    /// The Morph's name for the main component, the plug's name for a plug.
+    pub name: String,
+    /// Digest of the OCI manifest.
+    pub manifest: Digest,
+    /// Digest of the component's own bytes (the layer).
+    pub content: Digest,
+    /// What it may do.
+    #[serde(default)]
+    pub grants: Grants,
+    /// What it may use up.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Imports answered by other components.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
+}
+
+/// What a component may do. Absent is denied; absence never widens.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Grants {
+    /// Preopened directories. Empty: `wasi:filesystem/preopens` isn't granted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filesystem: Vec<FilesystemGrant>,
+    /// `wasi:cli/environment`: set when the YAML gives args or env.
+    #[serde(default)]
+    pub environment: bool,
+}
+
+/// One preopened directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FilesystemGrant {
+    /// Name of the volume; its mount stands in [`Document::mounts`].
+    pub volume: String,
+    /// Absolute path by which the guest sees it.
+    pub path: String,
+    /// Whether it may write.
+    pub access: Access,
+}
+
+/// Access to a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Access {
+    /// Reading alone.
+    ReadOnly,
+    /// Reading and writing.
+    ReadWrite,
+}
+
+/// What a component may use up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Limits {
+    /// Linear memory of one instance, in bytes. Absent: the host's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+}
+
+/// An import answered by another component's export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Link {
+    /// The imported interface id.
+    pub interface: String,
+    /// Name of the component that exports it.
+    pub to: String,
+}
+
+/// A literal environment variable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EnvLiteral {
+    /// Its name.
+    pub name: String,
+    /// Its value, word for word (no `$(…)` expansion).
+    pub value: String,
+}
+
+/// A mount of the container that the shim may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Mount {
+    /// Name of the pod's volume.
+    pub volume: String,
+    /// What kind of volume: decides below which directory of the pod its source must lie.
+    pub kind: VolumeKind,
+    /// Where the kubelet mounts it in the container (never a path that the guest sees).
+    pub destination: String,
+    /// Whether the mount is read-only.
+    pub read_only: bool,
+    /// What it is used for.
+    pub used_for: MountUse,
+}
+
+/// Kinds of volume; each has its directory `volumes/<plugin>/<name>` under the kubelet's pod directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VolumeKind {
+    /// `emptyDir`
+    EmptyDir,
+    /// `configMap`
+    ConfigMap,
+    /// `secret`
+    Secret,
+    /// `projected`
+    Projected,
+    /// `downwardAPI`
+    DownwardApi,
+    /// `persistentVolumeClaim`
+    PersistentVolumeClaim,
+}
+
+/// What a mount is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MountUse {
+    /// The root of [`FilesystemGrant`]s.
+    Filesystem,
+}
+
+/// How a server serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Http {
+    /// TCP port, on every address of the pod.
+    pub port: u16,
+    /// How long to go on accepting after SIGTERM, in seconds.
+    pub lame_duck_seconds: u32,
+    /// How long a pod may take to end in all, in seconds (`terminationGracePeriodSeconds`).
+    pub grace_period_seconds: u32,
+}
+
+impl Document {
+    /// The version that this code writes and reads.
+    pub const VERSION: u32 = 1;
+}
