@@ -198,4 +198,103 @@ pub struct Http {
 impl Document {
     /// The version that this code writes and reads.
     pub const VERSION: u32 = 1;
+
+    /// The component that is run.
+    #[must_use]
+    pub fn main(&self) -> Option<&Component> {
+        self.components.first()
+    }
+
+    /// Whether the document agrees with itself.
+    ///
+    /// # Errors
+    /// The first contradiction found, by field.
+    pub fn check(&self) -> Result<(), DocumentError> {
+        if self.version != Self::VERSION {
+            return Err(DocumentError::Version { found: self.version });
+        }
+        if self.components.is_empty() {
+            return Err(DocumentError::NoComponent);
+        }
+        if (self.run == RunType::Server) != self.http.is_some() {
+            return Err(DocumentError::Http);
+        }
+        check_unique("components", self.components.iter().map(|c| c.name.as_str()))?;
+        check_unique("mounts", self.mounts.iter().map(|m| m.volume.as_str()))?;
+        check_unique("mounts", self.mounts.iter().map(|m| m.destination.as_str()))?;
+        for component in &self.components {
+            check_unique("grants.filesystem", component.grants.filesystem.iter().map(|g| g.path.as_str()))?;
+            for grant in &component.grants.filesystem {
+                self.check_filesystem(grant)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_filesystem(&self, grant: &FilesystemGrant) -> Result<(), DocumentError> {
+        let mount = self.mounts.iter().find(|m| m.volume == grant.volume);
+        let mount = mount.ok_or_else(|| DocumentError::NoMount { volume: grant.volume.clone() })?;
+        if mount.read_only && grant.access == Access::ReadWrite {
+            return Err(DocumentError::ReadOnlyMount { volume: grant.volume.clone() });
+        }
+        let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+        if grant.path != "/" && !grant.path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain)) {
+            return Err(DocumentError::Path { path: grant.path.clone() });
+        }
+        Ok(())
+    }
+}
+
+fn check_unique<'a>(list: &'static str, names: impl Iterator<Item = &'a str>) -> Result<(), DocumentError> {
+    let mut seen = std::collections::BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(DocumentError::Twice { list, name: name.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// How a document contradicts itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentError {
+    /// Written by a newer operator.
+    #[error("version {found} is not {ours}; operator and shim must be of one version",
+        ours = Document::VERSION)]
+    Version {
+        /// What stood there.
+        found: u32,
+    },
+    /// Nothing to run.
+    #[error("components is empty")]
+    NoComponent,
+    /// A server without a port, or a command with one.
+    #[error("http must be set for a Server and for nothing else")]
+    Http,
+    /// A name that must be unique isn't.
+    #[error("{list}: \"{name}\" stands there twice")]
+    Twice {
+        /// The list.
+        list: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A grant without its mount.
+    #[error("grants.filesystem: volume \"{volume}\" has no mount")]
+    NoMount {
+        /// The volume.
+        volume: String,
+    },
+    /// Write access through a read-only mount.
+    #[error("grants.filesystem: volume \"{volume}\" is mounted read-only and granted ReadWrite")]
+    ReadOnlyMount {
+        /// The volume.
+        volume: String,
+    },
+    /// A guest path that isn't absolute and plain.
+    #[error("grants.filesystem: path \"{path}\" is not absolute and free of \".\", \"..\" and \"//\"")]
+    Path {
+        /// The path.
+        path: String,
+    },
 }

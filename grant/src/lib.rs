@@ -1,11 +1,16 @@
 //! What each component of a Morph may do: the grant document, its envelope and the import check.
 //! No I/O, no Kubernetes client, no wasmtime.
 
+mod check;
 mod digest;
 mod document;
+mod envelope;
+pub mod interfaces;
 
+pub use check::{Answer, Answered, check, check_one};
 pub use digest::{Digest, DigestError};
 pub use document::{
-    Access, Component, Document, EnvLiteral, FilesystemGrant, Grants, Http, Limits, Link, Mount, MountUse,
-    RunType, Subject, VolumeKind,
+    Access, Component, Document, DocumentError, EnvLiteral, FilesystemGrant, Grants, Http, Limits, Link, Mount,
+    MountUse, RunType, Subject, VolumeKind,
 };
+pub use envelope::{ANNOTATION, ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, open, seal};
