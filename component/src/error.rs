@@ -1,0 +1,106 @@
+//! Why bytes are no component that can run as a Morph; each reason is its own variant.
+
+use crate::{InterfaceId, Kind};
+
+/// What is wrong with a component.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// More bytes than anything here takes.
+    #[error("the component has {size_bytes} bytes; the most is {max_bytes}")]
+    TooLarge {
+        /// Its size.
+        size_bytes: u64,
+        /// [`crate::COMPONENT_SIZE_BYTES_MAX`].
+        max_bytes: u64,
+    },
+    /// The bytes don't start as WebAssembly does.
+    #[error("this is not a WebAssembly component: {found}; give a file built for wasm32-wasip2")]
+    NotWasm {
+        /// What it looks like instead.
+        found: &'static str,
+    },
+    /// A core module.
+    #[error(
+        "this is a core WebAssembly module, not a component; build it for wasm32-wasip2, \
+         or wrap it as a component with `wasm-tools component new`"
+    )]
+    CoreModule,
+    /// WebAssembly, but not valid, or in need of something that no engine here has turned on.
+    #[error("the component is not valid at byte {offset}: {}", .source.message())]
+    Invalid {
+        /// Where, counted from the first byte.
+        offset: usize,
+        /// What the validator said.
+        source: wasmparser::Error,
+    },
+    /// It ends before it should.
+    #[error("the component ends in the middle, after {size_bytes} bytes; it was cut off")]
+    Truncated {
+        /// How much there is.
+        size_bytes: u64,
+        /// What the validator said.
+        source: wasmparser::Error,
+    },
+    /// More of something than is looked at.
+    #[error("the component has more than {max} {what}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        max: u64,
+    },
+    /// An import that is not an interface of a package.
+    #[error(
+        "the component imports \"{name}\", which is not an interface of a package; \
+         put it into an interface of the world's package"
+    )]
+    PlainImport {
+        /// The import's name, cut to a length that can be shown.
+        name: String,
+    },
+    /// Nothing that can be run is exported.
+    #[error(
+        "the component exports neither wasi:cli/run nor wasi:http/incoming-handler or wasi:http/handler \
+         of a known version; its exports: {}", list(.exports)
+    )]
+    NoKnownExport {
+        /// Everything that it exports.
+        exports: Vec<String>,
+    },
+    /// Type Command or Server was asked for, but the component isn't one.
+    #[error("the component can't run as {kind}: it exports no {} ; its exports: {}", .kind.exports(), list(.exports))]
+    NotThisKind {
+        /// The type asked for.
+        kind: Kind,
+        /// Everything that it exports.
+        exports: Vec<String>,
+    },
+    /// It can be run in two ways.
+    #[error("the component can run as Command and as Server ({}); set type to one of them", list(.exports))]
+    Ambiguous {
+        /// The exports that make it so.
+        exports: Vec<InterfaceId>,
+    },
+    /// What could be run is of a version before its release.
+    #[error(
+        "the component exports {interface}, a version before its release; build it against the released one"
+    )]
+    PreRelease {
+        /// The export.
+        interface: InterfaceId,
+    },
+}
+
+fn list<T: ToString>(items: &[T]) -> String {
+    /// Names shown in a message: it must fit a condition's message together with others.
+    const SHOWN_MAX: usize = 12;
+    if items.is_empty() {
+        return "none".to_owned();
+    }
+    let mut text = items.iter().take(SHOWN_MAX).map(T::to_string).collect::<Vec<_>>().join(", ");
+    if let Some(more) = items.len().checked_sub(SHOWN_MAX).filter(|more| *more > 0) {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}

@@ -1,0 +1,175 @@
+//! Reads a component's bytes: validates them and collects what the outermost component imports and exports.
+
+use crate::budget::Budget;
+use crate::{Error, World};
+use wasmparser::{
+    ComponentExport, ComponentImport, ComponentTypeRef, Encoding, FuncValidatorAllocations, Parser, Payload,
+    ValidPayload, Validator, WasmFeatures,
+};
+
+/// Largest component accepted, in bytes. The compiler needs about twelve times this in memory, and the
+/// compile child may use 1 GiB; interpreters of scripting languages come as 10 to 40 MB.
+pub const COMPONENT_SIZE_BYTES_MAX: u64 = 80 << 20;
+
+/// Most imports of a component. The whole of WASI 0.2 and 0.3 has fewer than 80, and each becomes a
+/// line in status.
+pub const IMPORTS_MAX: usize = 256;
+
+/// Most exports of a component, of interfaces and bare names together.
+pub const EXPORTS_MAX: usize = 256;
+
+/// What a component may use: what the engines of `host/` turn on and nothing more. Off are garbage
+/// collection, threads, exceptions, 64-bit memories, stack switching and everything not yet stable:
+/// little-used code in an engine is where its holes are.
+pub const FEATURES: WasmFeatures = WasmFeatures::WASM2
+    .difference(WasmFeatures::GC_TYPES)
+    .union(WasmFeatures::TAIL_CALL)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::MULTI_MEMORY)
+    .union(WasmFeatures::RELAXED_SIMD)
+    .union(WasmFeatures::COMPONENT_MODEL)
+    .union(WasmFeatures::CM_ASYNC);
+
+/// Longest name shown in an error, in characters.
+const NAME_SHOWN_CHARS_MAX: usize = 100;
+
+/// Reads what `bytes` import and export. The whole component is validated, functions too; how it can be
+/// run is asked from the [`World`], so that a component made to be plugged into another passes.
+///
+/// # Errors
+/// The first thing that is wrong with the bytes; the work done is bounded whatever they are.
+pub fn inspect(bytes: &[u8]) -> Result<World, Error> {
+    check_head(bytes)?;
+    let mut validator = Validator::new_with_features(FEATURES);
+    let mut parser = Parser::new(0);
+    parser.set_features(FEATURES);
+    let mut budget = Budget::default();
+    let mut allocations = FuncValidatorAllocations::default();
+    let mut world = World::default();
+    for payload in parser.parse_all(bytes) {
+        let payload = payload.map_err(|error| invalid(bytes, error))?;
+        let outermost = budget.level() == 0;
+        budget.count(&payload, bytes)?;
+        if let ValidPayload::Func(function, body) =
+            validator.payload(&payload).map_err(|error| invalid(bytes, error))?
+        {
+            let mut function = function.into_validator(allocations);
+            function.validate(&body).map_err(|error| invalid(bytes, error))?;
+            allocations = function.into_allocations();
+        }
+        if outermost {
+            collect(&payload, &mut world).map_err(|error| error.unwrap_or_invalid(bytes))?;
+        }
+    }
+    world.imports.sort();
+    world.exports.sort();
+    world.plain_exports.sort();
+    Ok(world)
+}
+
+/// An error of [`collect`]: ours, or the reader's.
+enum CollectError {
+    Ours(Error),
+    Reader(wasmparser::Error),
+}
+
+impl CollectError {
+    fn unwrap_or_invalid(self, bytes: &[u8]) -> Error {
+        match self {
+            Self::Ours(error) => error,
+            Self::Reader(error) => invalid(bytes, error),
+        }
+    }
+}
+
+impl From<wasmparser::Error> for CollectError {
+    fn from(error: wasmparser::Error) -> Self {
+        Self::Reader(error)
+    }
+}
+
+impl From<Error> for CollectError {
+    fn from(error: Error) -> Self {
+        Self::Ours(error)
+    }
+}
+
+fn collect(payload: &Payload<'_>, world: &mut World) -> Result<(), CollectError> {
+    match payload {
+        Payload::ComponentImportSection(section) => {
+            for import in section.clone() {
+                collect_import(&import?, world)?;
+            }
+        }
+        Payload::ComponentExportSection(section) => {
+            for export in section.clone() {
+                collect_export(&export?, world)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn collect_import(import: &ComponentImport<'_>, world: &mut World) -> Result<(), Error> {
+    if world.imports.len() == IMPORTS_MAX {
+        return Err(Error::TooMany { what: "imports", max: IMPORTS_MAX as u64 });
+    }
+    let plain = || Error::PlainImport { name: shown(import.name.name) };
+    if import.name.implements.is_some() || !matches!(import.ty, ComponentTypeRef::Instance(_)) {
+        return Err(plain());
+    }
+    world.imports.push(import.name.name.parse().map_err(|_| plain())?);
+    Ok(())
+}
+
+fn collect_export(export: &ComponentExport<'_>, world: &mut World) -> Result<(), Error> {
+    if world.exports.len() + world.plain_exports.len() == EXPORTS_MAX {
+        return Err(Error::TooMany { what: "exports", max: EXPORTS_MAX as u64 });
+    }
+    let is_instance = export.kind == wasmparser::ComponentExternalKind::Instance;
+    match export.name.name.parse() {
+        Ok(id) if is_instance && export.name.implements.is_none() => world.exports.push(id),
+        _ => world.plain_exports.push(shown(export.name.name)),
+    }
+    Ok(())
+}
+
+fn shown(name: &str) -> String {
+    name.chars().take(NAME_SHOWN_CHARS_MAX).collect()
+}
+
+/// Tells by the first bytes what is no component, in words that help more than the validator's.
+fn check_head(bytes: &[u8]) -> Result<(), Error> {
+    let size_bytes = bytes.len() as u64;
+    if size_bytes > COMPONENT_SIZE_BYTES_MAX {
+        return Err(Error::TooLarge { size_bytes, max_bytes: COMPONENT_SIZE_BYTES_MAX });
+    }
+    if bytes.starts_with(b"\0asm") {
+        return match Parser::new(0).parse(bytes, true) {
+            Ok(wasmparser::Chunk::Parsed {
+                payload: Payload::Version { encoding: Encoding::Module, .. },
+                ..
+            }) => Err(Error::CoreModule),
+            _ => Ok(()),
+        };
+    }
+    let found = match bytes {
+        [] => "it is empty",
+        [0x1f, 0x8b, ..] => "it is compressed with gzip",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "it is compressed with zstd",
+        [0x7f, b'E', b'L', b'F', ..] => "it is a native program",
+        [b'(', ..] => "it looks like the text format",
+        [b'#', b'!', ..] => "it is a script",
+        _ => "it does not start with \\0asm",
+    };
+    Err(Error::NotWasm { found })
+}
+
+fn invalid(bytes: &[u8], source: wasmparser::Error) -> Error {
+    let offset = source.offset();
+    if offset >= bytes.len() || source.message().starts_with("unexpected end") {
+        return Error::Truncated { size_bytes: bytes.len() as u64, source };
+    }
+    Error::Invalid { offset, source }
+}
