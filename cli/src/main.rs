@@ -1,3 +1,35 @@
-//! cli.
+//! `morph`, also `kubectl-morph`: push and inspect components, run the same YAML without a cluster.
+//! Only the wiring: each sub-command is a file with its `Args` and its `main`.
 
-fn main() {}
+mod inspect;
+mod push;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Pushes, inspects and runs Morphs.
+#[derive(Parser)]
+#[command(name = "morph", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Push a component to a registry and print the reference that is pinned to it.
+    Push(push::Args),
+    /// Say what a component imports and exports, of which type it is and what it needs granted.
+    Inspect(inspect::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Push(args) => push::main(args),
+        Command::Inspect(args) => inspect::main(args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("morph: {error:#}");
+        ExitCode::FAILURE
+    })
+}
