@@ -1,0 +1,8 @@
+# Sourced: the versions that the local cluster is built from. A change makes a new place in the cache, so nothing stale
+# is ever used. Kubernetes, etcd and runc are pinned by their own go.mod and go.sum under hack/cluster/.
+# shellcheck shell=bash
+
+CONTAINERD_VERSION=v2.4.2
+CNI_VERSION=v1.9.1
+REGISTRY_VERSION=v3.1.2
+HELM_VERSION=v4.3.1
