@@ -1,0 +1,199 @@
+//! What the steps hand to each other: what was observed, what was refused, what became of a plan.
+//! Plain data; nothing here decides.
+
+use super::{Child, ChildKind};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use morph_component::{InterfaceId, World};
+use morph_crds::{ConditionType, Morph, Reason, RunType};
+use morph_grant::Digest;
+use morph_oci::PinnedImage;
+use std::sync::Arc;
+
+/// All that a decision about a Morph may rest on.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The Morph as the API server has it.
+    pub morph: Arc<Morph>,
+    /// The cluster: uid of the namespace `kube-system`.
+    pub cluster: String,
+    /// What its image was found to be.
+    pub resolution: Resolution,
+    /// What exists of its name or with its label.
+    pub children: Children,
+}
+
+/// What became of `spec.image`.
+#[derive(Debug, Clone)]
+pub enum Resolution {
+    /// Nobody has looked yet.
+    Unknown,
+    /// It came to nothing.
+    Failed(Failure),
+    /// It is pinned, and its component is known.
+    Resolved(Component),
+}
+
+/// Why an image came to nothing, or an object wasn't applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// For machines.
+    pub reason: Reason,
+    /// For people: what was tried, on what, what the reader can do. No text that a registry answered.
+    pub message: String,
+    /// Whether the same may succeed later with the Morph unchanged and nobody's help.
+    pub transient: bool,
+}
+
+/// The component behind an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// The image by the digest of its manifest.
+    pub image: PinnedImage,
+    /// Digest of the component's own bytes.
+    pub content: Digest,
+    /// What it needs and how it runs.
+    pub known: Known,
+}
+
+/// How a component is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// Its bytes were read.
+    Read(Arc<World>),
+    /// The Morph's status tells: the registry wasn't asked again.
+    Remembered {
+        /// What it imports.
+        imports: Vec<InterfaceId>,
+        /// How it runs.
+        runs: RunType,
+    },
+}
+
+impl Known {
+    /// What the component imports.
+    #[must_use]
+    pub fn imports(&self) -> &[InterfaceId] {
+        match self {
+            Self::Read(world) => &world.imports,
+            Self::Remembered { imports, .. } => imports,
+        }
+    }
+}
+
+/// What exists now of a Morph's name or with its label, of the kinds that a plan can hold; whoever owns it.
+#[derive(Debug, Clone, Default)]
+pub struct Children(pub Vec<Child>);
+
+impl Children {
+    /// The child of this kind and name.
+    #[must_use]
+    pub fn get(&self, kind: ChildKind, name: &str) -> Option<&Child> {
+        self.0.iter().find(|child| child.kind == kind && child.name == name)
+    }
+
+    /// Those that this Morph's uid owns.
+    pub fn owned<'a>(&'a self, uid: &'a str) -> impl Iterator<Item = &'a Child> {
+        self.0.iter().filter(move |child| child.owner.as_deref() == Some(uid))
+    }
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The condition that says so; Ready repeats it.
+    pub condition: ConditionType,
+    /// For machines.
+    pub reason: Reason,
+    /// For people; names the field.
+    pub message: String,
+    /// Whether it may pass by itself.
+    pub transient: bool,
+}
+
+/// What became of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// There was none, or it wasn't tried.
+    Not,
+    /// The API server has all of it.
+    All {
+        /// Whether anything had to be written or deleted: what was seen before is of the past then.
+        changed: bool,
+    },
+    /// An object was refused.
+    Failed(Failure),
+}
+
+/// What shall be: pure data that leaves no choice to who applies it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// What shall be gone, first.
+    pub delete: Vec<Deletion>,
+    /// What shall be there, in this order.
+    pub apply: Vec<Object>,
+}
+
+/// An object that shall be there, whole as we own it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Object {
+    /// The pods' own account, without rights.
+    ServiceAccount(Box<ServiceAccount>),
+    /// Where a Server answers.
+    Service(Box<Service>),
+    /// A Server's pods.
+    Deployment(Box<Deployment>),
+    /// A Command's run.
+    Job(Box<Job>),
+    /// A Command's runs by the clock.
+    CronJob(Box<CronJob>),
+}
+
+impl Object {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> ChildKind {
+        match self {
+            Self::ServiceAccount(_) => ChildKind::ServiceAccount,
+            Self::Service(_) => ChildKind::Service,
+            Self::Deployment(_) => ChildKind::Deployment,
+            Self::Job(_) => ChildKind::Job,
+            Self::CronJob(_) => ChildKind::CronJob,
+        }
+    }
+
+    /// Its metadata.
+    #[must_use]
+    pub fn metadata(&self) -> &ObjectMeta {
+        match self {
+            Self::ServiceAccount(object) => &object.metadata,
+            Self::Service(object) => &object.metadata,
+            Self::Deployment(object) => &object.metadata,
+            Self::Job(object) => &object.metadata,
+            Self::CronJob(object) => &object.metadata,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.metadata().name.as_deref().unwrap_or_default()
+    }
+}
+
+/// An object that shall be gone: this one in this state, and no other of its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    /// Its kind.
+    pub kind: ChildKind,
+    /// Its name.
+    pub name: String,
+    /// Its uid, a precondition.
+    pub uid: String,
+    /// Its resourceVersion, a precondition.
+    pub resource_version: String,
+    /// Whether it stays visible until its pods are gone (propagation Foreground, else Background).
+    pub wait_for_pods: bool,
+}
