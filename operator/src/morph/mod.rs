@@ -2,12 +2,24 @@
 //! each other; validate, plan, lint and status are pure: no client, file, clock or process is named in them.
 
 mod child;
+mod lint;
+mod plan;
+mod recall;
 mod seen;
+mod status;
+mod validate;
 
 pub use child::{Child, ChildKind, ChildState, JobEnd};
 pub use seen::{
-    Applied, Children, Component, Deletion, Failure, Known, Object, Plan, Refusal, Resolution, Seen,
+    Applied, Children, Component, Deletion, Failure, Found, Identity, Known, Object, Plan, Refusal,
+    Resolution, Seen,
 };
+
+pub use lint::{Broken, lint};
+pub use plan::plan;
+pub use recall::recall;
+pub use status::report;
+pub use validate::{Valid, validate};
 
 /// Our name towards the API server: who owns the fields that we apply.
 pub const FIELD_MANAGER: &str = "morph-operator";

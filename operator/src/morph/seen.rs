@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use morph_component::{InterfaceId, World};
 use morph_crds::{ConditionType, Morph, Reason, RunType};
-use morph_grant::Digest;
+use morph_grant::{Answered, Digest};
 use morph_oci::PinnedImage;
 use std::sync::Arc;
 
@@ -111,6 +111,28 @@ pub struct Refusal {
     pub message: String,
     /// Whether it may pass by itself.
     pub transient: bool,
+    /// The component, once its type is settled and its imports are answered.
+    pub found: Option<Found>,
+}
+
+impl Refusal {
+    /// A refusal that stays until somebody changes something.
+    #[must_use]
+    pub fn of(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
+        Self { condition, reason, message: message.into(), transient: false, found: None }
+    }
+
+    /// The same, as one that may pass by itself.
+    #[must_use]
+    pub fn passing(self) -> Self {
+        Self { transient: true, ..self }
+    }
+
+    /// The same, with what is known of the component.
+    #[must_use]
+    pub fn found(self, found: Found) -> Self {
+        Self { found: Some(found), ..self }
+    }
 }
 
 /// What became of a plan.
@@ -196,4 +218,41 @@ pub struct Deletion {
     pub resource_version: String,
     /// Whether it stays visible until its pods are gone (propagation Foreground, else Background).
     pub wait_for_pods: bool,
+}
+
+/// Whose plan it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The Morph's namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+impl Identity {
+    /// The identity of a Morph that the API server has.
+    #[must_use]
+    pub fn of(morph: &Morph) -> Self {
+        let meta = &morph.metadata;
+        Self {
+            namespace: meta.namespace.clone().unwrap_or_default(),
+            name: meta.name.clone().unwrap_or_default(),
+            uid: meta.uid.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// A component whose type is settled and whose imports are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The image by the digest of its manifest.
+    pub image: PinnedImage,
+    /// Digest of the component's own bytes.
+    pub content: Digest,
+    /// How it runs.
+    pub runs: RunType,
+    /// Each import with its answer.
+    pub imports: Vec<Answered>,
 }

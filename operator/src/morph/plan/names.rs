@@ -1,0 +1,94 @@
+//! Names, labels and owner of what belongs to a Morph.
+
+use crate::morph::{Identity, MORPH_UID_LABEL, SPEC_ANNOTATION};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use kube::Resource as _;
+use morph_crds::{MORPH_LABEL, Morph, MorphSpec};
+use morph_grant::Digest;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Directory below which the kubelet mounts volumes in the container. No guest sees it.
+const MOUNTS: &str = "/run/hayride.dev/volumes";
+
+/// Characters of a Job's hash: with a dash it fits behind a name of 52 in a label of 63.
+const JOB_HASH_CHARS: usize = 10;
+
+/// Characters of the spec's hash: nobody profits from a collision, it only saves a look at the registry.
+const SPEC_HASH_CHARS: usize = 16;
+
+/// Where a volume is mounted in the container.
+pub(crate) fn mount_path(volume: &str) -> String {
+    format!("{MOUNTS}/{volume}")
+}
+
+/// The one label that selects a Morph's pods.
+pub(crate) fn selector_labels(name: &str) -> BTreeMap<String, String> {
+    [(MORPH_LABEL.to_owned(), name.to_owned())].into()
+}
+
+/// The same as a selector.
+pub(crate) fn selector(name: &str) -> LabelSelector {
+    LabelSelector { match_labels: Some(selector_labels(name)), match_expressions: None }
+}
+
+/// Labels of everything that belongs to a Morph. The Morph's own labels are not among them.
+pub(crate) fn labels(identity: &Identity) -> BTreeMap<String, String> {
+    let mut labels = selector_labels(&identity.name);
+    labels.insert(MORPH_UID_LABEL.to_owned(), identity.uid.clone());
+    labels
+}
+
+/// Metadata of a child of this name.
+pub(super) fn metadata(identity: &Identity, name: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: Some(identity.namespace.clone()),
+        labels: Some(labels(identity)),
+        owner_references: Some(vec![owner(identity)]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// Metadata of the child that runs pods.
+pub(super) fn workload_metadata(identity: &Identity, name: &str, spec: &MorphSpec) -> ObjectMeta {
+    let annotations = [(SPEC_ANNOTATION.to_owned(), spec_hash(spec))].into();
+    ObjectMeta { annotations: Some(annotations), ..metadata(identity, name) }
+}
+
+fn owner(identity: &Identity) -> OwnerReference {
+    OwnerReference {
+        api_version: Morph::api_version(&()).into_owned(),
+        kind: Morph::kind(&()).into_owned(),
+        name: identity.name.clone(),
+        uid: identity.uid.clone(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
+}
+
+/// Name of a Command's Job: the Morph's, and the hash of what can't change in a Job.
+pub(super) fn job(morph: &str, fixed: &impl Serialize) -> String {
+    format!("{morph}-{}", hash(fixed, JOB_HASH_CHARS))
+}
+
+/// Hash of the part of the spec for which the image is resolved anew: all of it but what is changed in a
+/// running workload. A tag that has moved must not roll pods because somebody, or an autoscaler, scales.
+pub(crate) fn spec_hash(spec: &MorphSpec) -> String {
+    let mut spec = spec.clone();
+    spec.replicas = 0;
+    if let Some(run) = &mut spec.run {
+        run.suspend = None;
+        run.parallelism = None;
+        run.backoff_limit = None;
+        run.active_deadline_seconds = None;
+    }
+    hash(&spec, SPEC_HASH_CHARS)
+}
+
+/// The first characters of the hash of a value's JSON. These types have no map keys but texts, so writing
+/// them can't fail; were it to, the hash of nothing would stand there, and the lint would refuse the plan.
+fn hash(value: &impl Serialize, chars: usize) -> String {
+    let text = serde_json::to_vec(value).unwrap_or_default();
+    Digest::of(&text).hex().chars().take(chars).collect()
+}

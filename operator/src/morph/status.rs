@@ -1,0 +1,196 @@
+//! From what was seen, judged and applied to the Morph's status. Pure: the time comes in, and a condition's
+//! time moves only with its status, so that a status that says the same is the same.
+
+mod fare;
+
+use self::fare::{Fare, Trend, Verdict};
+use super::plan::service;
+use super::validate::Valid;
+use super::{Applied, Failure, Found, Identity, Refusal, Resolution, Seen};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+use morph_crds::bounds::{IMPORTS_MAX, SUBDOMAIN_CHARS_MAX};
+use morph_crds::{
+    Answer, ComponentStatus, ConditionType, ImportStatus, MORPH_LABEL, MorphStatus, Reason, RunType,
+};
+use std::collections::BTreeSet;
+
+/// Longest message of a condition, in characters: it is read in a terminal. The API's own bound is higher.
+const MESSAGE_CHARS_MAX: usize = 2048;
+
+/// The status that a Morph shall have.
+#[must_use]
+pub fn report(
+    seen: &Seen,
+    judged: &Result<Valid, Refusal>,
+    applied: &Applied,
+    now: Timestamp,
+) -> MorphStatus {
+    let identity = Identity::of(&seen.morph);
+    let before = seen.morph.status.clone().unwrap_or_default();
+    let found = match judged {
+        Ok(valid) => Some(&valid.found),
+        Err(refusal) => refusal.found.as_ref(),
+    };
+    let fare = fare::fare(seen, judged.as_ref().ok(), &identity, applied);
+    let conditions = Conditions { seen, before: &before.conditions, now };
+    MorphStatus {
+        observed_generation: seen.morph.metadata.generation,
+        conditions: conditions.all(judged, applied, &fare, found),
+        components: found.map_or(before.components, |found| vec![component(&identity, found)]),
+        imports: found.map_or(before.imports, |found| imports(&identity, found)),
+        replicas: Some(fare.pods),
+        selector: Some(format!("{MORPH_LABEL}={}", identity.name)),
+        url: found.map_or(before.url, |found| url(seen, &identity, found)),
+    }
+}
+
+fn component(identity: &Identity, found: &Found) -> ComponentStatus {
+    ComponentStatus {
+        name: identity.name.clone(),
+        image: found.image.to_string(),
+        digest: found.content.to_string(),
+        type_: found.runs,
+    }
+}
+
+fn imports(identity: &Identity, found: &Found) -> Vec<ImportStatus> {
+    let mut listed = BTreeSet::new();
+    let all = found.imports.iter().filter(|import| listed.insert(import.interface.clone()));
+    let line = |import: &morph_grant::Answered| ImportStatus {
+        component: identity.name.clone(),
+        interface: import.interface.to_string(),
+        answer: match import.answer {
+            morph_grant::Answer::Granted => Answer::Granted,
+            morph_grant::Answer::Ambient => Answer::Ambient,
+            morph_grant::Answer::Denied => Answer::Denied,
+        },
+        by: Some(cut(&import.by, SUBDOMAIN_CHARS_MAX as usize)),
+    };
+    all.take(IMPORTS_MAX as usize).map(line).collect()
+}
+
+fn url(seen: &Seen, identity: &Identity, found: &Found) -> Option<String> {
+    let port = seen.morph.spec.http.clone().unwrap_or_default().port;
+    (found.runs == RunType::Server).then(|| service::url(&identity.namespace, &identity.name, port))
+}
+
+fn cut(text: &str, chars_max: usize) -> String {
+    text.chars().take(chars_max).collect()
+}
+
+struct Conditions<'a> {
+    seen: &'a Seen,
+    before: &'a [Condition],
+    now: Timestamp,
+}
+
+impl Conditions<'_> {
+    fn all(
+        &self,
+        judged: &Result<Valid, Refusal>,
+        applied: &Applied,
+        fare: &Fare,
+        found: Option<&Found>,
+    ) -> Vec<Condition> {
+        let refusal = judged.as_ref().err();
+        let (ready, trend) = ready(refusal, applied, fare);
+        let mut all = vec![
+            self.condition(ConditionType::Resolved, resolved(&self.seen.resolution, refusal)),
+            self.condition(ConditionType::ImportsSatisfied, imports_satisfied(found, refusal)),
+            self.condition(ConditionType::Available, available(refusal, applied, fare)),
+        ];
+        let kstatus = match trend {
+            Trend::Settled => None,
+            Trend::Moving => Some((ConditionType::Reconciling, Reason::Progressing)),
+            Trend::Retrying => Some((ConditionType::Reconciling, Reason::Retrying)),
+            Trend::Stalled => Some((ConditionType::Stalled, ready.reason)),
+        };
+        let message = ready.message.clone();
+        all.push(self.condition(ConditionType::Ready, ready));
+        all.extend(kstatus.map(|(type_, reason)| self.condition(type_, Verdict::yes(reason, message))));
+        all
+    }
+
+    fn condition(&self, type_: ConditionType, verdict: Verdict) -> Condition {
+        let before = self.before.iter().find(|c| c.type_ == type_.as_str() && c.status == verdict.status);
+        Condition {
+            type_: type_.as_str().to_owned(),
+            status: verdict.status.to_owned(),
+            reason: verdict.reason.as_str().to_owned(),
+            message: cut(&verdict.message, MESSAGE_CHARS_MAX),
+            observed_generation: self.seen.morph.metadata.generation,
+            last_transition_time: before
+                .map_or_else(|| Time(self.now), |condition| condition.last_transition_time.clone()),
+        }
+    }
+}
+
+/// A refusal as the condition that it is about shows it.
+fn refused(refusal: &Refusal) -> Verdict {
+    let verdict = Verdict::no(refusal.reason, refusal.message.clone());
+    if refusal.reason == Reason::Pending { Verdict { status: "Unknown", ..verdict } } else { verdict }
+}
+
+fn resolved(resolution: &Resolution, refusal: Option<&Refusal>) -> Verdict {
+    if let Some(refusal) = refusal.filter(|refusal| refusal.condition == ConditionType::Resolved) {
+        return refused(refusal);
+    }
+    match resolution {
+        Resolution::Unknown => Verdict::unknown("the image was not looked at yet"),
+        Resolution::Failed(failure) => Verdict::no(failure.reason, failure.message.clone()),
+        Resolution::Resolved(component) => Verdict::yes(Reason::ImageResolved, component.image.to_string()),
+    }
+}
+
+fn imports_satisfied(found: Option<&Found>, refusal: Option<&Refusal>) -> Verdict {
+    if let Some(refusal) = refusal.filter(|refusal| refusal.condition == ConditionType::ImportsSatisfied) {
+        return refused(refusal);
+    }
+    let Some(found) = found else { return Verdict::unknown("the component is not known yet") };
+    let count = |answer| found.imports.iter().filter(|import| import.answer == answer).count();
+    let (granted, ambient) = (count(morph_grant::Answer::Granted), count(morph_grant::Answer::Ambient));
+    Verdict::yes(Reason::AllImportsAnswered, format!("{granted} granted, {ambient} ambient"))
+}
+
+fn available(refusal: Option<&Refusal>, applied: &Applied, fare: &Fare) -> Verdict {
+    if let Some(refusal) = refusal.filter(|refusal| refusal.condition == ConditionType::Available) {
+        return refused(refusal);
+    }
+    match (refusal, applied) {
+        // What was there before goes on; where nothing was, the cause is the better answer.
+        (Some(refusal), _) if !fare.exists && refusal.reason == Reason::Pending => {
+            Verdict::unknown(refusal.message.clone())
+        }
+        (Some(refusal), _) if !fare.exists => {
+            Verdict::no(Reason::PodsUnavailable, format!("no pod is made: {}", refusal.reason))
+        }
+        (None, Applied::Failed(failure)) if !fare.exists => {
+            Verdict::no(failure.reason, failure.message.clone())
+        }
+        _ => fare.available.clone(),
+    }
+}
+
+fn ready(refusal: Option<&Refusal>, applied: &Applied, fare: &Fare) -> (Verdict, Trend) {
+    let failed = |failure: &Failure| {
+        let trend = if failure.transient { Trend::Retrying } else { Trend::Stalled };
+        (Verdict::no(failure.reason, failure.message.clone()), trend)
+    };
+    match (refusal, applied) {
+        (Some(refusal), _) => {
+            let trend = match (refusal.reason, refusal.transient) {
+                (Reason::Pending | Reason::Deleting, _) => Trend::Moving,
+                (_, true) => Trend::Retrying,
+                (_, false) => Trend::Stalled,
+            };
+            (refused(refusal), trend)
+        }
+        (None, Applied::Failed(failure)) => failed(failure),
+        (None, Applied::Not) => (Verdict::unknown("the plan is not applied yet"), Trend::Moving),
+        (None, Applied::All { .. }) => (fare.ready.clone(), fare.trend),
+    }
+}
+
+#[cfg(test)]
+mod tests;

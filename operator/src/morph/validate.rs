@@ -1,0 +1,193 @@
+//! From what was seen to a Morph that can be planned without a question left, or to one refusal that names the
+//! field. Pure.
+
+use super::plan::{self, grant};
+use super::{Component, Found, Identity, Known, Refusal, Resolution, Seen};
+use morph_component::{Error as ComponentError, Kind};
+use morph_crds::{ConditionType, MorphSpec, MorphType, Reason, RunType, ValidMorph};
+use morph_grant::{Answered, Document, EnvelopeError};
+
+/// Denied imports spelt out in a message; the rest is counted, and status lists all.
+const DENIED_SHOWN_MAX: usize = 8;
+
+/// A Morph of which everything is known that its plan needs.
+#[derive(Debug, Clone)]
+pub struct Valid {
+    /// Whose plan it is.
+    pub identity: Identity,
+    /// Its spec, checked.
+    pub spec: MorphSpec,
+    /// Its component, and what answers its imports.
+    pub found: Found,
+    /// What it may do.
+    pub document: Document,
+    /// The document in its envelope: the annotation's text.
+    pub envelope: String,
+}
+
+/// Judges what was seen.
+///
+/// # Errors
+/// The first thing that stands against pods, in the order in which people would mend it: the spec, the image,
+/// its type, its imports, the size of its grant, the names of its children.
+pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
+    if seen.morph.metadata.deletion_timestamp.is_some() {
+        return Err(
+            Refusal::of(ConditionType::Ready, Reason::Deleting, "the Morph is being deleted").passing()
+        );
+    }
+    let identity = Identity::of(&seen.morph);
+    let checked = ValidMorph::new(&seen.morph).map_err(|error| invalid(error.to_string()))?;
+    let spec = &seen.morph.spec;
+    let component = component(&seen.resolution)?;
+    let runs = runs(component, spec.type_)?;
+    check_fields(spec, runs)?;
+    let imports = morph_grant::check(component.known.imports(), &grant::grants(spec));
+    let found = Found { image: component.image.clone(), content: component.content.clone(), runs, imports };
+    if let Some(message) = denied(&found.imports) {
+        return Err(Refusal::of(ConditionType::ImportsSatisfied, Reason::ImportDenied, message).found(found));
+    }
+    let document = grant::document(&seen.cluster, &identity, spec, checked.memory_bytes(), &found);
+    let envelope = match morph_grant::seal(&document) {
+        Ok(envelope) => envelope,
+        Err(error) => return Err(unsealed(&error).found(found)),
+    };
+    if let Some(message) = taken(seen, &identity, runs) {
+        let refusal = Refusal::of(ConditionType::Available, Reason::NameTaken, message).passing();
+        return Err(refusal.found(found));
+    }
+    Ok(Valid { identity, spec: spec.clone(), found, document, envelope })
+}
+
+fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::of(ConditionType::Ready, Reason::SpecInvalid, message)
+}
+
+fn component(resolution: &Resolution) -> Result<&Component, Refusal> {
+    match resolution {
+        Resolution::Resolved(component) => Ok(component),
+        Resolution::Unknown => {
+            let message = "the image was not looked at yet";
+            Err(Refusal::of(ConditionType::Resolved, Reason::Pending, message).passing())
+        }
+        Resolution::Failed(failure) => {
+            let refusal = Refusal::of(ConditionType::Resolved, failure.reason, failure.message.clone());
+            Err(if failure.transient { refusal.passing() } else { refusal })
+        }
+    }
+}
+
+/// How the component runs: as it exports, within what the spec names.
+fn runs(component: &Component, asked: MorphType) -> Result<RunType, Refusal> {
+    let wanted = match asked {
+        MorphType::Auto => None,
+        MorphType::Command => Some(RunType::Command),
+        MorphType::Server => Some(RunType::Server),
+    };
+    match &component.known {
+        Known::Read(world) => match world.run_as(wanted.map(kind_of)) {
+            Ok(run) => Ok(run_type(run.kind)),
+            Err(error) => {
+                Err(Refusal::of(ConditionType::Resolved, type_reason(&error), type_message(&error)))
+            }
+        },
+        Known::Remembered { runs, .. } => Ok(*runs),
+    }
+}
+
+fn kind_of(type_: RunType) -> Kind {
+    match type_ {
+        RunType::Command => Kind::Command,
+        RunType::Server => Kind::Server,
+    }
+}
+
+fn run_type(kind: Kind) -> RunType {
+    match kind {
+        Kind::Command => RunType::Command,
+        Kind::Server => RunType::Server,
+    }
+}
+
+fn type_reason(error: &ComponentError) -> Reason {
+    match error {
+        ComponentError::Ambiguous { .. } => Reason::AmbiguousType,
+        ComponentError::NotThisKind { .. } => Reason::TypeMismatch,
+        _ => Reason::NoKnownExport,
+    }
+}
+
+fn type_message(error: &ComponentError) -> String {
+    match error {
+        ComponentError::NotThisKind { .. } | ComponentError::Ambiguous { .. } => {
+            format!("spec.type: {error}")
+        }
+        _ => format!("spec.image: {error}"),
+    }
+}
+
+/// Fields that only the other type has. The schema says the same where the spec names its type; with Auto it
+/// is known only now.
+fn check_fields(spec: &MorphSpec, runs: RunType) -> Result<(), Refusal> {
+    let probes = spec.template.as_ref().is_some_and(|template| template.probes.is_some());
+    let misplaced = match runs {
+        RunType::Server => [("spec.run", spec.run.is_some()), ("", false)],
+        RunType::Command => [("spec.http", spec.http.is_some()), ("spec.template.probes", probes)],
+    };
+    match misplaced.into_iter().find(|(_, present)| *present) {
+        None => Ok(()),
+        Some((field, _)) => {
+            let (is, other) = match runs {
+                RunType::Server => ("Server", "Command"),
+                RunType::Command => ("Command", "Server"),
+            };
+            Err(invalid(format!("{field}: the component is a {is}, and this is for a {other}; remove it")))
+        }
+    }
+}
+
+/// What to say of denied imports, if there are any.
+fn denied(imports: &[Answered]) -> Option<String> {
+    let denied: Vec<_> = imports.iter().filter(|import| import.is_denied()).collect();
+    if denied.is_empty() {
+        return None;
+    }
+    let shown: Vec<_> = denied
+        .iter()
+        .take(DENIED_SHOWN_MAX)
+        .map(|import| format!("{}: {}", import.interface, import.by))
+        .collect();
+    let more = denied.len().saturating_sub(DENIED_SHOWN_MAX);
+    let more = if more > 0 { format!("; and {more} more, see status.imports") } else { String::new() };
+    let word = if denied.len() == 1 { "import is" } else { "imports are" };
+    Some(format!("{} {word} denied: {}{more}", denied.len(), shown.join("; ")))
+}
+
+fn unsealed(error: &EnvelopeError) -> Refusal {
+    match error {
+        EnvelopeError::TooLarge { .. } => {
+            Refusal::of(ConditionType::ImportsSatisfied, Reason::GrantTooLarge, error.to_string())
+        }
+        _ => invalid(format!("spec.capabilities: {error}")),
+    }
+}
+
+/// What to say of an object that has the name of one of ours and another owner.
+fn taken(seen: &Seen, identity: &Identity, runs: RunType) -> Option<String> {
+    let spec = &seen.morph.spec;
+    let scheduled = spec.run.as_ref().is_some_and(|run| run.schedule.is_some());
+    let own_account = spec.template.as_ref().is_none_or(|template| template.service_account_name.is_none());
+    plan::kinds(runs, scheduled, own_account).into_iter().find_map(|kind| {
+        let child = seen.children.get(kind, &identity.name)?;
+        (child.owner.as_deref() != Some(&identity.uid)).then(|| {
+            format!(
+                "{} {} exists and is not this Morph's; rename one of them, or delete it",
+                kind.as_str(),
+                identity.name
+            )
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;
