@@ -1,1 +1,25 @@
-//! host.
+//! How a granted component runs: engines, limits, one file for each capability, command and server.
+//! No containerd, no Kubernetes; the only crate that knows wasmtime.
+
+mod compile;
+mod engine;
+mod limits;
+mod outcome;
+mod program;
+mod run;
+mod stdio;
+mod stop;
+mod task;
+
+pub use compile::{CompileError, compile};
+pub use engine::{Engine, EngineError, EngineKind, engine, engine_hash};
+pub use limits::{
+    COMPONENT_HANDLES_MAX, CONCURRENT_REQUESTS_MAX, CORE_INSTANCES_MAX, HOST_COPY_BYTES_MAX, MEMORIES_MAX,
+    MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MAX, RANDOM_BYTES_MAX, TABLES_MAX, TABLE_ELEMENTS_MAX,
+};
+pub use outcome::{Outcome, code};
+pub use program::{LoadError, Program};
+pub use run::run;
+pub use stdio::Stdio;
+pub use stop::{Stop, Stopper, stop};
+pub use task::{Http, Preopen, Run, Task};

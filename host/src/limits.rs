@@ -1,0 +1,140 @@
+//! What a guest may use up: each limit a constant with its unit and its reason, and the limiter that notes
+//! which one was hit. Processor time is not limited here.
+
+use wasmtime::ResourceLimiter;
+
+/// Linear memory of one instance where the Morph sets none, in bytes. Interpreters of scripting languages
+/// start with some 30 MiB; an ordinary program takes less than 2.
+pub const MEMORY_BYTES_DEFAULT: u64 = 128 << 20;
+
+/// Linear memory of one instance at most, in bytes: all that 32 bits can address.
+pub const MEMORY_BYTES_MAX: u64 = 4 << 30;
+
+/// Requests that a server works on at once; past it, the answer is 503. Each takes an instance and a stack.
+pub const CONCURRENT_REQUESTS_MAX: usize = 128;
+
+/// Elements of one table. The largest seen, of a Python interpreter, has some 10,000.
+pub const TABLE_ELEMENTS_MAX: usize = 65_536;
+
+/// Core instances of one component: a Rust component has 4, a composition of nine such parts 36.
+pub const CORE_INSTANCES_MAX: u32 = 64;
+
+/// Memories of one component: one for each of nine parts, and as many again.
+pub const MEMORIES_MAX: u32 = 16;
+
+/// Tables of one component: each core instance may bring one.
+pub const TABLES_MAX: u32 = 64;
+
+/// Handles that one instance may hold at once, files and streams among them.
+pub const COMPONENT_HANDLES_MAX: usize = 10_000;
+
+/// Bytes that one call of the host may copy out of the guest. Writes of streams are at most 4 KiB to
+/// 1 MiB; an environment or a header list is smaller.
+pub const HOST_COPY_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes of one call for random numbers; whoever needs more calls again.
+pub const RANDOM_BYTES_MAX: u64 = 1 << 20;
+
+/// A limit that a guest ran into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hit {
+    /// Linear memory.
+    Memory {
+        /// What there would have been in all, in bytes.
+        wanted_bytes: u64,
+        /// What there may be, in bytes.
+        max_bytes: u64,
+    },
+    /// Elements of a table.
+    Table {
+        /// What the table would have had.
+        wanted: usize,
+    },
+}
+
+impl std::fmt::Display for Hit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Memory { wanted_bytes, max_bytes } => write!(
+                f,
+                "limits.memory: the guest wanted {wanted_bytes} bytes of memory, {max_bytes} are allowed"
+            ),
+            Self::Table { wanted } => {
+                write!(f, "the guest wanted a table of {wanted} elements, {TABLE_ELEMENTS_MAX} are allowed")
+            }
+        }
+    }
+}
+
+/// Limits one store and remembers the last refusal: wasm sees no more than a failed `grow`, and what it
+/// does then (mostly it traps) must be told with the right reason.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    memory_bytes: u64,
+    memory_bytes_max: u64,
+    growing_bytes: u64,
+    hit: Option<Hit>,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: &morph_grant::Limits) -> Self {
+        let memory_bytes_max = limits.memory_bytes.unwrap_or(MEMORY_BYTES_DEFAULT).min(MEMORY_BYTES_MAX);
+        Self { memory_bytes: 0, memory_bytes_max, growing_bytes: 0, hit: None }
+    }
+
+    /// The last limit that was hit.
+    pub(crate) fn hit(&self) -> Option<Hit> {
+        self.hit
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false); // the module's own maximum: no limit of ours
+        }
+        self.growing_bytes = (desired as u64).saturating_sub(current as u64);
+        let wanted_bytes = self.memory_bytes.saturating_add(self.growing_bytes);
+        if wanted_bytes > self.memory_bytes_max {
+            self.growing_bytes = 0;
+            self.hit = Some(Hit::Memory { wanted_bytes, max_bytes: self.memory_bytes_max });
+            return Ok(false);
+        }
+        self.memory_bytes = wanted_bytes;
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.memory_bytes = self.memory_bytes.saturating_sub(self.growing_bytes);
+        self.growing_bytes = 0;
+        Ok(())
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let own_maximum = maximum.is_some_and(|maximum| desired > maximum);
+        if desired > TABLE_ELEMENTS_MAX && !own_maximum {
+            self.hit = Some(Hit::Table { wanted: desired });
+        }
+        Ok(desired <= TABLE_ELEMENTS_MAX && !own_maximum)
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES_MAX as usize
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_MAX as usize
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES_MAX as usize
+    }
+}
+
+#[cfg(test)]
+mod tests;

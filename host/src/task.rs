@@ -1,0 +1,121 @@
+//! What a worker runs, as plain data: made from the grant document by the shim (or the CLI), read by `run`.
+
+use morph_grant::{Access, Document, Grants, Limits};
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::PathBuf;
+
+/// What a worker runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// The program's name, `args[0]` of the guest: the component's name.
+    pub program: String,
+    /// Arguments after the program's name.
+    pub args: Vec<String>,
+    /// The whole environment.
+    pub env: Vec<(String, String)>,
+    /// The directories that the guest gets.
+    pub preopens: Vec<Preopen>,
+    /// What may be linked.
+    pub grants: Grants,
+    /// What may be used up.
+    pub limits: Limits,
+    /// As what it runs.
+    pub run: Run,
+}
+
+/// A directory that the guest gets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preopen {
+    /// The path by which the guest sees it.
+    pub path: String,
+    /// The directory in this process's file system.
+    pub directory: PathBuf,
+    /// What the guest may do with it.
+    pub access: Access,
+}
+
+/// As what a component runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Run {
+    /// Once, to its end.
+    Command,
+    /// As a server, until it is told to stop.
+    Server(Http),
+}
+
+/// How a server serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Http {
+    /// Address to listen on; `::` takes IPv4 as well, and where there is no IPv6 becomes `0.0.0.0`.
+    pub address: IpAddr,
+    /// TCP port; with 0 the system chooses one.
+    pub port: u16,
+    /// How long to go on accepting after stop, in seconds.
+    pub lame_duck_seconds: u32,
+    /// How long stopping may take in all, in seconds.
+    pub grace_period_seconds: u32,
+}
+
+impl From<&morph_grant::Http> for Http {
+    fn from(http: &morph_grant::Http) -> Self {
+        Self {
+            address: Ipv6Addr::UNSPECIFIED.into(),
+            port: http.port,
+            lame_duck_seconds: http.lame_duck_seconds,
+            grace_period_seconds: http.grace_period_seconds,
+        }
+    }
+}
+
+impl Task {
+    /// The task that a document grants to its main component. `referenced` are the variables that come by
+    /// reference (a literal of the same name wins), `directory` says where a volume of the document is
+    /// found. `None` for a document without component, or one whose `run` and `http` disagree, which
+    /// [`Document::check`] refuses.
+    #[must_use]
+    pub fn granted(
+        document: &Document,
+        referenced: Vec<(String, String)>,
+        directory: impl Fn(&str) -> PathBuf,
+    ) -> Option<Self> {
+        let main = document.main()?;
+        let run = match (document.run, &document.http) {
+            (morph_grant::RunType::Command, None) => Run::Command,
+            (morph_grant::RunType::Server, Some(http)) => Run::Server(http.into()),
+            _ => return None,
+        };
+        let literal = |name: &str| document.env.iter().any(|literal| literal.name == name);
+        let mut env: Vec<(String, String)> =
+            referenced.into_iter().filter(|(name, _)| !literal(name)).collect();
+        env.extend(document.env.iter().map(|literal| (literal.name.clone(), literal.value.clone())));
+        let preopens = main.grants.filesystem.iter().map(|grant| Preopen {
+            path: grant.path.clone(),
+            directory: directory(&grant.volume),
+            access: grant.access,
+        });
+        Some(Self {
+            program: main.name.clone(),
+            args: document.args.clone(),
+            env,
+            preopens: preopens.collect(),
+            grants: main.grants.clone(),
+            limits: main.limits.clone(),
+            run,
+        })
+    }
+
+    /// The task of a component to which nothing is granted: stdio, clocks and random alone.
+    #[must_use]
+    pub fn ungranted(program: impl Into<String>, run: Run) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            preopens: Vec::new(),
+            grants: Grants::default(),
+            limits: Limits::default(),
+            run,
+        }
+    }
+}
