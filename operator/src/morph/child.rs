@@ -201,7 +201,7 @@ impl From<&CronJob> for Child {
     fn from(object: &CronJob) -> Self {
         let status = object.status.clone().unwrap_or_default();
         let state = ChildState::CronJob {
-            suspended: object.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false),
+            suspended: object.spec.suspend.unwrap_or(false),
             active: status.active.map_or(0, |jobs| i32::try_from(jobs.len()).unwrap_or(i32::MAX)),
             last_schedule: status.last_schedule_time.map(|time| time.0.to_string()),
             last_success: status.last_successful_time.map(|time| time.0.to_string()),

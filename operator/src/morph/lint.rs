@@ -126,8 +126,7 @@ fn object_problems(identity: &Identity, seen: &Seen, object: &Object) -> Vec<Str
             problems.extend(pods::problems(identity, seen, &spec.template, "Never"));
         }
         Object::CronJob(cron_job) => {
-            let spec = cron_job.spec.clone().unwrap_or_default();
-            let template = spec.job_template.spec.unwrap_or_default().template;
+            let template = cron_job.spec.job_template.spec.clone().unwrap_or_default().template;
             problems.extend(pods::problems(identity, seen, &template, "Never"));
         }
     }

@@ -2,6 +2,8 @@
 //! each other; validate, plan, lint and status are pure: no client, file, clock or process is named in them.
 
 mod child;
+#[cfg(test)]
+mod fixture;
 mod lint;
 mod plan;
 mod recall;

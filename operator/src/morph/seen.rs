@@ -203,6 +203,20 @@ impl Object {
     pub fn name(&self) -> &str {
         self.metadata().name.as_deref().unwrap_or_default()
     }
+
+    /// As the API server reads it, with apiVersion and kind.
+    #[must_use]
+    pub fn to_value(&self) -> serde_json::Value {
+        let value = match self {
+            Self::ServiceAccount(object) => serde_json::to_value(object),
+            Self::Service(object) => serde_json::to_value(object),
+            Self::Deployment(object) => serde_json::to_value(object),
+            Self::Job(object) => serde_json::to_value(object),
+            Self::CronJob(object) => serde_json::to_value(object),
+        };
+        // These types have no map keys but texts, so this can't fail; the API server would refuse null.
+        value.unwrap_or_default()
+    }
 }
 
 /// An object that shall be gone: this one in this state, and no other of its name.

@@ -14,7 +14,7 @@ pub(super) fn cron_job(valid: &Valid, schedule: &str) -> CronJob {
     let run = job::run(valid);
     CronJob {
         metadata: names::workload_metadata(&valid.identity, &valid.identity.name, &valid.spec),
-        spec: Some(CronJobSpec {
+        spec: CronJobSpec {
             schedule: schedule.to_owned(),
             time_zone: run.time_zone.clone(),
             concurrency_policy: Some(policy(run.concurrency_policy.unwrap_or_default()).to_owned()),
@@ -29,7 +29,7 @@ pub(super) fn cron_job(valid: &Valid, schedule: &str) -> CronJob {
                 }),
                 spec: Some(job::spec(valid)),
             },
-        }),
+        },
         status: None,
     }
 }
