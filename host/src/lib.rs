@@ -1,15 +1,19 @@
 //! How a granted component runs: engines, limits, one file for each capability, command and server.
 //! No containerd, no Kubernetes; the only crate that knows wasmtime.
 
+mod cap;
 mod compile;
 mod engine;
 mod limits;
+mod linker;
 mod outcome;
 mod program;
 mod run;
 mod stdio;
 mod stop;
+mod store;
 mod task;
+mod ticker;
 
 pub use compile::{CompileError, compile};
 pub use engine::{Engine, EngineError, EngineKind, engine, engine_hash};

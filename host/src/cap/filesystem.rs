@@ -1,0 +1,39 @@
+//! `wasi:filesystem`: the granted directories at the granted paths, and nothing else. wasmtime-wasi keeps a
+//! guest from leaving a directory, by `..`, links or absolute paths.
+
+use super::{Linked, Track, V0_2, V0_3, known};
+use crate::Task;
+use crate::store::State;
+use morph_grant::Access;
+use wasmtime::component::Linker;
+use wasmtime::error::Context as _;
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings::filesystem as p2;
+use wasmtime_wasi::p3::bindings::filesystem as p3;
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+
+pub(crate) fn link(l: &mut Linker<State>, interface: &str, track: Track) -> Linked {
+    known(Some(match (interface, track) {
+        ("filesystem/preopens", V0_2) => p2::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem),
+        ("filesystem/preopens", V0_3) => p3::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem),
+        ("filesystem/types", V0_2) => p2::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem),
+        ("filesystem/types", V0_3) => p3::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem),
+        _ => return known(None),
+    }))
+}
+
+/// Preopens what the task names. A path that stands in no grant gives nothing, so that a task and its
+/// grants can't disagree to the guest's advantage.
+pub(crate) fn give(wasi: &mut WasiCtxBuilder, task: &Task) -> wasmtime::Result<()> {
+    for preopen in &task.preopens {
+        let granted = |grant: &&morph_grant::FilesystemGrant| grant.path == preopen.path;
+        let Some(grant) = task.grants.filesystem.iter().find(granted) else { continue };
+        let perms = match (grant.access, preopen.access) {
+            (Access::ReadWrite, Access::ReadWrite) => FsPerms::ReadWrite,
+            _ => FsPerms::ReadOnly,
+        };
+        wasi.preopened_dir(&preopen.directory, &preopen.path, perms)
+            .with_context(|| format!("the directory for {} can't be opened", preopen.path))?;
+    }
+    Ok(())
+}

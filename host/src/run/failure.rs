@@ -1,0 +1,37 @@
+//! What an error that came out of a guest means: its own exit, a limit, or a trap with the way to it.
+
+use crate::store::State;
+use crate::{Outcome, code};
+use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+/// The outcome of a call that failed.
+pub(crate) fn outcome(error: &wasmtime::Error, store: &Store<State>) -> Outcome {
+    if let Some(I32Exit(status)) = error.downcast_ref() {
+        return Outcome::exited((status & 0xff) as u8); // as the system does with an exit status
+    }
+    if let Some(hit) = store.data().limiter.hit() {
+        return Outcome::because(code::LIMIT, format!("{hit}{}", backtrace(error)));
+    }
+    if is_exhausted(error) {
+        return Outcome::because(code::LIMIT, format!("the instance does not fit: {error:#}"));
+    }
+    Outcome::because(code::TRAP, trap(error))
+}
+
+/// Whether an instance couldn't be made because a bound of the engine's pool, or of the store, was reached.
+pub(crate) fn is_exhausted(error: &wasmtime::Error) -> bool {
+    error.is::<wasmtime::PoolConcurrencyLimitError>()
+}
+
+/// Words for a trap: its cause, and the functions on the way to it.
+pub(crate) fn trap(error: &wasmtime::Error) -> String {
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => format!("the guest trapped: {trap}{}", backtrace(error)),
+        None => format!("the guest failed: {}{}", error.root_cause(), backtrace(error)),
+    }
+}
+
+fn backtrace(error: &wasmtime::Error) -> String {
+    error.downcast_ref::<WasmBacktrace>().map(|frames| format!("\n{frames}")).unwrap_or_default()
+}

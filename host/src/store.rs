@@ -1,0 +1,78 @@
+//! What each instance of a guest has: its store with limits, clock, streams and rights, fresh every time.
+
+use crate::limits::{COMPONENT_HANDLES_MAX, HOST_COPY_BYTES_MAX, Limiter};
+use crate::stdio::Streams;
+use crate::ticker::{Ticker, Ticking};
+use crate::{Engine, Task, cap};
+use std::sync::Arc;
+use wasmtime::Store;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+/// Ticks that a guest runs before it yields.
+const TICKS_PER_TURN: u64 = 1;
+
+/// Makes the stores of one run.
+pub(crate) struct Stores {
+    engine: Engine,
+    task: Arc<Task>,
+    streams: Streams,
+    ticker: Ticker,
+}
+
+/// The host's part of a store.
+pub(crate) struct State {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    egress: cap::http::NoEgress,
+    table: ResourceTable,
+    pub(crate) limiter: Limiter,
+    /// What must live as long as the instance does, such as a place among the requests.
+    pub(crate) held: Option<Box<dyn Send + Sync>>,
+    _ticking: Ticking,
+}
+
+impl Stores {
+    pub(crate) fn new(engine: Engine, task: Arc<Task>, streams: Streams, ticker: Ticker) -> Self {
+        Self { engine, task, streams, ticker }
+    }
+
+    /// A store with nothing in it.
+    pub(crate) fn fresh(&self) -> wasmtime::Result<Store<State>> {
+        let mut wasi = WasiCtxBuilder::new();
+        cap::cli::give(&mut wasi, &self.task, &self.streams);
+        cap::random::give(&mut wasi);
+        cap::filesystem::give(&mut wasi, &self.task)?;
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(COMPONENT_HANDLES_MAX);
+        let state = State {
+            wasi: wasi.build(),
+            http: WasiHttpCtx::new(),
+            egress: cap::http::NoEgress,
+            table,
+            limiter: Limiter::new(&self.task.limits),
+            held: None,
+            _ticking: self.ticker.ticking(),
+        };
+        let mut store = Store::new(&self.engine.inner, state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(HOST_COPY_BYTES_MAX);
+        store.set_max_component_handles(COMPONENT_HANDLES_MAX);
+        store.set_epoch_deadline(TICKS_PER_TURN);
+        store.epoch_deadline_async_yield_and_update(TICKS_PER_TURN);
+        Ok(store)
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.egress, table: &mut self.table, ctx: &mut self.http }
+    }
+}
