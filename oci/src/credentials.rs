@@ -61,7 +61,8 @@ pub enum DockerConfigError {
     },
     /// The entry holds an identity token, which would have to be exchanged.
     #[error(
-        "auths[\"{registry}\"] holds an identity token, which is not supported; use a user name and a password"
+        "auths[\"{registry}\"] holds an identity token, which is not supported; \
+         use a user name and a password"
     )]
     IdentityToken {
         /// The entry.

@@ -197,9 +197,7 @@ fn check_path(path: &str) -> Result<(), &'static str> {
     if path.split('/').all(part_fits) {
         Ok(())
     } else {
-        Err(
-            "the path must be parts of lower-case letters and digits, joined by /, with single . _ or - inside",
-        )
+        Err("the path must be parts of lower-case letters and digits, joined by /, with . _ or - inside")
     }
 }
 
