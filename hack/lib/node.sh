@@ -139,9 +139,9 @@ start_registry() {
 version: 0.1
 log: { level: warn, accesslog: { disabled: true } }
 storage: { filesystem: { rootdirectory: $MORPH_STATE/registry }, delete: { enabled: true } }
-http: { addr: $REGISTRY }
+http: { addr: $REGISTRY, secret: local }
 EOF
-	keep registry "$REGISTRY_BIN/registry" serve "$CONFIG/registry.yaml"
+	keep registry env OTEL_TRACES_EXPORTER=none "$REGISTRY_BIN/registry" serve "$CONFIG/registry.yaml"
 	WAIT_LOG=$LOG/registry.log wait_for 30 registry curl -fsS "http://$REGISTRY/v2/"
 }
 
