@@ -2,7 +2,8 @@
 //! what `morph_component::FEATURES` allows and nothing more. Making one starts no thread.
 
 use crate::limits::{
-    CONCURRENT_REQUESTS_MAX, CORE_INSTANCES_MAX, MEMORIES_MAX, MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX,
+    CONCURRENT_REQUESTS_MAX, CORE_INSTANCES_MAX, MEMORIES_MAX, MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX,
+    TABLES_MAX,
 };
 use morph_component::World;
 use morph_grant::Digest;

@@ -13,6 +13,14 @@ pub const MEMORY_BYTES_MAX: u64 = 4 << 30;
 /// Requests that a server works on at once; past it, the answer is 503. Each takes an instance and a stack.
 pub const CONCURRENT_REQUESTS_MAX: usize = 128;
 
+/// How long a guest may take to begin its answer, in seconds. The body may then take as long as its client
+/// reads.
+pub const ANSWER_SECONDS_MAX: u64 = 60;
+
+/// How long a guest may go on after its answer has been sent whole, in seconds: for what it does late, such
+/// as a line in a file.
+pub const AFTER_ANSWER_SECONDS_MAX: u64 = 30;
+
 /// Elements of one table. The largest seen, of a Python interpreter, has some 10,000.
 pub const TABLE_ELEMENTS_MAX: usize = 65_536;
 

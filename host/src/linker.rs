@@ -16,7 +16,9 @@ pub(crate) fn link(program: &Program, grants: &Grants) -> Result<InstancePre<Sta
         return Err(import_denied(&denied));
     }
     let linked = link_rows(program, &rows(program));
-    linked.map_err(|error| Outcome::because(code::BAD_COMPONENT, format!("the component can't be linked: {error:#}")))
+    linked.map_err(|error| {
+        Outcome::because(code::BAD_COMPONENT, format!("the component can't be linked: {error:#}"))
+    })
 }
 
 /// What is said of imports that aren't granted: the first by name and reason, the others by name.

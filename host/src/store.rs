@@ -28,8 +28,6 @@ pub(crate) struct State {
     egress: cap::http::NoEgress,
     table: ResourceTable,
     pub(crate) limiter: Limiter,
-    /// What must live as long as the instance does, such as a place among the requests.
-    pub(crate) held: Option<Box<dyn Send + Sync>>,
     _ticking: Ticking,
 }
 
@@ -52,7 +50,6 @@ impl Stores {
             egress: cap::http::NoEgress,
             table,
             limiter: Limiter::new(&self.task.limits),
-            held: None,
             _ticking: self.ticker.ticking(),
         };
         let mut store = Store::new(&self.engine.inner, state);

@@ -14,8 +14,12 @@ use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 pub(crate) fn link(l: &mut Linker<State>, interface: &str, track: Track) -> Linked {
     known(Some(match (interface, track) {
-        ("filesystem/preopens", V0_2) => p2::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem),
-        ("filesystem/preopens", V0_3) => p3::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem),
+        ("filesystem/preopens", V0_2) => {
+            p2::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)
+        }
+        ("filesystem/preopens", V0_3) => {
+            p3::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)
+        }
         ("filesystem/types", V0_2) => p2::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem),
         ("filesystem/types", V0_3) => p3::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem),
         _ => return known(None),

@@ -2,6 +2,7 @@
 
 mod command;
 mod failure;
+mod serve;
 
 use crate::stdio::Streams;
 use crate::store::Stores;
@@ -72,8 +73,7 @@ async fn start(
     match &task.run {
         Run::Command => command::run(&instance, entry.preview, &stores, stop).await,
         Run::Server(http) => {
-            let _ = (http, listening);
-            Outcome::because(code::BAD_COMPONENT, "servers aren't wired yet")
+            serve::run(&instance, entry.preview, stores, streams, (http, stop), listening).await
         }
     }
 }
