@@ -18,7 +18,8 @@ start_apiserver() {
 		--service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$PKI/sa.pub" \
 		--service-account-signing-key-file="$PKI/sa.key" --authorization-mode=Node,RBAC --anonymous-auth=false \
 		--enable-admission-plugins=NodeRestriction --kubelet-client-certificate="$PKI/apiserver-kubelet.crt" \
-		--kubelet-client-key="$PKI/apiserver-kubelet.key" --allow-privileged --profiling=false
+		--kubelet-client-key="$PKI/apiserver-kubelet.key" --allow-privileged --profiling=false \
+		--kubelet-preferred-address-types=InternalIP
 }
 
 start_controllers() {

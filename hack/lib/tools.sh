@@ -7,7 +7,7 @@ CLUSTER=$MORPH_ROOT/hack/cluster
 GO_VERSION=$(go env GOVERSION 2>/dev/null || echo none)
 
 # What a bare Debian lacks: command and the package that brings it.
-PACKAGES="nft:nftables ip:iproute2 openssl:openssl curl:curl jq:jq gcc:gcc flock:util-linux setsid:util-linux"
+PACKAGES="nft:nftables ip:iproute2 openssl:openssl curl:curl jq:jq gcc:gcc pkg-config:pkgconf flock:util-linux setsid:util-linux"
 
 debian_packages() {
 	local pair missing=()
@@ -15,6 +15,7 @@ debian_packages() {
 		command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 	done
 	[ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+	[ -e /usr/include/seccomp.h ] || missing+=(libseccomp-dev)
 	[ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
 	[ ${#missing[@]} -gt 0 ] || return 0
 	command -v apt-get >/dev/null || die "missing: ${missing[*]}; install them (there is no apt-get here)"
@@ -45,12 +46,12 @@ tools_dir() {
 	fi
 }
 
-# In the module hack/cluster/$1: builds package $2 (or all tools, for `tool`) into $3.
+# In the module hack/cluster/$1: builds package $2 (or all tools, for `tool`) into $3, with build tags $4.
 build_module() {
 	local kubernetes
 	kubernetes=$(module_version k8s.io/kubernetes "$CLUSTER/kubernetes/go.mod")
 	local component=k8s.io/component-base/version
-	(cd "$CLUSTER/$1" && go build -trimpath -buildvcs=false -o "$3/" -ldflags "-s -w \
+	(cd "$CLUSTER/$1" && go build -trimpath -buildvcs=false -tags "${4:-}" -o "$3/" -ldflags "-s -w \
 		-X $component.gitVersion=$kubernetes -X $component.gitMajor=1 -X $component.gitMinor=36" "$2")
 }
 
@@ -65,7 +66,7 @@ build_group() { # GROUP DESTINATION
 	case $1 in
 	kubernetes) CGO_ENABLED=0 build_module kubernetes tool "$2" ;;
 	etcd) CGO_ENABLED=0 build_module etcd go.etcd.io/etcd/server/v3 "$2" && mv "$2/server" "$2/etcd" ;;
-	runc) CGO_ENABLED=1 build_module runc github.com/opencontainers/runc "$2" ;;
+	runc) CGO_ENABLED=1 build_module runc github.com/opencontainers/runc "$2" seccomp ;;
 	pause) CGO_ENABLED=0 build_module pause . "$2" ;;
 	containerd) CGO_ENABLED=0 install_tools "$2" "$containerd"/{containerd,containerd-shim-runc-v2,ctr}@"$CONTAINERD_VERSION" ;;
 	cni) CGO_ENABLED=0 install_tools "$2" \

@@ -1,5 +1,5 @@
 // runc for the local cluster's ordinary pods. A module of our own, because its go.mod doesn't let `go install` in;
-// go.sum pins it all.
+// go.sum pins it all. Built with the tag seccomp, against Debian's libseccomp.
 module hayride.dev/morph/hack/cluster/runc
 
 go 1.26.0
