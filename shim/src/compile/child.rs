@@ -1,0 +1,96 @@
+//! The compile child: it gives up all that it can reach, then reads a component from standard input and
+//! writes code to standard output. A component may be made to break a compiler; what it would win is this.
+
+use super::{COMPILE_ADDRESS_BYTES_MAX, COMPILE_CPU_SECONDS_MAX, COMPILE_MEMORY_BYTES_MAX};
+use crate::seal::{self, Step};
+use crate::wire::{EngineKind, Entry, Join, Rlimit};
+use crate::zygote::reason;
+use morph_component::COMPONENT_SIZE_BYTES_MAX;
+use rustix::event::{PollFd, PollFlags};
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+/// Exit code for a component that the compiler doesn't take; its reason is on standard error.
+pub(super) const REFUSED: u8 = 3;
+
+/// Nobody; not the user of any worker, so that no worker can signal or trace a compiler.
+const USER_ID: u32 = 65534;
+
+/// Descriptors that it may have: its three streams, and those that threads need.
+const DESCRIPTORS_MAX: u64 = 64;
+
+/// The sub-command: `compile p2` or `compile p3`.
+pub fn main() -> ExitCode {
+    let kind = std::env::args().nth(2);
+    let component = match prepare().and_then(|()| read_component()) {
+        Ok(component) => component,
+        Err(error) => return give_up(&*error, ExitCode::FAILURE),
+    };
+    let Some(kind) = EngineKind::ALL.into_iter().find(|known| Some(known.to_string()) == kind) else {
+        return give_up(&io::Error::other(format!("no such engine: {kind:?}")), ExitCode::FAILURE);
+    };
+    match morph_host::compile(&component, kind) {
+        Ok(code) => match write_code(&code) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => give_up(&error, ExitCode::FAILURE),
+        },
+        Err(error) => give_up(&error, ExitCode::from(REFUSED)),
+    }
+}
+
+fn give_up(error: &dyn Error, code: ExitCode) -> ExitCode {
+    // If nobody reads it, nobody wants to know.
+    drop(writeln!(io::stderr(), "{}", reason(error)));
+    code
+}
+
+fn prepare() -> Result<(), Box<dyn Error>> {
+    seal::close_from(3)?;
+    seal::set_process_name("morph-compile");
+    let entry = Entry { join: Vec::new(), new: vec![Join::Net, Join::Ipc, Join::Uts] };
+    seal::enter_namespaces(&entry, &mut std::iter::empty())?;
+    seal::leave_node_files()?;
+    let limit = |name: &str, value| Rlimit { name: name.into(), soft: value, hard: value };
+    seal::limit_resources(&[
+        limit("RLIMIT_AS", COMPILE_ADDRESS_BYTES_MAX),
+        limit("RLIMIT_DATA", COMPILE_MEMORY_BYTES_MAX),
+        limit("RLIMIT_CPU", COMPILE_CPU_SECONDS_MAX),
+        limit("RLIMIT_FSIZE", 0),
+        limit("RLIMIT_NOFILE", DESCRIPTORS_MAX),
+    ])?;
+    seal::give_up_root(USER_ID, USER_ID, &[])?;
+    std::thread::Builder::new()
+        .name("server-watch".into())
+        .spawn(end_with_server)
+        .step("starting its watch")?;
+    Ok(())
+}
+
+/// Ends this process when nobody reads its output any more: whoever asked is gone.
+fn end_with_server() {
+    let stdout = io::stdout();
+    let mut descriptors = [PollFd::new(&stdout, PollFlags::empty())];
+    // Only the error that a pipe without reader has is waited for; an interruption is asked again.
+    while rustix::event::poll(&mut descriptors, None).is_err() {}
+    std::process::exit(1);
+}
+
+fn read_component() -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut component = Vec::new();
+    io::stdin()
+        .take(COMPONENT_SIZE_BYTES_MAX + 1)
+        .read_to_end(&mut component)
+        .step("reading the component")?;
+    if component.len() as u64 > COMPONENT_SIZE_BYTES_MAX {
+        return Err(format!("component of more than {COMPONENT_SIZE_BYTES_MAX} bytes").into());
+    }
+    Ok(component)
+}
+
+/// Past the buffer of lines that standard output has.
+fn write_code(code: &[u8]) -> io::Result<()> {
+    File::from(io::stdout().as_fd().try_clone_to_owned()?).write_all(code)
+}

@@ -1,0 +1,378 @@
+//! Processes of one server: its zygote, and the sandboxes and workers forked from it. Starts them, places
+//! them, signals them and reaps them; what they do inside is `zygote`, `worker` and `seal`.
+
+mod keeper;
+mod mounts;
+
+pub use keeper::ZYGOTE_ARGUMENT;
+pub use mounts::{Granted, open_beneath};
+
+use crate::seal;
+use crate::wire::{self, Entry, FromChild, Join, MountTarget, SandboxSetup, ToChild, WorkerSetup};
+pub use crate::wire::{EngineKind, Rlimit, Task};
+use rustix::process::{Signal, WaitId, WaitIdOptions};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt, Interest};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+/// User and group of a worker whose container names none, or root.
+pub const UNPRIVILEGED_ID: u32 = 65532;
+
+/// How long a forked process may take to seal itself, in milliseconds. It takes one or two; a node that
+/// needs more than this is out of memory or of processor time, and containerd's own patience is 10 s.
+pub const SEAL_MILLIS_MAX: u64 = 8_000;
+
+/// What went wrong with a process.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The zygote didn't start, ended, or talks nonsense. The next fork starts another.
+    #[error("zygote: {doing}")]
+    Zygote {
+        /// What was tried.
+        doing: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The forked process refused to go on; the reason names the step.
+    #[error("{0}")]
+    Refused(String),
+    /// A file of the spec can't be used.
+    #[error("{path}: {doing}")]
+    Path {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// Anything else between server and process.
+    #[error("process {pid}: {doing}")]
+    Process {
+        /// Its pid.
+        pid: i32,
+        /// What was tried.
+        doing: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A namespace of a forked process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Namespace {
+    /// The server's own, which is the node's.
+    Host,
+    /// A new one.
+    New,
+    /// The one that this path names (`/var/run/netns/…`, `/proc/<pid>/ns/ipc`).
+    Join(PathBuf),
+}
+
+/// What a sandbox is to hold.
+#[derive(Debug, Clone)]
+pub struct SandboxSpec {
+    /// Network; CRI has made it and names its path, unless the pod uses the host's.
+    pub net: Namespace,
+    /// IPC.
+    pub ipc: Namespace,
+    /// Host name.
+    pub uts: Namespace,
+    /// Whether it is pid 1 of a pid namespace of its own.
+    pub own_pid_namespace: bool,
+    /// Host name to set in a uts namespace of its own.
+    pub hostname: Option<String>,
+    /// Files to which the pid is written: `cgroup.procs` of each hierarchy.
+    pub cgroup_procs: Vec<PathBuf>,
+    /// `oom_score_adj`; where this process may not lower it, it stays as inherited.
+    pub oom_score_adj: Option<i32>,
+}
+
+/// What a worker is to run, and in which walls.
+#[derive(Debug)]
+pub struct WorkerSpec {
+    /// Container id.
+    pub id: String,
+    /// Network: the pod's.
+    pub net: Namespace,
+    /// IPC: the pod's, or its own.
+    pub ipc: Namespace,
+    /// Host name: the pod's, or its own.
+    pub uts: Namespace,
+    /// Files to which the pid is written: `cgroup.procs` of each hierarchy.
+    pub cgroup_procs: Vec<PathBuf>,
+    /// `oom_score_adj`; where this process may not lower it, it stays as inherited.
+    pub oom_score_adj: Option<i32>,
+    /// User; 0 becomes [`UNPRIVILEGED_ID`].
+    pub uid: u32,
+    /// Group; 0 becomes [`UNPRIVILEGED_ID`].
+    pub gid: u32,
+    /// Supplementary groups; 0 is left out.
+    pub groups: Vec<u32>,
+    /// Resource limits of the container. No core is ever dumped, whatever they say.
+    pub rlimits: Vec<Rlimit>,
+    /// Everything that is in the worker's root, but for the compiled code.
+    pub mounts: Vec<Granted>,
+    /// Standard input, output, error.
+    pub stdio: [OwnedFd; 3],
+    /// The compiled code, from the node's cache. Its mode must let others read (0444 in a directory of
+    /// mode 0700): it is mapped after root is given up.
+    pub code: File,
+    /// Which engine it was compiled for.
+    pub engine: EngineKind,
+    /// What is run.
+    pub task: Task,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(u8),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl Exit {
+    /// The code that containerd is told: 128 and the signal's number for a signal.
+    pub fn code(self) -> u32 {
+        match self {
+            Exit::Code(code) => u32::from(code),
+            Exit::Signal(signal) => 128 + signal.unsigned_abs(),
+        }
+    }
+}
+
+/// A handle of the server's zygote; it can be cloned. When the last handle goes, the zygote ends and every
+/// process forked from it is killed. A zygote that dies is replaced at the next fork; what it forked lives on.
+#[derive(Debug, Clone)]
+pub struct Zygote {
+    keeper: keeper::Keeper,
+}
+
+impl Zygote {
+    /// Starts the zygote: `program zygote`, where `program` is `/proc/self/exe` (which stays right when the
+    /// binary is replaced), and answers when it can fork.
+    pub async fn start(program: &Path) -> Result<Self, Error> {
+        let keeper = keeper::Keeper::start(program)?;
+        keeper.pid().await?;
+        Ok(Self { keeper })
+    }
+
+    /// The zygote's pid; starts another when there is none.
+    pub async fn pid(&self) -> Result<i32, Error> {
+        self.keeper.pid().await
+    }
+
+    /// Forks a sandbox: it holds its namespaces and ends at SIGTERM.
+    pub async fn fork_sandbox(&self, spec: SandboxSpec) -> Result<Child, Error> {
+        let mut joined = Vec::new();
+        let entry =
+            entry([(Join::Net, &spec.net), (Join::Ipc, &spec.ipc), (Join::Uts, &spec.uts)], &mut joined)?;
+        let role = wire::Role::Sandbox { own_pid_namespace: spec.own_pid_namespace };
+        let (child, mut control) =
+            self.keeper.fork(role, Vec::new(), spec.cgroup_procs, spec.oom_score_adj).await?;
+        let setup = ToChild::Sandbox(SandboxSetup { entry, hostname: spec.hostname });
+        match control.set_up(&setup, &joined, child.pid).await {
+            Ok(()) => Ok(child),
+            Err(error) => Err(child.give_up(error).await),
+        }
+    }
+
+    /// Forks a worker and answers when it is sealed and has mapped its code; [`Control::start`] runs the guest.
+    pub async fn fork_worker(&self, spec: WorkerSpec) -> Result<Worker, Error> {
+        let mut descriptors = Vec::new();
+        let entry = entry(
+            [(Join::Net, &spec.net), (Join::Ipc, &spec.ipc), (Join::Uts, &spec.uts)],
+            &mut descriptors,
+        )?;
+        let mut mount_targets = Vec::new();
+        for mount in &spec.mounts {
+            descriptors.push(mount.detach()?);
+            mount_targets.push(MountTarget { path: mount.target.clone(), directory: mount.is_directory()? });
+        }
+        descriptors.push(mounts::detach_code(&spec.code)?);
+        let unprivileged = |id: u32| if id == 0 { UNPRIVILEGED_ID } else { id };
+        let setup = ToChild::Worker(Box::new(WorkerSetup {
+            id: spec.id,
+            entry,
+            mount_targets,
+            uid: unprivileged(spec.uid),
+            gid: unprivileged(spec.gid),
+            groups: spec.groups.into_iter().filter(|group| *group != 0).collect(),
+            rlimits: spec.rlimits,
+            engine: spec.engine,
+            task: spec.task,
+        }));
+        let stdio = Vec::from(spec.stdio);
+        let (child, mut control) =
+            self.keeper.fork(wire::Role::Worker, stdio, spec.cgroup_procs, spec.oom_score_adj).await?;
+        match control.set_up(&setup, &descriptors, child.pid).await {
+            Ok(()) => Ok(Worker { child, control }),
+            Err(error) => Err(child.give_up(error).await),
+        }
+    }
+}
+
+fn entry(wanted: [(Join, &Namespace); 3], descriptors: &mut Vec<OwnedFd>) -> Result<Entry, Error> {
+    let mut entry = Entry::default();
+    for (kind, namespace) in wanted {
+        match namespace {
+            Namespace::Host => {}
+            Namespace::New => entry.new.push(kind),
+            Namespace::Join(path) => {
+                let file = File::open(path).map_err(|source| Error::Path {
+                    path: path.clone(),
+                    doing: "namespace can't be opened",
+                    source,
+                })?;
+                entry.join.push(kind);
+                descriptors.push(file.into());
+            }
+        }
+    }
+    Ok(entry)
+}
+
+/// A worker that is sealed.
+#[derive(Debug)]
+pub struct Worker {
+    /// The process.
+    pub child: Child,
+    /// What is said to it and by it.
+    pub control: Control,
+}
+
+/// A forked process: this server is its parent and the one that reaps it.
+#[derive(Debug)]
+pub struct Child {
+    /// Its pid.
+    pub pid: i32,
+    pidfd: AsyncFd<OwnedFd>,
+}
+
+impl Child {
+    fn new(pid: i32, pidfd: OwnedFd) -> Result<Self, Error> {
+        let pidfd = seal::watch(pidfd).map_err(|source| Error::Process {
+            pid,
+            doing: "watching its pidfd",
+            source,
+        })?;
+        Ok(Self { pid, pidfd })
+    }
+
+    /// Waits for its end and reaps it: once; a second call is an error. May be cancelled.
+    pub async fn wait(&self) -> Result<Exit, Error> {
+        let failed =
+            |source: io::Error| Error::Process { pid: self.pid, doing: "waiting for its end", source };
+        loop {
+            let mut ready = self.pidfd.readable().await.map_err(failed)?;
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+            match rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
+                Ok(Some(status)) => {
+                    return Ok(match (status.exit_status(), status.terminating_signal()) {
+                        (Some(code), _) => Exit::Code((code & 0xff) as u8),
+                        (None, signal) => Exit::Signal(signal.unwrap_or(Signal::KILL.as_raw())),
+                    });
+                }
+                Ok(None) => ready.clear_ready(),
+                Err(error) => return Err(failed(error.into())),
+            }
+        }
+    }
+
+    /// Sends a signal; to a process that has ended it does nothing.
+    pub fn signal(&self, signal: Signal) -> Result<(), Error> {
+        match rustix::process::pidfd_send_signal(self.pidfd.as_fd(), signal) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(Error::Process { pid: self.pid, doing: "signalling it", source: error.into() }),
+        }
+    }
+
+    /// Its pidfd, readable when it has ended.
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.get_ref().as_fd()
+    }
+
+    /// Kills and reaps what could not be set up; answers the error that says why.
+    async fn give_up(self, error: Error) -> Error {
+        match self.signal(Signal::KILL) {
+            Ok(()) => self.wait().await.err().unwrap_or(error),
+            Err(also) => also,
+        }
+    }
+}
+
+/// The server's end of a forked process's socket.
+#[derive(Debug)]
+pub struct Control {
+    socket: UnixStream,
+}
+
+impl Control {
+    fn new(socket: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket: UnixStream::from_std(socket)? })
+    }
+
+    /// Lets the worker run its guest.
+    pub async fn start(&mut self) -> io::Result<()> {
+        self.send(&ToChild::Start, &[]).await
+    }
+
+    /// The next thing that the worker says; `None` when it is gone. Not to be cancelled half way: keep the
+    /// future, as one task for each worker does.
+    pub async fn next(&mut self) -> io::Result<Option<FromChild>> {
+        let mut head = [0; 4];
+        match self.socket.read_exact(&mut head).await {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let mut body = vec![0; wire::body_length(head)?];
+        self.socket.read_exact(&mut body).await?;
+        Ok(Some(serde_json::from_slice(&body)?))
+    }
+
+    async fn set_up(&mut self, setup: &ToChild, descriptors: &[OwnedFd], pid: i32) -> Result<(), Error> {
+        let answer = async {
+            let sent = self.send(setup, descriptors).await;
+            match self.next().await? {
+                Some(answer) => Ok(answer),
+                None => Err(sent.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())),
+            }
+        };
+        let failed = |source: io::Error| Error::Process { pid, doing: "sealing", source };
+        match timeout(Duration::from_millis(SEAL_MILLIS_MAX), answer).await {
+            Ok(Ok(FromChild::Ready)) => Ok(()),
+            Ok(Ok(FromChild::Refused { reason })) => Err(Error::Refused(reason)),
+            Ok(Ok(other)) => Err(failed(io::Error::other(format!("said {other:?} instead of Ready")))),
+            Ok(Err(error)) => Err(failed(error)),
+            Err(elapsed) => Err(failed(elapsed.into())),
+        }
+    }
+
+    async fn send(&mut self, message: &ToChild, descriptors: &[OwnedFd]) -> io::Result<()> {
+        use tokio::io::AsyncWriteExt;
+        let frame = wire::frame(message)?;
+        let borrowed: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
+        let sent = self
+            .socket
+            .async_io(Interest::WRITABLE, || wire::send_head(self.socket.as_fd(), &frame, &borrowed))
+            .await?;
+        self.socket.write_all(frame.get(sent..).unwrap_or_default()).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

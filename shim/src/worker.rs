@@ -1,0 +1,115 @@
+//! The process of one container: seals itself, maps its code, says so, and at the word runs the guest to its
+//! end. What a guest may do is the task's and `morph_host`'s; what the process may do is `seal`'s.
+
+use crate::seal::{self, Step};
+use crate::wire::{self, FromChild, ToChild, WorkerSetup};
+use crate::zygote::{Engines, reason};
+use morph_host::{Outcome, Program, Run, Stdio, Task};
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Threads that a server runs guests on, at most: past that a pod gains nothing that a further replica would
+/// not give, and each thread costs a stack.
+const SERVER_THREADS_MAX: usize = 4;
+
+/// Lives as a worker; answers the exit code.
+pub(crate) fn live(control: &UnixStream, stdio: Vec<OwnedFd>, engines: &Engines) -> ExitCode {
+    let (setup, descriptors) = match wire::receive::<ToChild>(control) {
+        Ok(Some((ToChild::Worker(setup), descriptors))) => (setup, descriptors),
+        // The server is gone, or talks nonsense; it reads the end of this process as a refusal.
+        Ok(_) | Err(_) => return ExitCode::FAILURE,
+    };
+    let answer = match prepare(&setup, descriptors, stdio, engines, control) {
+        Ok(program) => wire::send(control, &FromChild::Ready, &[]).map(|()| program),
+        Err(error) => {
+            let refused = FromChild::Refused { reason: reason(&*error) };
+            wire::send(control, &refused, &[]).and(Err(io::ErrorKind::Other.into()))
+        }
+    };
+    let Ok(program) = answer else { return ExitCode::FAILURE };
+    match wire::receive::<ToChild>(control) {
+        Ok(Some((ToChild::Start, _))) => run(program, setup.task, control),
+        Ok(_) | Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// The seal, in its order, then the code.
+fn prepare(
+    setup: &WorkerSetup,
+    descriptors: Vec<OwnedFd>,
+    stdio: Vec<OwnedFd>,
+    engines: &Engines,
+    control: &UnixStream,
+) -> Result<Program, Box<dyn Error>> {
+    seal::set_process_name(&format!("morph-{}", setup.id));
+    take_streams(stdio)?;
+    let mut descriptors = descriptors.into_iter();
+    seal::enter_namespaces(&setup.entry, &mut descriptors)?;
+    seal::enter_root(&setup.mount_targets, &mut descriptors)?;
+    seal::limit_resources(&setup.rlimits)?;
+    seal::give_up_root(setup.uid, setup.gid, &setup.groups)?;
+    seal::die_with_parent(control)?;
+    Ok(Program::load(engines.of(setup.engine), Path::new(seal::CODE_PATH))?)
+}
+
+fn take_streams(stdio: Vec<OwnedFd>) -> Result<(), seal::Error> {
+    let [stdin, stdout, stderr] = stdio.as_slice() else {
+        return Err(io::Error::from(io::ErrorKind::InvalidData)).step("taking standard streams");
+    };
+    rustix::stdio::dup2_stdin(stdin).step("taking standard input")?;
+    rustix::stdio::dup2_stdout(stdout).step("taking standard output")?;
+    rustix::stdio::dup2_stderr(stderr).step("taking standard error")
+}
+
+fn run(program: Program, task: Task, control: &UnixStream) -> ExitCode {
+    let outcome = match runtime(&task) {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(guest(program, task, control));
+            // A guest that left a read of its standard input behind must not keep the process.
+            runtime.shutdown_background();
+            outcome
+        }
+        Err(error) => Err(error),
+    };
+    let outcome = outcome.unwrap_or_else(|error| {
+        Outcome::because(morph_host::code::TRAP, format!("the worker can't run its guest: {error}"))
+    });
+    let code = ExitCode::from(outcome.code);
+    let last = FromChild::Outcome { code: outcome.code, message: outcome.message };
+    // If the server can't be told, it is gone, and so is this process in a moment.
+    drop(wire::send(control, &last, &[]));
+    code
+}
+
+/// Made here and never earlier: threads don't survive a fork.
+fn runtime(task: &Task) -> io::Result<tokio::runtime::Runtime> {
+    let processors = std::thread::available_parallelism()?.get();
+    let threads = match task.run {
+        Run::Command => 1,
+        Run::Server(_) => processors.min(SERVER_THREADS_MAX),
+    };
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()
+}
+
+async fn guest(program: Program, task: Task, control: &UnixStream) -> io::Result<Outcome> {
+    let signals = seal::watch(seal::stop_signals().map_err(io::Error::other)?)?;
+    let (stopper, stop) = morph_host::stop();
+    // A task of its own: a busy guest must not keep the signal waiting. Dropping the set ends it.
+    let mut waiter = tokio::task::JoinSet::new();
+    waiter.spawn(async move {
+        if signals.readable().await.is_ok() {
+            stopper.stop();
+        }
+    });
+    let server = control.try_clone()?;
+    let listening = move |address: SocketAddr| {
+        // As above: a server that can't be told is gone.
+        drop(wire::send(&server, &FromChild::Listening { address }, &[]));
+    };
+    Ok(morph_host::run(program, task, Stdio::inherit()?, stop, listening).await)
+}

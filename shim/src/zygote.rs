@@ -1,0 +1,164 @@
+//! The zygote: one thread, both engines built, nothing of any tenant. It forks on request and gives each child
+//! its socket; what a child then does is `sandbox_process` and `worker`. It never compiles and never runs a guest.
+
+use crate::seal::{self, Step};
+use crate::wire::{self, EngineKind, FromZygote, Role, ToZygote};
+use crate::{sandbox_process, worker};
+use morph_host::Engine;
+use rustix::fs::{Mode, OFlags};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+
+/// Name in lists of processes.
+const NAME: &str = "morph-zygote";
+
+/// Both engines.
+#[derive(Debug)]
+pub struct Engines {
+    p2: Engine,
+    p3: Engine,
+}
+
+impl Engines {
+    fn build() -> Result<Self, morph_host::EngineError> {
+        Ok(Self { p2: morph_host::engine(EngineKind::P2)?, p3: morph_host::engine(EngineKind::P3)? })
+    }
+
+    /// The one of this kind.
+    pub fn of(&self, kind: EngineKind) -> &Engine {
+        match kind {
+            EngineKind::P2 => &self.p2,
+            EngineKind::P3 => &self.p3,
+        }
+    }
+}
+
+/// The sub-command: standard input is the server's socket. Ends when the server closes it. In each child it
+/// returns that child's exit code.
+pub fn main() -> ExitCode {
+    let served = take_socket().and_then(|socket| match prepare() {
+        Ok((engines, threads)) => {
+            wire::send(&socket, &FromZygote::Up { threads }, &[])?;
+            if threads == 1 { serve(socket, engines) } else { Ok(ExitCode::FAILURE) }
+        }
+        Err(error) => {
+            wire::send(&socket, &FromZygote::Refused { reason: reason(&*error) }, &[])?;
+            Ok(ExitCode::FAILURE)
+        }
+    });
+    // Its socket is its only way to speak: a broken one ends it, and the server starts another.
+    served.unwrap_or(ExitCode::FAILURE)
+}
+
+/// An error and its causes in one line.
+pub(crate) fn reason(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Some errors already end with their cause.
+        if !line.ends_with(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = error.source();
+    }
+    line
+}
+
+/// Takes the socket off standard input and leaves the null device there: a child without streams of its own
+/// must not reach the server through it.
+fn take_socket() -> io::Result<UnixStream> {
+    seal::close_from(3).map_err(io::Error::other)?;
+    let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    Ok(socket.into())
+}
+
+/// Everything that children share; answers the engines and how many threads there are.
+fn prepare() -> Result<(Engines, usize), Box<dyn std::error::Error>> {
+    seal::set_process_name(NAME);
+    seal::hold_stop_signals()?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let threads =
+        rustix::fs::open("/proc/self/task", flags, Mode::empty()).step("opening /proc/self/task")?;
+    seal::leave_node_files()?;
+    // After that, never before: with /proc at hand wasmtime would keep this process's page map open and,
+    // in a forked child, reset the child's memory by what the *zygote* has written.
+    let engines = Engines::build()?;
+    let entries = rustix::fs::Dir::new(threads).step("counting threads")?;
+    let mut count = 0;
+    for entry in entries {
+        let entry = entry.step("counting threads")?;
+        count += usize::from(entry.file_name().to_bytes().iter().all(u8::is_ascii_digit));
+    }
+    Ok((engines, count))
+}
+
+/// What a child is born with.
+struct Birth {
+    role: Role,
+    control: UnixStream,
+    /// Standard streams of a worker; empty for a sandbox.
+    stdio: Vec<OwnedFd>,
+}
+
+fn serve(socket: UnixStream, engines: Engines) -> io::Result<ExitCode> {
+    while let Some((request, descriptors)) = wire::receive::<ToZygote>(&socket)? {
+        let (birth, cgroup) = match birth(request, descriptors) {
+            Ok(parts) => parts,
+            Err(error) => {
+                refuse(&socket, &error)?;
+                continue;
+            }
+        };
+        let own_pid_namespace = match birth.role {
+            Role::Sandbox { own_pid_namespace } => own_pid_namespace,
+            Role::Worker => true,
+        };
+        match seal::clone_child(own_pid_namespace, cgroup.as_ref().map(AsFd::as_fd)) {
+            Ok(None) => {
+                drop((socket, cgroup));
+                return Ok(live(birth, engines));
+            }
+            Ok(Some((pid, pidfd))) => {
+                wire::send(&socket, &FromZygote::Forked { pid }, &[pidfd.as_fd()])?;
+            }
+            Err(error) => refuse(&socket, &error)?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn refuse(socket: &UnixStream, error: &io::Error) -> io::Result<()> {
+    wire::send(socket, &FromZygote::Refused { reason: format!("fork: {error}") }, &[])
+}
+
+/// Sorts the descriptors of a request: control, streams, cgroup.
+fn birth(request: ToZygote, descriptors: Vec<OwnedFd>) -> io::Result<(Birth, Option<OwnedFd>)> {
+    let ToZygote::Fork { role, into_cgroup } = request;
+    let streams = if role == Role::Worker { 3 } else { 0 };
+    let wanted = 1 + streams + usize::from(into_cgroup);
+    if descriptors.len() != wanted {
+        let text = format!("{} descriptors came instead of {wanted}", descriptors.len());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    let mut descriptors = descriptors.into_iter();
+    let control = descriptors.next().ok_or(io::ErrorKind::InvalidData)?;
+    let stdio = descriptors.by_ref().take(streams).collect();
+    Ok((Birth { role, control: control.into(), stdio }, descriptors.next()))
+}
+
+fn live(birth: Birth, engines: Engines) -> ExitCode {
+    let Birth { role, control, stdio } = birth;
+    match role {
+        Role::Sandbox { .. } => sandbox_process::live(&control),
+        Role::Worker => worker::live(&control, stdio, &engines),
+    }
+}
+
+#[cfg(test)]
+mod tests;
