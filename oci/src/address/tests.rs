@@ -107,7 +107,9 @@ fn host_patterns_match_whole_labels_and_ports() {
 
 #[test]
 fn a_text_that_names_no_host_is_no_pattern() {
-    for text in ["", "*.", "**", "*a.test", "*..a", ".a.test", "https://a.test", "a.test/path", "A.test", "a b"] {
+    for text in
+        ["", "*.", "**", "*a.test", "*..a", ".a.test", "https://a.test", "a.test/path", "A.test", "a b"]
+    {
         let error = text.parse::<HostPattern>().unwrap_err().to_string();
         assert!(error.contains("names no host"), "{error}");
     }

@@ -9,7 +9,10 @@ fn bearer(realm: &str, service: Option<&str>) -> Option<Challenge> {
 #[test]
 fn challenges_of_real_registries_are_read() {
     let cases = [
-        (r#"Bearer realm="https://a.test/token",service="a.test""#, bearer("https://a.test/token", Some("a.test"))),
+        (
+            r#"Bearer realm="https://a.test/token",service="a.test""#,
+            bearer("https://a.test/token", Some("a.test")),
+        ),
         (
             r#"Bearer realm="https://a.test/t",service="s",scope="repository:x/y:pull,push",error="invalid_token""#,
             bearer("https://a.test/t", Some("s")),
@@ -20,7 +23,10 @@ fn challenges_of_real_registries_are_read() {
         (r#"Basic realm="a, b", Bearer realm="https://a.test/t""#, bearer("https://a.test/t", None)),
         (r#"Bearer realm="https://a.test/t", Basic realm="x""#, bearer("https://a.test/t", None)),
         (r#"Negotiate, Basic realm="x""#, Some(Challenge::Basic)),
-        (r#"Bearer  realm="https://a.test/\"t" , service=plain"#, bearer("https://a.test/\"t", Some("plain"))),
+        (
+            r#"Bearer  realm="https://a.test/\"t" , service=plain"#,
+            bearer("https://a.test/\"t", Some("plain")),
+        ),
     ];
     for (value, want) in cases {
         assert_eq!(Challenge::parse(value), want, "{value}");

@@ -46,7 +46,10 @@ fn messages_say_what_was_tried_and_what_can_be_done() {
             Error::ForeignHost { registry: "a.test".into(), by: "redirects", host: "b.test".into() },
             "a.test redirects to b.test, which is another host; list it to allow that",
         ),
-        (ArtifactError::Layers { count: 2 }.of(&"a.test/x:1"), "a.test/x:1: it has 2 layers; a component is exactly one"),
+        (
+            ArtifactError::Layers { count: 2 }.of(&"a.test/x:1"),
+            "a.test/x:1: it has 2 layers; a component is exactly one",
+        ),
     ] {
         assert_eq!(error.to_string(), want);
     }

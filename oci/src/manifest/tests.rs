@@ -50,7 +50,10 @@ fn the_forms_that_are_refused() {
     check_refused(|m| m["manifests"] = json!([]), "a manifest and an index at once");
     check_refused(|m| m["layers"] = json!([]), "0 layers");
     check_refused(|m| m["layers"] = json!([m["layers"][0], m["layers"][0]]), "2 layers");
-    check_refused(|m| m["layers"][0]["mediaType"] = json!("application/vnd.oci.image.layer.v1.tar"), "layer.v1.tar");
+    check_refused(
+        |m| m["layers"][0]["mediaType"] = json!("application/vnd.oci.image.layer.v1.tar"),
+        "layer.v1.tar",
+    );
     check_refused(|m| m["config"]["mediaType"] = json!("application/json"), "application/json");
     check_refused(|m| m["config"]["mediaType"] = json!(IMAGE_CONFIGS[0]), "image.config.v1+json");
     check_refused(|m| m["layers"][0]["size"] = json!(COMPONENT_SIZE_BYTES_MAX + 1), "the most that is taken");
@@ -88,7 +91,8 @@ fn the_manifest_of_an_index_that_can_be_run_is_chosen() {
         (["wasip2/wasm", "wasip2/wasm"], None),
         (["", ""], None),
     ] {
-        let found = chosen(&[(&one, platforms[0]), (&two, platforms[1])]).ok().map(|digest| digest.to_string());
+        let found =
+            chosen(&[(&one, platforms[0]), (&two, platforms[1])]).ok().map(|digest| digest.to_string());
         let want = want.map(|at: usize| [&one, &two][at].digest());
         assert_eq!(found, want, "{platforms:?}");
     }

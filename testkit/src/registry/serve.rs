@@ -49,6 +49,8 @@ struct Told {
 
 enum Then {
     End,
+    /// Once what was said so far is on its way.
+    BreakOffSoon,
     BreakOff,
     Endless,
 }
@@ -59,13 +61,18 @@ impl Body for Told {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         if let Some(bytes) = self.bytes.take() {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
         Poll::Ready(match self.then {
             Then::End => None,
+            Then::BreakOffSoon => {
+                self.then = Then::BreakOff;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             Then::BreakOff => Some(Err(std::io::Error::other("the fault that was asked for"))),
             Then::Endless => Some(Ok(Frame::data(Bytes::from(vec![0; CHUNK_BYTES])))),
         })
@@ -128,7 +135,7 @@ async fn answer(request: Request<Incoming>, state: &Mutex<State>) -> Result<Resp
             let mut response = honest(&mut state);
             let body = response.body_mut();
             body.bytes = body.bytes.take().map(|bytes| bytes.slice(..after.min(bytes.len())));
-            body.then = Then::BreakOff;
+            body.then = Then::BreakOffSoon;
             response
         }
         Some(Fault::Endless) => Response::new(Told { bytes: None, announced: None, then: Then::Endless }),
