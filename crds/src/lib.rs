@@ -1,1 +1,37 @@
-//! crds.
+//! What can be written in YAML: the types of `hayride.dev/v1alpha1`, their schema, the vocabulary of
+//! conditions, and the checks that turn a spec into a checked one. No I/O, no clients.
+
+pub mod bounds;
+pub mod checked;
+mod condition;
+mod definition;
+mod environment;
+mod morph;
+mod quantity;
+mod status;
+mod template;
+mod volume;
+
+pub use checked::{FieldError, FieldErrors, ValidMorph};
+pub use condition::{ConditionType, Reason};
+pub use definition::definition;
+pub use environment::{ConfigMapKeyRef, EnvFrom, EnvVar, EnvVarSource, FieldRef, ObjectRef, SecretKeyRef};
+pub use morph::{
+    Access, Capabilities, ConcurrencyPolicy, Filesystem, Http, Limits, Morph, MorphSpec, MorphType, Run,
+};
+pub use quantity::{Quantity, QuantityError};
+pub use status::{Answer, ComponentStatus, ImportStatus, MorphStatus, RunType};
+pub use template::{
+    HttpGet, LocalObjectRef, Probe, Probes, PullPolicy, ResourceAmounts, Resources, TcpSocket, Template,
+};
+pub use volume::{
+    ConfigMapVolume, DownwardApiItem, DownwardApiVolume, EmptyDir, FileFieldRef, KeyToPath, Medium,
+    PersistentVolumeClaim, ProjectedConfigMap, ProjectedSecret, ProjectedSource, ProjectedVolume,
+    SecretVolume, Volume,
+};
+
+/// The API group.
+pub const GROUP: &str = "hayride.dev";
+
+/// The only label that selects a Morph's pods; its value is the Morph's name.
+pub const MORPH_LABEL: &str = "hayride.dev/morph";

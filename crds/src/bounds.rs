@@ -1,0 +1,92 @@
+//! Bounds of the schema. Each list, map and text of the API has one: the API server's cost estimate of CEL
+//! rules multiplies them, the grant document has to fit an annotation, and status has to fit an object.
+
+/// Longest name of a Morph: children append a hash of ten characters and a dash to it (a Job's name), and
+/// must stay a DNS label of 63 characters.
+pub const NAME_CHARS_MAX: u32 = 52;
+/// Longest DNS label (RFC 1123): names of volumes, Services, label values.
+pub const LABEL_CHARS_MAX: u32 = 63;
+/// Longest DNS subdomain (RFC 1123): names of ConfigMaps, Secrets, claims, service accounts; keys in them.
+pub const SUBDOMAIN_CHARS_MAX: u32 = 253;
+/// Longest image reference: a registry's host, a repository path of 255 characters, tag and digest.
+pub const IMAGE_CHARS_MAX: u32 = 512;
+/// Arguments of a Morph; with [`ARG_CHARS_MAX`] more than an annotation holds, so that the grant's size and
+/// not the count is what people meet.
+pub const ARGS_MAX: u32 = 64;
+/// Longest argument.
+pub const ARG_CHARS_MAX: u32 = 4096;
+/// Environment variables of a Morph.
+pub const ENV_MAX: u32 = 64;
+/// Longest name of a variable.
+pub const ENV_NAME_CHARS_MAX: u32 = 128;
+/// Longest literal value of a variable.
+pub const ENV_VALUE_CHARS_MAX: u32 = 8192;
+/// ConfigMaps and Secrets taken as a whole.
+pub const ENV_FROM_MAX: u32 = 16;
+/// Volumes of a Morph: rules compare each with each grant.
+pub const VOLUMES_MAX: u32 = 16;
+/// Files picked from one volume source.
+pub const VOLUME_ITEMS_MAX: u32 = 32;
+/// Sources of one projected volume.
+pub const PROJECTED_SOURCES_MAX: u32 = 8;
+/// Directories granted to a guest: rules compare each with each other.
+pub const FILESYSTEM_MAX: u32 = 16;
+/// Longest path that a guest sees, or that a volume's item is given.
+pub const PATH_CHARS_MAX: u32 = 256;
+/// Labels or annotations for pods.
+pub const TEMPLATE_KEYS_MAX: u32 = 32;
+/// Longest value of an annotation for pods; all annotations of a pod share 256 KiB with the grant.
+pub const ANNOTATION_CHARS_MAX: u32 = 1024;
+/// Lists of the scheduling types taken over from Kubernetes.
+pub const SCHEDULING_LIST_MAX: u32 = 16;
+/// Maps of the scheduling types taken over from Kubernetes.
+pub const SCHEDULING_MAP_MAX: u32 = 16;
+/// Texts of the scheduling types taken over from Kubernetes: a qualified key is 253 + 1 + 63 characters.
+pub const SCHEDULING_CHARS_MAX: u32 = 317;
+/// Pull secrets of a pod.
+pub const PULL_SECRETS_MAX: u32 = 8;
+/// Longest quantity.
+pub const QUANTITY_CHARS_MAX: u32 = 20;
+/// Longest cron line.
+pub const SCHEDULE_CHARS_MAX: u32 = 100;
+/// Longest name of a time zone.
+pub const TIME_ZONE_CHARS_MAX: u32 = 64;
+/// Most pods of a Server.
+pub const REPLICAS_MAX: i32 = 10_000;
+/// Most runs of a Command that its Job counts or starts at once.
+pub const COMPLETIONS_MAX: i32 = 10_000;
+/// Most retries of a Command.
+pub const BACKOFF_LIMIT_MAX: i32 = 1000;
+/// Longest run, in seconds: a year, so that a slip of the unit is seen.
+pub const ACTIVE_DEADLINE_SECONDS_MAX: i64 = 366 * 24 * 3600;
+/// Longest lame-duck time, in seconds.
+pub const LAME_DUCK_SECONDS_MAX: u32 = 300;
+/// Longest time that a pod may take to end, in seconds.
+pub const GRACE_PERIOD_SECONDS_MAX: i64 = 3600;
+/// Longest time in a probe, in seconds, and its highest count.
+pub const PROBE_MAX: i32 = 3600;
+/// Least memory limit, in bytes: one page of linear memory.
+pub const MEMORY_BYTES_MIN: u64 = 64 << 10;
+/// Greatest memory limit, in bytes: what 32-bit linear memory can address.
+pub const MEMORY_BYTES_MAX: u64 = 4 << 30;
+/// Imports listed in status.
+pub const IMPORTS_MAX: u32 = 1024;
+/// Components listed in status.
+pub const COMPONENTS_MAX: u32 = 16;
+/// Conditions in status.
+pub const CONDITIONS_MAX: u32 = 16;
+/// Longest interface id.
+pub const INTERFACE_CHARS_MAX: u32 = 253;
+/// Longest message of a condition: metav1.Condition's own bound.
+pub const MESSAGE_CHARS_MAX: u32 = 32_768;
+
+/// Default of `http.port`.
+pub const HTTP_PORT_DEFAULT: u16 = 8080;
+/// Default of `http.lameDuckSeconds`: endpoints lag behind the signal by about this much.
+pub const LAME_DUCK_SECONDS_DEFAULT: u32 = 3;
+/// Default of `template.terminationGracePeriodSeconds`, Kubernetes' own.
+pub const GRACE_PERIOD_SECONDS_DEFAULT: i64 = 30;
+/// Default of `run.backoffLimit`.
+pub const BACKOFF_LIMIT_DEFAULT: i32 = 3;
+/// Default of `run.parallelism` and `run.completions`.
+pub const RUNS_DEFAULT: i32 = 1;

@@ -1,0 +1,202 @@
+//! CEL rules of the schema: what bounds can't say. Each has its twin in `check.rs`, with the same message;
+//! a test runs all cases of the case table through both.
+
+use super::shape;
+use serde_json::{Value, json};
+
+fn rule(rule: &str, path: &str, message: &str) -> Value {
+    let mut value = json!({ "rule": rule, "message": message, "reason": "FieldValueInvalid" });
+    if let (false, Some(object)) = (path.is_empty(), value.as_object_mut()) {
+        object.insert("fieldPath".to_owned(), json!(path));
+    }
+    value
+}
+
+pub(crate) const VOLUME_UNDECLARED: &str =
+    "a filesystem grant names a volume that spec.volumes doesn't declare; declare it or correct the name";
+pub(crate) const VOLUME_READ_ONLY: &str = "configMap, secret, projected and downwardAPI volumes and claims with readOnly can only be read; \
+     remove access: ReadWrite";
+pub(crate) const PATHS_OVERLAP: &str =
+    "a path lies inside another grant's path; give each grant a directory of its own";
+pub(crate) const RUN_OF_SERVER: &str = "run is for a Command: a Server runs always; remove run or the type";
+pub(crate) const HTTP_OF_COMMAND: &str =
+    "http is for a Server: a Command serves nothing; remove http or the type";
+pub(crate) const PROBES_OF_COMMAND: &str =
+    "probes are for a Server: a Command has no port; remove template.probes or the type";
+pub(crate) const LAME_DUCK_TOO_LONG: &str = "http.lameDuckSeconds (default 3) must be less than template.terminationGracePeriodSeconds (default 30), \
+     or the pod is killed before it has drained";
+pub(crate) const MEMORY_ABOVE_POD: &str = "limits.memory must be less than resources.limits.memory: the pod also holds the host; \
+     lower the first or raise the second";
+pub(crate) const ZONE_WITHOUT_SCHEDULE: &str = "timeZone is for a schedule; add run.schedule or remove it";
+pub(crate) const POLICY_WITHOUT_SCHEDULE: &str =
+    "concurrencyPolicy is for a schedule; add run.schedule or remove it";
+pub(crate) const ZONE_LOCAL: &str = "Local is no time zone of the IANA database; name one, such as Etc/UTC";
+pub(crate) const VALUE_AND_SOURCE: &str = "exactly one of value and valueFrom; remove one or give one";
+pub(crate) const ONE_ENV_SOURCE: &str = "exactly one of configMapKeyRef, secretKeyRef and fieldRef";
+pub(crate) const ONE_ENV_FROM: &str = "exactly one of configMapRef and secretRef";
+pub(crate) const ONE_VOLUME_SOURCE: &str =
+    "exactly one of emptyDir, configMap, secret, projected, downwardAPI and persistentVolumeClaim";
+pub(crate) const ONE_PROJECTED_SOURCE: &str = "exactly one of configMap, secret and downwardAPI";
+pub(crate) const ONE_PROBE: &str = "exactly one of httpGet and tcpSocket";
+pub(crate) const SUCCESS_THRESHOLD: &str =
+    "successThreshold of startup and liveness is always 1; remove it or set 1";
+pub(crate) const RESERVED_KEY: &str =
+    "keys of hayride.dev and its sub-domains belong to the operator; choose another prefix";
+pub(crate) const MEMORY_RANGE: &str = "memory must be at least 64Ki and at most 4Gi";
+pub(crate) const REQUEST_ABOVE_LIMIT: &str = "a request is above its limit; lower it or raise the limit";
+
+/// Rules of `spec`.
+pub(crate) fn spec() -> Value {
+    json!([
+        rule("!has(self.run) || self.type != 'Server'", ".run", RUN_OF_SERVER),
+        rule("!has(self.http) || self.type != 'Command'", ".http", HTTP_OF_COMMAND),
+        rule(
+            "!has(self.template) || !has(self.template.probes) || self.type != 'Command'",
+            ".template.probes",
+            PROBES_OF_COMMAND,
+        ),
+        rule(
+            "(has(self.http) ? self.http.lameDuckSeconds : 3) < \
+             (has(self.template) && has(self.template.terminationGracePeriodSeconds) ? \
+             self.template.terminationGracePeriodSeconds : 30) || self.type == 'Command'",
+            ".http",
+            LAME_DUCK_TOO_LONG,
+        ),
+        rule(
+            "!has(self.capabilities) || !has(self.capabilities.filesystem) || \
+             self.capabilities.filesystem.all(f, has(self.volumes) && \
+             self.volumes.exists(v, v.name == f.volume))",
+            ".capabilities.filesystem",
+            VOLUME_UNDECLARED,
+        ),
+        rule(
+            "!has(self.capabilities) || !has(self.capabilities.filesystem) || !has(self.volumes) || \
+             self.capabilities.filesystem.all(f, f.access == 'ReadOnly' || \
+             self.volumes.all(v, v.name != f.volume || has(v.emptyDir) || (has(v.persistentVolumeClaim) && \
+             !(has(v.persistentVolumeClaim.readOnly) && v.persistentVolumeClaim.readOnly))))",
+            ".capabilities.filesystem",
+            VOLUME_READ_ONLY,
+        ),
+        rule(
+            "!has(self.limits) || !has(self.limits.memory) || !has(self.resources) || \
+             !has(self.resources.limits) || !has(self.resources.limits.memory) || \
+             quantity(string(self.limits.memory)).isLessThan(quantity(string(self.resources.limits.memory)))",
+            ".limits.memory",
+            MEMORY_ABOVE_POD,
+        ),
+    ])
+}
+
+/// Rules of `spec.capabilities.filesystem`.
+pub(crate) fn filesystem() -> Value {
+    json!([rule(
+        "self.all(a, self.all(b, a.path == b.path || (a.path != '/' && !b.path.startsWith(a.path + '/'))))",
+        "",
+        PATHS_OVERLAP,
+    )])
+}
+
+/// Rules of `spec.run`.
+pub(crate) fn run() -> Value {
+    json!([
+        rule("has(self.schedule) || !has(self.timeZone)", ".timeZone", ZONE_WITHOUT_SCHEDULE),
+        rule(
+            "has(self.schedule) || !has(self.concurrencyPolicy)",
+            ".concurrencyPolicy",
+            POLICY_WITHOUT_SCHEDULE
+        ),
+        rule("!has(self.timeZone) || self.timeZone.lowerAscii() != 'local'", ".timeZone", ZONE_LOCAL),
+    ])
+}
+
+fn one_of(fields: &[&str], message: &str) -> Value {
+    let present: Vec<_> = fields.iter().map(|field| format!("has(self.{field})")).collect();
+    rule(&format!("[{}].filter(x, x).size() == 1", present.join(", ")), "", message)
+}
+
+/// Rules of one environment variable.
+pub(crate) fn env_var() -> Value {
+    json!([one_of(&["value", "valueFrom"], VALUE_AND_SOURCE)])
+}
+
+/// Rules of where one variable comes from.
+pub(crate) fn env_var_source() -> Value {
+    json!([one_of(&["configMapKeyRef", "secretKeyRef", "fieldRef"], ONE_ENV_SOURCE)])
+}
+
+/// Rules of one `envFrom`.
+pub(crate) fn env_from() -> Value {
+    json!([one_of(&["configMapRef", "secretRef"], ONE_ENV_FROM)])
+}
+
+/// Rules of one volume.
+pub(crate) fn volume() -> Value {
+    let sources = ["emptyDir", "configMap", "secret", "projected", "downwardAPI", "persistentVolumeClaim"];
+    json!([one_of(&sources, ONE_VOLUME_SOURCE)])
+}
+
+/// Rules of one source of a projected volume.
+pub(crate) fn projected_source() -> Value {
+    json!([one_of(&["configMap", "secret", "downwardAPI"], ONE_PROJECTED_SOURCE)])
+}
+
+/// Rules of one probe.
+pub(crate) fn probe() -> Value {
+    json!([one_of(&["httpGet", "tcpSocket"], ONE_PROBE)])
+}
+
+/// Rules of the three probes together.
+pub(crate) fn probes() -> Value {
+    let rules = ["startup", "liveness"].map(|name| {
+        rule(
+            &format!(
+                "!has(self.{name}) || !has(self.{name}.successThreshold) || self.{name}.successThreshold == 1"
+            ),
+            &format!(".{name}"),
+            SUCCESS_THRESHOLD,
+        )
+    });
+    json!(rules)
+}
+
+fn key_shape() -> Value {
+    rule(&shape::QUALIFIED_KEY.keys_rule(), "", shape::QUALIFIED_KEY.message)
+}
+
+/// Rules of keys that only refer to labels: a node selector.
+pub(crate) fn keys() -> Value {
+    json!([key_shape()])
+}
+
+/// Rules of keys that pods are given: labels and annotations.
+pub(crate) fn own_keys() -> Value {
+    let unreserved = "self.all(k, !k.startsWith('hayride.dev/') && !k.contains('.hayride.dev/'))";
+    json!([key_shape(), rule(unreserved, "", RESERVED_KEY)])
+}
+
+/// Rules of `spec.limits`.
+pub(crate) fn limits() -> Value {
+    json!([rule(
+        "!has(self.memory) || (quantity(string(self.memory)).compareTo(quantity('64Ki')) >= 0 && \
+         quantity(string(self.memory)).compareTo(quantity('4Gi')) <= 0)",
+        ".memory",
+        MEMORY_RANGE,
+    )])
+}
+
+/// Rules of `spec.resources`.
+pub(crate) fn resources() -> Value {
+    let rules = ["cpu", "memory", "ephemeral-storage"].map(|name| {
+        let field = name.replace('-', "__dash__");
+        rule(
+            &format!(
+                "!has(self.requests) || !has(self.limits) || !has(self.requests.{field}) || \
+                 !has(self.limits.{field}) || quantity(string(self.requests.{field}))\
+                 .compareTo(quantity(string(self.limits.{field}))) <= 0"
+            ),
+            ".requests",
+            REQUEST_ABOVE_LIMIT,
+        )
+    });
+    json!(rules)
+}

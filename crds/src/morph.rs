@@ -1,0 +1,258 @@
+//! The Morph resource: what people write. Shapes and bounds only; what they mean together is in `checked`.
+
+#![allow(clippy::duplicated_attributes)] // several printer columns have one type
+
+use crate::bounds::*;
+use crate::checked::{rules, shape};
+use crate::{EnvFrom, EnvVar, MorphStatus, Quantity, Resources, Template, Volume};
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a Morph is: a component, how it runs, and all that it may do.
+#[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "hayride.dev",
+    version = "v1alpha1",
+    kind = "Morph",
+    plural = "morphs",
+    shortname = "mo",
+    category = "hayride",
+    namespaced,
+    status = "MorphStatus",
+    derive = "PartialEq",
+    doc = "A WebAssembly component that runs with exactly the capabilities granted here.",
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn(name = "Type", type_ = "string", json_path = ".status.components[0].type"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
+    printcolumn(name = "Replicas", type_ = "integer", json_path = ".status.replicas"),
+    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::spec()))]
+pub struct MorphSpec {
+    /// The component as an OCI artifact: `registry/repository` with a tag or a digest. A tag is resolved once
+    /// for each generation and pinned in status.
+    #[schemars(length(min = 1, max = IMAGE_CHARS_MAX), extend("x-kubernetes-validations" = shape::IMAGE.rules()))]
+    pub image: String,
+
+    /// Command runs once to its end, Server answers HTTP. Auto takes what the component exports.
+    #[serde(rename = "type", default)]
+    pub type_: MorphType,
+
+    /// How many pods a Server has. 0 is legal.
+    #[serde(default = "replicas_default")]
+    #[schemars(range(min = 0, max = REPLICAS_MAX))]
+    pub replicas: i32,
+
+    /// When and how often a Command runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
+
+    /// Arguments after the program's name, word for word.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = ARGS_MAX), inner(length(max = ARG_CHARS_MAX)))]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub args: Vec<String>,
+
+    /// Environment variables, by value or by reference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = ENV_MAX))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub env: Vec<EnvVar>,
+
+    /// ConfigMaps and Secrets whose keys all become environment variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = ENV_FROM_MAX), extend("x-kubernetes-list-type" = "atomic"))]
+    pub env_from: Vec<EnvFrom>,
+
+    /// How a Server serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<Http>,
+
+    /// Volumes of the pod. A guest sees one only where `capabilities.filesystem` grants it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = VOLUMES_MAX))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub volumes: Vec<Volume>,
+
+    /// What the component may do. Absent means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Capabilities>,
+
+    /// What one instance of the component may use up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+
+    /// What the pod asks of its node, and its ceiling there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+
+    /// Options of the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Template>,
+}
+
+fn replicas_default() -> i32 {
+    1
+}
+
+/// How a Morph runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum MorphType {
+    /// As the component's exported interface says.
+    #[default]
+    Auto,
+    /// `wasi:cli/run` once, to its end.
+    Command,
+    /// A `wasi:http` handler, until it is told to stop.
+    Server,
+}
+
+/// When and how often a Command runs: a Job, or a CronJob with a schedule.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::run()))]
+pub struct Run {
+    /// A cron line of five fields (minute, hour, day of month, month, day of week), or `@hourly`, `@daily`,
+    /// `@weekly`, `@monthly`, `@yearly`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = SCHEDULE_CHARS_MAX), extend("x-kubernetes-validations" = shape::SCHEDULE.rules()))]
+    pub schedule: Option<String>,
+
+    /// The time zone of the schedule, as the IANA database names it. The controller manager's without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = TIME_ZONE_CHARS_MAX), extend("x-kubernetes-validations" = shape::TIME_ZONE.rules()))]
+    pub time_zone: Option<String>,
+
+    /// What to do when it is time and the last run still runs. Forbid without a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency_policy: Option<ConcurrencyPolicy>,
+
+    /// Start nothing; a running Job is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+
+    /// How many pods run at once. 1 without a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = COMPLETIONS_MAX))]
+    pub parallelism: Option<i32>,
+
+    /// How many pods must succeed. 1 without a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = COMPLETIONS_MAX))]
+    pub completions: Option<i32>,
+
+    /// How many failures are tried again. 3 without a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = BACKOFF_LIMIT_MAX))]
+    pub backoff_limit: Option<i32>,
+
+    /// How long all tries together may take, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = ACTIVE_DEADLINE_SECONDS_MAX))]
+    pub active_deadline_seconds: Option<i64>,
+}
+
+/// What to do when it is time and the last run still runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ConcurrencyPolicy {
+    /// Run both.
+    Allow,
+    /// Leave the new one out.
+    #[default]
+    Forbid,
+    /// Stop the old one.
+    Replace,
+}
+
+/// How a Server serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Http {
+    /// TCP port of the pods and of the Service.
+    #[serde(default = "http_port_default")]
+    #[schemars(range(min = 1, max = 65_535))]
+    pub port: u16,
+
+    /// How long to go on accepting after SIGTERM, in seconds: endpoints lag behind the signal.
+    #[serde(default = "lame_duck_seconds_default")]
+    #[schemars(range(min = 0, max = LAME_DUCK_SECONDS_MAX))]
+    pub lame_duck_seconds: u32,
+}
+
+fn http_port_default() -> u16 {
+    HTTP_PORT_DEFAULT
+}
+
+fn lame_duck_seconds_default() -> u32 {
+    LAME_DUCK_SECONDS_DEFAULT
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { port: HTTP_PORT_DEFAULT, lame_duck_seconds: LAME_DUCK_SECONDS_DEFAULT }
+    }
+}
+
+/// What a component may do. What isn't here does not exist for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Capabilities {
+    /// Directories that the guest sees, each a volume of the pod.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = FILESYSTEM_MAX), extend("x-kubernetes-validations" = rules::filesystem()))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["path"]))]
+    pub filesystem: Vec<Filesystem>,
+}
+
+/// One directory that the guest sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Filesystem {
+    /// A volume of `spec.volumes`.
+    #[schemars(length(min = 1, max = LABEL_CHARS_MAX), extend("x-kubernetes-validations" = shape::LABEL.rules()))]
+    pub volume: String,
+
+    /// Where the guest sees it: an absolute path.
+    #[schemars(length(min = 1, max = PATH_CHARS_MAX), extend("x-kubernetes-validations" = shape::GUEST_PATH.rules()))]
+    pub path: String,
+
+    /// Whether the guest may write.
+    #[serde(default)]
+    pub access: Access,
+}
+
+/// Access to a directory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Access {
+    /// Reading alone.
+    #[default]
+    ReadOnly,
+    /// Reading and writing.
+    ReadWrite,
+}
+
+/// What one instance of the component may use up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::limits()))]
+pub struct Limits {
+    /// Linear memory of one instance, at least 64Ki and at most 4Gi. The host's default without a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Quantity>,
+}
