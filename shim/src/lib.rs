@@ -1,11 +1,23 @@
 //! How containerd starts, watches and stops a Morph: the parts of `containerd-shim-morph-v1`.
 //! It knows no Kubernetes API, and no guest runs in the process that serves containerd.
 
+pub mod bundle;
 pub mod cache;
+pub mod cgroup;
 pub mod compile;
+pub mod config;
+pub mod content;
+pub mod events;
+pub mod grant;
 pub mod process;
+pub mod sandbox;
 mod sandbox_process;
 mod seal;
+pub mod spec;
+pub mod state;
+pub mod stats;
+pub mod stdio;
+pub mod termination;
 pub mod wire;
 mod worker;
 pub mod zygote;

@@ -1,0 +1,282 @@
+//! The cgroup of a task: made, limited, frozen, killed and removed by its files, of version 1 and 2. Which process
+//! goes into it is `process`'s; what its figures mean is `stats`'s.
+
+mod layout;
+mod limits;
+
+pub use layout::Version;
+
+use crate::spec::Resources;
+use layout::Layout;
+use limits::Setting;
+use rustix::process::{Pid, PidfdFlags, Signal};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long emptying, freezing or removing may take, in milliseconds: the kernel needs a few, and containerd
+/// gives `delete` five seconds in all.
+pub const SETTLE_MILLIS_MAX: u64 = 2_000;
+
+/// Pause between two looks at a file that the kernel gives no notice of, in milliseconds.
+const LOOK_MILLIS: u64 = 2;
+
+/// What can't be done with a cgroup.
+#[derive(Debug, thiserror::Error)]
+pub enum CgroupError {
+    /// A file or directory of it.
+    #[error("cgroup {path}: {doing}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A limit that nothing enforces here.
+    #[error("cgroup controller {controller} is not there, and the spec limits {file}")]
+    NoController {
+        /// The controller.
+        controller: String,
+        /// The file that would hold the limit.
+        file: String,
+    },
+    /// Waited in vain.
+    #[error("cgroup {path}: not {wanted} after {} ms", SETTLE_MILLIS_MAX)]
+    Unsettled {
+        /// Where.
+        path: PathBuf,
+        /// What was waited for.
+        wanted: &'static str,
+    },
+}
+
+/// The directories of one task's cgroup, one for each hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cgroup {
+    version: Version,
+    directories: Vec<Directory>,
+}
+
+/// The part of a cgroup in one hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Directory {
+    /// Controllers of the hierarchy; empty with version 2, where the files say it.
+    controllers: Vec<String>,
+    path: PathBuf,
+}
+
+impl Cgroup {
+    /// Makes the directories that are missing and sets the limits; what was there before is used as it is.
+    ///
+    /// # Errors
+    /// Any [`CgroupError`]; what was made until then is removed again.
+    pub fn create(path: &Path, resources: &Resources) -> Result<Self, CgroupError> {
+        let layout = Layout::read().map_err(file_error(Path::new("/proc/self/mountinfo"), "reading"))?;
+        Self::create_in(&layout, path, resources)
+    }
+
+    fn create_in(layout: &Layout, path: &Path, resources: &Resources) -> Result<Self, CgroupError> {
+        let cgroup = Self {
+            version: layout.version,
+            directories: layout
+                .hierarchies
+                .iter()
+                .map(|hierarchy| Directory {
+                    controllers: hierarchy.controllers.clone(),
+                    path: hierarchy.root.join(path),
+                })
+                .collect(),
+        };
+        let made = layout
+            .hierarchies
+            .iter()
+            .try_for_each(|hierarchy| hierarchy.make(layout.version, path))
+            .and_then(|()| cgroup.limit(resources));
+        match made {
+            Ok(()) => Ok(cgroup),
+            Err(error) => {
+                // The first error is the one to tell; what can't be removed now, `delete` tries again.
+                drop(cgroup.remove());
+                Err(error)
+            }
+        }
+    }
+
+    /// Version of its hierarchies.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The files that take a process into it.
+    #[must_use]
+    pub fn procs_files(&self) -> Vec<PathBuf> {
+        self.directories.iter().map(|directory| directory.path.join("cgroup.procs")).collect()
+    }
+
+    /// The path of a file of one controller, if that controller is there.
+    #[must_use]
+    pub fn file(&self, controller: &str, file: &str) -> Option<PathBuf> {
+        let directory = match self.version {
+            Version::V1 => self.directories.iter().find(|d| d.controllers.iter().any(|c| c == controller)),
+            Version::V2 => self.directories.first(),
+        };
+        directory.map(|directory| directory.path.join(file))
+    }
+
+    /// Sets limits; absent ones stay as they are.
+    ///
+    /// # Errors
+    /// [`CgroupError::NoController`], or what the kernel says.
+    pub fn limit(&self, resources: &Resources) -> Result<(), CgroupError> {
+        for Setting { controller, file, value } in limits::settings(self.version, resources) {
+            let absent = || CgroupError::NoController { controller: controller.into(), file: file.clone() };
+            let path = self.file(controller, &file).ok_or_else(absent)?;
+            match write(&path, &value) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(absent()),
+                other => other.map_err(file_error(&path, "writing a limit"))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Processes in it.
+    ///
+    /// # Errors
+    /// A `cgroup.procs` that can't be read.
+    pub fn processes(&self) -> Result<Vec<i32>, CgroupError> {
+        let mut pids = std::collections::BTreeSet::new();
+        for path in self.procs_files() {
+            match std::fs::read_to_string(&path) {
+                Ok(text) => pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok())),
+                Err(error) if is_gone(&error) => {}
+                Err(source) => return Err(file_error(&path, "reading")(source)),
+            }
+        }
+        Ok(pids.into_iter().collect())
+    }
+
+    /// How many processes of it the kernel has killed for memory.
+    #[must_use]
+    pub fn oom_kills(&self) -> u64 {
+        let file = match self.version {
+            Version::V1 => self.file("memory", "memory.oom_control"),
+            Version::V2 => self.file("memory", "memory.events"),
+        };
+        let text = file.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+        text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
+    }
+
+    /// Stops all its processes where they are, or lets them go on.
+    ///
+    /// # Errors
+    /// What the kernel says; [`CgroupError::Unsettled`].
+    pub fn freeze(&self, frozen: bool) -> Result<(), CgroupError> {
+        let (file, value) = match self.version {
+            Version::V1 => ("freezer.state", if frozen { "FROZEN" } else { "THAWED" }),
+            Version::V2 => ("cgroup.freeze", if frozen { "1" } else { "0" }),
+        };
+        let absent = || CgroupError::NoController { controller: "freezer".into(), file: file.into() };
+        let path = self.file("freezer", file).ok_or_else(absent)?;
+        write(&path, value).map_err(file_error(&path, "freezing"))?;
+        let (seen, wanted) = match self.version {
+            Version::V1 => (path.clone(), value.to_owned()),
+            Version::V2 => (path.with_file_name("cgroup.events"), format!("frozen {value}")),
+        };
+        settle(&path, if frozen { "frozen" } else { "thawed" }, || {
+            let text = std::fs::read_to_string(&seen).map_err(file_error(&seen, "reading"))?;
+            Ok(text.lines().any(|line| line == wanted))
+        })
+    }
+
+    /// Kills every process in it and waits until it is empty. Does nothing where it is gone.
+    ///
+    /// # Errors
+    /// What the kernel says; [`CgroupError::Unsettled`].
+    pub fn kill(&self) -> Result<(), CgroupError> {
+        let place = self.directories.first().map_or(PathBuf::new(), |directory| directory.path.clone());
+        settle(&place, "empty", || {
+            let pids = self.processes()?;
+            for pid in &pids {
+                kill(*pid).map_err(file_error(&place, "killing a process of it"))?;
+            }
+            if !pids.is_empty() {
+                self.thaw_dying();
+            }
+            Ok(pids.is_empty())
+        })
+    }
+
+    /// With version 1 a frozen process doesn't die. One that can't be thawed shows in the wait that follows.
+    fn thaw_dying(&self) {
+        if self.version == Version::V1
+            && let Some(path) = self.file("freezer", "freezer.state")
+        {
+            drop(write(&path, "THAWED"));
+        }
+    }
+
+    /// Removes its directories. Those that are gone are fine.
+    ///
+    /// # Errors
+    /// What the kernel says; [`CgroupError::Unsettled`] while a process is in it.
+    pub fn remove(&self) -> Result<(), CgroupError> {
+        for directory in &self.directories {
+            settle(&directory.path, "removable", || match std::fs::remove_dir(&directory.path) {
+                Ok(()) => Ok(true),
+                Err(error) if is_gone(&error) => Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Ok(false),
+                Err(source) => Err(file_error(&directory.path, "removing")(source)),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Looks until it is so, or the time is over. Blocks its thread.
+fn settle(
+    path: &Path,
+    wanted: &'static str,
+    mut look: impl FnMut() -> Result<bool, CgroupError>,
+) -> Result<(), CgroupError> {
+    let end = Instant::now() + Duration::from_millis(SETTLE_MILLIS_MAX);
+    while !look()? {
+        if Instant::now() >= end {
+            return Err(CgroupError::Unsettled { path: path.into(), wanted });
+        }
+        std::thread::sleep(Duration::from_millis(LOOK_MILLIS));
+    }
+    Ok(())
+}
+
+fn kill(pid: i32) -> io::Result<()> {
+    let Some(pid) = Pid::from_raw(pid) else { return Ok(()) };
+    let killed = rustix::process::pidfd_open(pid, PidfdFlags::empty())
+        .and_then(|process| rustix::process::pidfd_send_signal(process, Signal::KILL));
+    match killed {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Cgroup files want one `write`, and never to be made.
+fn write(path: &Path, value: &str) -> io::Result<()> {
+    use std::io::Write;
+    std::fs::OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ENODEV)
+}
+
+fn file_error(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> CgroupError {
+    let path = path.to_path_buf();
+    move |source| CgroupError::File { path, doing, source }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! The node's configuration: one small TOML file that the administrator owns. Read once by each process; nothing
+//! in it can be changed by a pod.
+
+use morph_grant::Digest;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Environment variable that names the file; containerd hands its own environment on to shims.
+pub const CONFIG_VARIABLE: &str = "MORPH_NODE_CONFIG";
+
+/// Where the file is looked for when the variable isn't set; there it may be missing.
+pub const CONFIG_PATH: &str = "/etc/morph/node.toml";
+
+/// What the administrator says of this node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeConfig {
+    /// The cluster: uid of the namespace `kube-system`. Without it no grant is taken.
+    pub cluster: Option<String>,
+    /// Compiled code, root only; survives reboots.
+    pub cache_dir: PathBuf,
+    /// Sockets, locks and logs of servers.
+    pub run_dir: PathBuf,
+    /// The kubelet's root directory: granted volumes lie below its `pods`.
+    pub kubelet_dir: PathBuf,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            cluster: None,
+            cache_dir: "/var/lib/morph/cache".into(),
+            run_dir: "/run/morph".into(),
+            kubelet_dir: "/var/lib/kubelet".into(),
+        }
+    }
+}
+
+/// Why the configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("node configuration {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is no such TOML.
+    #[error("node configuration {path}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with its line.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A directory isn't absolute.
+    #[error("node configuration {path}: {key} must be an absolute path")]
+    Relative {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+    },
+}
+
+impl NodeConfig {
+    /// Reads the file that the environment names, else [`CONFIG_PATH`], else the defaults.
+    ///
+    /// # Errors
+    /// A file that is named and missing, or that is there and wrong.
+    pub fn load() -> Result<Self, ConfigError> {
+        let named = std::env::var_os(CONFIG_VARIABLE).filter(|path| !path.is_empty());
+        let path = PathBuf::from(named.clone().unwrap_or_else(|| CONFIG_PATH.into()));
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, &path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
+                Ok(Self::default())
+            }
+            Err(source) => Err(ConfigError::Read { path, source }),
+        }
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text)
+            .map_err(|source| ConfigError::Parse { path: path.into(), source: Box::new(source) })?;
+        let directories = [
+            ("cache_dir", &config.cache_dir),
+            ("run_dir", &config.run_dir),
+            ("kubelet_dir", &config.kubelet_dir),
+        ];
+        for (key, directory) in directories {
+            if !directory.is_absolute() {
+                return Err(ConfigError::Relative { path: path.into(), key });
+            }
+        }
+        Ok(config)
+    }
+
+    /// A text that changes when anything in it changes: servers of different configurations aren't shared.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        Digest::of(format!("{self:?}").as_bytes()).hex()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn parse(text: &str) -> Result<NodeConfig, ConfigError> {
+        NodeConfig::parse(text, Path::new("node.toml"))
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_default() {
+        assert_eq!(parse("").unwrap(), NodeConfig::default());
+        let config = parse("cluster = \"c\"\nrun_dir = \"/tmp/run\"").unwrap();
+        assert_eq!(config.cluster.as_deref(), Some("c"));
+        assert_eq!(config.run_dir, Path::new("/tmp/run"));
+        assert_eq!(config.kubelet_dir, NodeConfig::default().kubelet_dir);
+    }
+
+    #[test]
+    fn a_key_that_nobody_knows_is_refused() {
+        assert!(matches!(parse("clutser = \"c\""), Err(ConfigError::Parse { .. })));
+    }
+
+    #[test]
+    fn a_relative_directory_is_refused_by_its_key() {
+        let error = parse("cache_dir = \"cache\"").unwrap_err().to_string();
+        assert!(error.contains("cache_dir"), "{error}");
+    }
+
+    #[test]
+    fn the_fingerprint_tells_configurations_apart() {
+        let one = parse("cluster = \"a\"").unwrap();
+        assert_eq!(one.fingerprint(), parse("cluster = \"a\"").unwrap().fingerprint());
+        assert_ne!(one.fingerprint(), parse("cluster = \"b\"").unwrap().fingerprint());
+    }
+}

@@ -1,0 +1,280 @@
+//! The grant document against what containerd says of the pod: who it is for, what may be mounted, which variables
+//! pass. It decides; the bytes are `content`'s, the mounts are made by `process`.
+
+mod volume;
+
+pub use volume::Volume;
+
+use crate::config::NodeConfig;
+use crate::content::Source;
+use crate::spec::{Pod, Spec};
+use morph_component::{Kind, World};
+use morph_grant::{ANNOTATION, Answered, Digest, Document, Grants, RunType};
+use morph_host::{Http, Outcome, Run, Task, code};
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Name of the container that the operator makes: the only one of a pod that its grant is for.
+pub const CONTAINER_NAME: &str = "morph";
+
+/// Where volumes stand in a worker's root. Guests know them by the granted paths alone.
+pub const VOLUMES_DIRECTORY: &str = "/volumes";
+
+/// Port of a Server without a grant: the default of `spec.http.port`.
+const UNGRANTED_PORT: u16 = 8080;
+
+/// Lame-duck time and grace period of a Server without a grant, in seconds: the defaults of the Morph and of pods.
+const UNGRANTED_SECONDS: (u32, u32) = (3, 30);
+
+/// Imports named in one message.
+const NAMED_IMPORTS_MAX: usize = 8;
+
+/// What was granted to a pod when its sandbox was made. It holds for every container that starts in it later.
+#[derive(Debug, Clone)]
+pub struct Pin {
+    /// The annotation's text.
+    text: Option<String>,
+    /// What it says, or why it says nothing.
+    opened: Result<Option<Arc<Document>>, String>,
+    /// Whether the pod is in the node's network.
+    host_network: bool,
+}
+
+impl Pin {
+    /// Takes the grant of a sandbox's spec. A grant that is wrong is refused when a container starts, where
+    /// people see it.
+    #[must_use]
+    pub fn of_sandbox(spec: &Spec, pod: &Pod, config: &NodeConfig) -> Self {
+        let text = spec.annotations.get(ANNOTATION).cloned();
+        let opened = text.as_deref().map(|text| open(text, pod, config)).transpose();
+        Self { text, opened, host_network: spec.net == crate::process::Namespace::Host }
+    }
+
+    /// Nothing granted: a container that no pod has.
+    #[must_use]
+    pub fn nothing(spec: &Spec) -> Self {
+        Self { text: None, opened: Ok(None), host_network: spec.net == crate::process::Namespace::Host }
+    }
+
+    /// What a container of the pod runs.
+    ///
+    /// # Errors
+    /// The outcome of a container that must not run.
+    pub fn decide(
+        &self,
+        container: &str,
+        image: &str,
+        spec: &Spec,
+        config: &NodeConfig,
+    ) -> Result<Decision, Outcome> {
+        let ungranted = || Decision::Ungranted {
+            source: Source::of_image(image),
+            program: container.to_owned(),
+            host_network: self.host_network,
+        };
+        if container != CONTAINER_NAME {
+            return Ok(ungranted());
+        }
+        if spec.annotations.get(ANNOTATION) != self.text.as_ref() {
+            return Err(refused("the grant was changed after the pod had begun; delete the pod"));
+        }
+        match &self.opened {
+            Err(reason) => Err(refused(reason)),
+            Ok(None) => Ok(ungranted()),
+            Ok(Some(document)) => {
+                if self.host_network && document.http.is_some() {
+                    return Err(refused("a pod in the node's network gets no network grant: http"));
+                }
+                Granted::new(document, spec, config).map(Box::new).map(Decision::Granted)
+            }
+        }
+    }
+}
+
+/// Opens the document and holds it against the pod.
+fn open(text: &str, pod: &Pod, config: &NodeConfig) -> Result<Arc<Document>, String> {
+    let document = morph_grant::open(text).map_err(|error| chain(&error))?;
+    let subject = &document.subject;
+    let Some(cluster) = &config.cluster else {
+        return Err("this node's configuration doesn't name its cluster, so no grant is taken".into());
+    };
+    if subject.cluster != *cluster {
+        return Err(format!("the grant is for cluster {}, this is {cluster}", subject.cluster));
+    }
+    if subject.namespace != pod.namespace {
+        let (theirs, ours) = (&subject.namespace, &pod.namespace);
+        return Err(format!("the grant is for namespace {theirs}, this pod is in {ours}"));
+    }
+    Ok(Arc::new(document))
+}
+
+fn refused(reason: impl std::fmt::Display) -> Outcome {
+    Outcome::because(code::GRANT_REFUSED, format!("grant refused: {reason}"))
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        // Some errors repeat their cause in their own words.
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// What a container runs.
+#[derive(Debug, Clone)]
+pub enum Decision {
+    /// What the document says.
+    Granted(Box<Granted>),
+    /// Its image, with stdio, clocks and random alone.
+    Ungranted {
+        /// The component.
+        source: Source,
+        /// Name of the program.
+        program: String,
+        /// Whether the pod is in the node's network.
+        host_network: bool,
+    },
+}
+
+/// What a document grants to a container, held against the container's spec.
+#[derive(Debug, Clone)]
+pub struct Granted {
+    manifest: Digest,
+    content: Digest,
+    kind: Kind,
+    task: Task,
+    volumes: Vec<Volume>,
+}
+
+impl Granted {
+    fn new(document: &Document, spec: &Spec, config: &NodeConfig) -> Result<Self, Outcome> {
+        let uid = spec.role.pod().map_or("", |pod| pod.uid.as_str());
+        let volumes = volume::granted(document, spec, uid, &config.kubelet_dir).map_err(refused)?;
+        let directory = |volume: &str| PathBuf::from(VOLUMES_DIRECTORY).join(volume);
+        let task = Task::granted(document, referenced(document, &spec.env), directory);
+        let (Some(main), Some(task)) = (document.main(), task) else {
+            return Err(refused("the document names no component"));
+        };
+        Ok(Self {
+            manifest: main.manifest.clone(),
+            content: main.content.clone(),
+            kind: match document.run {
+                RunType::Command => Kind::Command,
+                RunType::Server => Kind::Server,
+            },
+            task,
+            volumes,
+        })
+    }
+}
+
+impl Decision {
+    /// Where the component is.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        match self {
+            Self::Granted(granted) => Source::Manifest(granted.manifest.clone()),
+            Self::Ungranted { source, .. } => source.clone(),
+        }
+    }
+
+    /// Whether these are the bytes that the document names.
+    ///
+    /// # Errors
+    /// The outcome of a container that must not run.
+    pub fn check_content(&self, found: &Digest) -> Result<(), Outcome> {
+        match self {
+            Self::Granted(granted) if granted.content != *found => {
+                Err(refused(format!("it is for component {}, the manifest has {found}", granted.content)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The task for a component of this world, once each of its imports is answered.
+    ///
+    /// # Errors
+    /// The outcome of a container that must not run.
+    pub fn task(&self, world: &World) -> Result<Task, Outcome> {
+        let bad = |error: morph_component::Error| Outcome::because(code::BAD_COMPONENT, chain(&error));
+        let task = match self {
+            Self::Granted(granted) => {
+                world.run_as(Some(granted.kind)).map_err(bad)?;
+                granted.task.clone()
+            }
+            Self::Ungranted { program, host_network, .. } => {
+                let run = match world.run().map_err(bad)?.kind {
+                    Kind::Command => Run::Command,
+                    Kind::Server if *host_network => {
+                        return Err(refused("a pod in the node's network gets no network grant: http"));
+                    }
+                    Kind::Server => Run::Server(Http {
+                        address: Ipv6Addr::UNSPECIFIED.into(),
+                        port: UNGRANTED_PORT,
+                        lame_duck_seconds: UNGRANTED_SECONDS.0,
+                        grace_period_seconds: UNGRANTED_SECONDS.1,
+                    }),
+                };
+                Task::ungranted(program.as_str(), run)
+            }
+        };
+        check_imports(world, &task.grants)?;
+        Ok(task)
+    }
+
+    /// The volumes that it gets.
+    #[must_use]
+    pub fn volumes(&self) -> &[Volume] {
+        match self {
+            Self::Granted(granted) => &granted.volumes,
+            Self::Ungranted { .. } => &[],
+        }
+    }
+}
+
+fn check_imports(world: &World, grants: &Grants) -> Result<(), Outcome> {
+    let answers = morph_grant::check(&world.imports, grants);
+    let denied: Vec<&Answered> = answers.iter().filter(|answer| answer.is_denied()).collect();
+    if denied.is_empty() {
+        return Ok(());
+    }
+    let mut named: Vec<String> = denied
+        .iter()
+        .take(NAMED_IMPORTS_MAX)
+        .map(|denied| format!("import {} is not granted: {}", denied.interface, denied.by))
+        .collect();
+    if denied.len() > NAMED_IMPORTS_MAX {
+        named.push(format!("and {} more", denied.len() - NAMED_IMPORTS_MAX));
+    }
+    Err(Outcome::because(code::IMPORT_DENIED, named.join("; ")))
+}
+
+/// Variables of the container that the document lets through. Of a name that is there twice, the last counts.
+fn referenced(document: &Document, env: &[String]) -> Vec<(String, String)> {
+    let passes = |name: &str| {
+        let named = document.env_references.iter().any(|reference| reference == name);
+        let prefixed = document.env_prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()));
+        named || (prefixed && !is_platforms_own(name))
+    };
+    let variables = env.iter().filter_map(|variable| variable.split_once('='));
+    let passed: BTreeMap<&str, &str> = variables.filter(|(name, _)| passes(name)).collect();
+    passed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Variables that containerd and the kubelet set in every container. They come through no `envFrom`, though a
+/// prefix may fit them.
+fn is_platforms_own(name: &str) -> bool {
+    matches!(name, "PATH" | "HOSTNAME" | "TERM") || name.starts_with("KUBERNETES_")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,319 @@
+//! Documents against pods that they are for, and against all others.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::*;
+use morph_grant::{
+    Access, Component, EnvLiteral, FilesystemGrant, Limits, Mount, MountUse, Subject, VolumeKind,
+};
+use serde_json::{Value, json};
+use std::path::Path;
+
+fn config() -> NodeConfig {
+    NodeConfig { cluster: Some("cluster-1".into()), ..NodeConfig::default() }
+}
+
+fn document() -> Document {
+    Document {
+        version: Document::VERSION,
+        subject: Subject {
+            cluster: "cluster-1".into(),
+            namespace: "demo".into(),
+            name: "hello".into(),
+            uid: "m1".into(),
+        },
+        run: RunType::Command,
+        components: vec![Component {
+            name: "hello".into(),
+            manifest: Digest::of(b"manifest"),
+            content: Digest::of(b"content"),
+            grants: Grants { environment: true, ..Grants::default() },
+            limits: Limits::default(),
+            links: Vec::new(),
+        }],
+        args: vec!["--loud".into()],
+        env: vec![EnvLiteral { name: "LOG".into(), value: "info".into() }],
+        env_references: Vec::new(),
+        env_prefixes: Vec::new(),
+        mounts: Vec::new(),
+        http: None,
+    }
+}
+
+fn with_volume(kind: VolumeKind) -> Document {
+    let mut document = document();
+    let grant = FilesystemGrant { volume: "data".into(), path: "/d".into(), access: Access::ReadWrite };
+    document.components[0].grants.filesystem = vec![grant];
+    document.mounts = vec![Mount {
+        volume: "data".into(),
+        kind,
+        destination: "/run/hayride.dev/volumes/data".into(),
+        read_only: false,
+        used_for: MountUse::Filesystem,
+    }];
+    document
+}
+
+struct Case {
+    sandbox: Option<String>,
+    container: Option<String>,
+    namespace: &'static str,
+    name: &'static str,
+    host_network: bool,
+    env: Vec<&'static str>,
+    mount: Option<Value>,
+    config: NodeConfig,
+}
+
+impl Case {
+    fn new(document: &Document) -> Self {
+        let text = morph_grant::seal(document).unwrap();
+        Self { sandbox: Some(text.clone()), container: Some(text), ..Self::without() }
+    }
+
+    fn without() -> Self {
+        Self {
+            sandbox: None,
+            container: None,
+            namespace: "demo",
+            name: CONTAINER_NAME,
+            host_network: false,
+            env: Vec::new(),
+            mount: None,
+            config: config(),
+        }
+    }
+
+    fn mounted(document: &Document, source: &str, options: &[&str]) -> Self {
+        let destination = "/run/hayride.dev/volumes/data";
+        let mount =
+            json!({ "destination": destination, "type": "bind", "source": source, "options": options });
+        Self { mount: Some(mount), ..Self::new(document) }
+    }
+
+    fn spec(&self, kind: &str, grant: Option<&String>) -> Spec {
+        let mut annotations = json!({
+            "io.kubernetes.cri.container-type": kind,
+            "io.kubernetes.cri.sandbox-id": "s1",
+            "io.kubernetes.cri.sandbox-namespace": self.namespace,
+            "io.kubernetes.cri.sandbox-uid": "u1",
+            "io.kubernetes.cri.container-name": self.name,
+            "io.kubernetes.cri.image-name": "registry.test/hello:1",
+        });
+        if let Some(text) = grant {
+            annotations[ANNOTATION] = json!(text);
+        }
+        let namespaces =
+            if self.host_network { json!([]) } else { json!([{ "type": "network", "path": "/n" }]) };
+        let mounts: Vec<_> = self.mount.iter().collect();
+        let spec = json!({
+            "annotations": annotations, "linux": { "namespaces": namespaces },
+            "process": { "env": self.env }, "mounts": mounts,
+        });
+        Spec::parse(spec.to_string().as_bytes(), "c1").unwrap()
+    }
+
+    fn decide(&self) -> Result<Decision, Outcome> {
+        let sandbox = self.spec("sandbox", self.sandbox.as_ref());
+        let pin = Pin::of_sandbox(&sandbox, sandbox.role.pod().unwrap(), &self.config);
+        let spec = self.spec("container", self.container.as_ref());
+        pin.decide(self.name, "registry.test/hello:1", &spec, &self.config)
+    }
+
+    fn granted(&self) -> Granted {
+        match self.decide().unwrap() {
+            Decision::Granted(granted) => *granted,
+            other @ Decision::Ungranted { .. } => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(&self, words: &str) {
+        let outcome = self.decide().unwrap_err();
+        assert_eq!(outcome.code, code::GRANT_REFUSED);
+        assert!(outcome.message.as_ref().unwrap().contains(words), "{outcome:?}");
+    }
+}
+
+fn world(export: &str, imports: &[&str]) -> World {
+    World {
+        imports: imports.iter().map(|id| id.parse().unwrap()).collect(),
+        exports: vec![export.parse().unwrap()],
+        plain_exports: Vec::new(),
+    }
+}
+
+const COMMAND: &str = "wasi:cli/run@0.2.0";
+const SERVER: &str = "wasi:http/incoming-handler@0.2.0";
+
+#[test]
+fn args_and_literals_come_from_the_document() {
+    let granted = Case { env: vec!["LOG=debug", "EVIL=1"], ..Case::new(&document()) }.granted();
+    assert_eq!(granted.task.args, ["--loud"]);
+    assert_eq!(granted.task.env, [("LOG".to_owned(), "info".to_owned())]);
+    assert_eq!(granted.manifest, Digest::of(b"manifest"));
+}
+
+#[test]
+fn variables_pass_by_name_and_by_prefix_and_no_others() {
+    let mut document = document();
+    document.env.clear();
+    document.env_references = vec!["CITY".into(), "HOME".into()];
+    document.env_prefixes = vec!["APP_".into()];
+    let env = vec!["CITY=a", "CITY=b=c", "APP_X=1", "OTHER=2", "PATH=/bin", "HOME=/h", "broken"];
+    let granted = Case { env: env.clone(), ..Case::new(&document) }.granted();
+    let pairs = |list: &[(&str, &str)]| -> Vec<(String, String)> {
+        list.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+    };
+    assert_eq!(granted.task.env, pairs(&[("APP_X", "1"), ("CITY", "b=c"), ("HOME", "/h")]));
+    document.env_references.clear();
+    document.env_prefixes = vec![String::new()];
+    let env = vec!["A=1", "PATH=/bin", "HOSTNAME=h", "KUBERNETES_PORT=1"];
+    let granted = Case { env, ..Case::new(&document) }.granted();
+    assert_eq!(granted.task.env, pairs(&[("A", "1")]));
+}
+
+#[test]
+fn a_document_is_for_one_cluster_and_one_namespace() {
+    Case { namespace: "other", ..Case::new(&document()) }.refused("namespace demo, this pod is in other");
+    let mut elsewhere = document();
+    elsewhere.subject.cluster = "cluster-2".into();
+    Case::new(&elsewhere).refused("cluster cluster-2, this is cluster-1");
+    Case { config: NodeConfig::default(), ..Case::new(&document()) }.refused("doesn't name its cluster");
+}
+
+#[test]
+fn a_document_that_changes_after_the_sandbox_is_refused() {
+    let mut other = document();
+    other.args.push("--louder".into());
+    let text = morph_grant::seal(&other).unwrap();
+    Case { container: Some(text.clone()), ..Case::new(&document()) }.refused("changed");
+    Case { container: None, ..Case::new(&document()) }.refused("changed");
+    Case { container: Some(text), ..Case::without() }.refused("changed");
+}
+
+#[test]
+fn garbage_is_refused_and_says_so() {
+    for text in ["", "{}", "x"] {
+        let text = Some(text.to_owned());
+        Case { sandbox: text.clone(), container: text, ..Case::without() }
+            .refused("annotation hayride.dev/grant");
+    }
+}
+
+#[test]
+fn another_container_of_the_pod_gets_nothing() {
+    let decision = Case { name: "sidecar", ..Case::new(&document()) }.decide().unwrap();
+    assert!(matches!(&decision, Decision::Ungranted { program, .. } if program == "sidecar"));
+    assert_eq!(decision.source(), Source::of_image("registry.test/hello:1"));
+    let task = decision.task(&world(COMMAND, &["wasi:cli/environment@0.2.0"])).unwrap();
+    assert!(task.args.is_empty() && task.env.is_empty() && !task.grants.environment);
+}
+
+#[test]
+fn without_a_grant_a_server_serves_and_asks_for_nothing() {
+    let decision = Case::without().decide().unwrap();
+    let task = decision.task(&world(SERVER, &["wasi:cli/stdout@0.2.0"])).unwrap();
+    assert!(matches!(task.run, Run::Server(Http { port: UNGRANTED_PORT, .. })));
+    let denied = decision.task(&world(SERVER, &["wasi:http/outgoing-handler@0.2.0"])).unwrap_err();
+    assert_eq!(denied.code, code::IMPORT_DENIED);
+    assert!(denied.message.unwrap().contains("wasi:http/outgoing-handler@0.2.0"));
+}
+
+#[test]
+fn the_nodes_network_is_no_place_for_a_server() {
+    let mut server = document();
+    server.run = RunType::Server;
+    server.http = Some(morph_grant::Http { port: 80, lame_duck_seconds: 0, grace_period_seconds: 1 });
+    Case { host_network: true, ..Case::new(&server) }.refused("node's network");
+    let decision = Case { host_network: true, ..Case::without() }.decide().unwrap();
+    assert_eq!(decision.task(&world(SERVER, &[])).unwrap_err().code, code::GRANT_REFUSED);
+    decision.task(&world(COMMAND, &[])).unwrap();
+}
+
+#[test]
+fn other_bytes_than_granted_are_refused() {
+    let decision = Case::new(&document()).decide().unwrap();
+    decision.check_content(&Digest::of(b"content")).unwrap();
+    assert_eq!(decision.check_content(&Digest::of(b"other")).unwrap_err().code, code::GRANT_REFUSED);
+}
+
+#[test]
+fn a_component_of_another_type_than_granted_is_a_bad_one() {
+    let decision = Case::new(&document()).decide().unwrap();
+    assert_eq!(decision.task(&world(SERVER, &[])).unwrap_err().code, code::BAD_COMPONENT);
+}
+
+#[test]
+fn many_denied_imports_are_counted() {
+    let imports: Vec<String> = (0..12).map(|n| format!("acme:a/b{n}@1.0.0")).collect();
+    let imports: Vec<&str> = imports.iter().map(String::as_str).collect();
+    let decision = Case::without().decide().unwrap();
+    let message = decision.task(&world(COMMAND, &imports)).unwrap_err().message.unwrap();
+    assert!(message.ends_with("and 4 more"), "{message}");
+}
+
+#[test]
+fn each_kind_of_volume_has_its_own_directory() {
+    for (kind, plugin) in [
+        (VolumeKind::EmptyDir, "kubernetes.io~empty-dir"),
+        (VolumeKind::ConfigMap, "kubernetes.io~configmap"),
+        (VolumeKind::Secret, "kubernetes.io~secret"),
+        (VolumeKind::Projected, "kubernetes.io~projected"),
+        (VolumeKind::DownwardApi, "kubernetes.io~downward-api"),
+    ] {
+        let base = format!("/var/lib/kubelet/pods/u1/volumes/{plugin}");
+        let granted = Case::mounted(&with_volume(kind), &format!("{base}/data"), &["rbind", "rw"]).granted();
+        let want = Volume {
+            base: base.into(),
+            relative: "data".into(),
+            target: "/volumes/data".into(),
+            read_only: false,
+        };
+        assert_eq!(granted.volumes, [want]);
+        assert_eq!(granted.task.preopens[0].directory, Path::new("/volumes/data"));
+        assert_eq!(granted.task.preopens[0].path, "/d");
+        for wrong in [
+            "/var/lib/kubelet/pods/u2/volumes/kubernetes.io~empty-dir/data",
+            "/var/lib/kubelet/pods/u1/volumes/kubernetes.io~empty-dir/other",
+            "/var/lib/kubelet/pods/u1/volumes/kubernetes.io~host-path/data",
+            "/etc",
+        ] {
+            Case::mounted(&with_volume(kind), wrong, &[]).refused("is mounted there");
+        }
+    }
+}
+
+#[test]
+fn a_claim_may_be_of_any_plugin_but_of_no_other_pod() {
+    let document = with_volume(VolumeKind::PersistentVolumeClaim);
+    for right in [
+        "/var/lib/kubelet/pods/u1/volumes/kubernetes.io~csi/pv-1/mount",
+        "/var/lib/kubelet/pods/u1/volumes/kubernetes.io~local-volume/pv-1",
+        "/srv/data",
+    ] {
+        let volumes = Case::mounted(&document, right, &["ro"]).granted().volumes;
+        assert_eq!(
+            volumes[0].base.join(&volumes[0].relative).components().collect::<PathBuf>(),
+            Path::new(right)
+        );
+        assert!(volumes[0].read_only, "the container's mount is read-only");
+    }
+    for wrong in [
+        "/",
+        "/var/lib",
+        "/var/lib/kubelet",
+        "/var/lib/kubelet/pods/u2/volumes/kubernetes.io~csi/pv-1/mount",
+        "/var/lib/kubelet/pods/u1/volumes",
+        "/var/lib/kubelet/pods/u1/volumes/kubernetes.io~csi",
+        "/var/lib/kubelet/pods/u1/volumes/../../u2/volumes/a/b",
+        "/srv/../etc",
+        "srv",
+    ] {
+        Case::mounted(&document, wrong, &[]).refused("is mounted there");
+    }
+}
+
+#[test]
+fn a_volume_that_is_not_mounted_is_named() {
+    let document = with_volume(VolumeKind::EmptyDir);
+    Case::new(&document).refused("volume data is not mounted at /run/hayride.dev/volumes/data");
+}

@@ -1,0 +1,158 @@
+//! Standard streams of a task, as containerd names them: fifos or files. The server keeps a read end of each output
+//! fifo until the task is deleted, so that a guest gets no EPIPE while containerd is away.
+
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+/// Longest error line written to a task's standard error, in bytes: what a fifo takes at once.
+const LINE_BYTES_MAX: usize = 4096;
+
+/// Where a task's streams go, as containerd said it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Streams {
+    /// Standard input; empty for none.
+    pub stdin: String,
+    /// Standard output; empty for none.
+    pub stdout: String,
+    /// Standard error; empty for none, or for output's with a terminal.
+    pub stderr: String,
+    /// Whether a terminal was asked for. There is none for guests: bytes pass as they are.
+    pub terminal: bool,
+}
+
+/// A stream that can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StdioError {
+    /// A scheme that this shim doesn't speak.
+    #[error("{name}: {uri}: only fifos and file:// are supported")]
+    Scheme {
+        /// Which stream.
+        name: &'static str,
+        /// What containerd said.
+        uri: String,
+    },
+    /// The file can't be opened.
+    #[error("{name}: {path}")]
+    Open {
+        /// Which stream.
+        name: &'static str,
+        /// What was opened.
+        path: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Open streams: what the process gets, and what the server keeps.
+#[derive(Debug)]
+pub struct Opened {
+    /// Standard input, output and error of the process.
+    pub process: [OwnedFd; 3],
+    /// Kept by the server.
+    pub kept: Kept,
+}
+
+/// What the server keeps of a task's streams.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Read ends of output fifos.
+    _read_ends: Vec<OwnedFd>,
+    /// A write end of the input fifo: without it a guest that reads early sees the end of its input before
+    /// containerd has opened it. `CloseIO` lets it go.
+    stdin: Option<OwnedFd>,
+}
+
+impl Kept {
+    /// Nobody writes to standard input any more but those who have it open.
+    pub fn close_stdin(&mut self) {
+        self.stdin = None;
+    }
+}
+
+impl Streams {
+    /// Opens all three. Never waits for the other end of a fifo.
+    ///
+    /// # Errors
+    /// The first stream that can't be opened.
+    pub fn open(&self) -> Result<Opened, StdioError> {
+        let mut kept = Kept::default();
+        let stdin = self.open_input(&mut kept)?;
+        let stdout = open_output("stdout", &self.stdout, &mut kept._read_ends)?;
+        let stderr = match self.stderr.as_str() {
+            "" if self.terminal => stdout.try_clone().map_err(failed("stderr", &self.stdout))?,
+            path => open_output("stderr", path, &mut kept._read_ends)?,
+        };
+        Ok(Opened { process: [stdin, stdout, stderr], kept })
+    }
+
+    fn open_input(&self, kept: &mut Kept) -> Result<OwnedFd, StdioError> {
+        let path = local_path("stdin", &self.stdin)?;
+        if is_fifo(path) {
+            kept.stdin = Some(open("stdin", path, OFlags::RDWR | OFlags::NONBLOCK)?);
+        }
+        open("stdin", path, OFlags::RDONLY)
+    }
+
+    /// Writes a line to standard error, without waiting for a reader who doesn't read.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write_error(&self, line: &str) -> Result<(), StdioError> {
+        let uri = if self.stderr.is_empty() && self.terminal { &self.stdout } else { &self.stderr };
+        let path = local_path("stderr", uri)?;
+        let mut end = line.len().min(LINE_BYTES_MAX - 1);
+        while !line.is_char_boundary(end) {
+            end -= 1;
+        }
+        let text = format!("{}\n", &line[..end]);
+        let file = open("stderr", path, OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK)?;
+        rustix::io::write(&file, text.as_bytes())
+            .map(drop)
+            .map_err(|errno| failed("stderr", path)(errno.into()))
+    }
+}
+
+/// The file that a stream's URI names.
+fn local_path<'a>(name: &'static str, uri: &'a str) -> Result<&'a str, StdioError> {
+    let path = match uri.split_once("://") {
+        None if uri.is_empty() => "/dev/null",
+        None => uri,
+        Some(("fifo" | "file", path)) => path.split('?').next().unwrap_or(path),
+        Some(_) => return Err(StdioError::Scheme { name, uri: uri.into() }),
+    };
+    Ok(path)
+}
+
+fn open_output(name: &'static str, uri: &str, read_ends: &mut Vec<OwnedFd>) -> Result<OwnedFd, StdioError> {
+    let path = local_path(name, uri)?;
+    if is_fifo(path) {
+        // First of all a reader: opening the write end would wait for one.
+        read_ends.push(open(name, path, OFlags::RDONLY | OFlags::NONBLOCK)?);
+        return open(name, path, OFlags::WRONLY);
+    }
+    let create = if uri.starts_with("file://") { OFlags::CREATE } else { OFlags::empty() };
+    open(name, path, OFlags::WRONLY | OFlags::APPEND | create)
+}
+
+fn open(name: &'static str, path: &str, flags: OFlags) -> Result<OwnedFd, StdioError> {
+    rustix::fs::openat(CWD, path, flags | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::from(0o640))
+        .map_err(|errno| failed(name, path)(errno.into()))
+}
+
+fn failed(name: &'static str, path: &str) -> impl FnOnce(io::Error) -> StdioError {
+    let path = path.to_owned();
+    move |source| StdioError::Open { name, path, source }
+}
+
+fn is_fifo(path: &str) -> bool {
+    let opened = rustix::fs::openat(CWD, Path::new(path), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    opened
+        .and_then(|file| rustix::fs::fstat(file.as_fd()))
+        .is_ok_and(|status| FileType::from_raw_mode(status.st_mode) == FileType::Fifo)
+}
+
+#[cfg(test)]
+mod tests;
