@@ -1,0 +1,142 @@
+//! Kubernetes Events: one for each change of a condition, none for what stays as it is. Which, is decided by a
+//! pure function; writing them never holds up a Morph.
+
+use crate::metrics::Metrics;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta};
+use kube::api::{Api, PostParams};
+use morph_crds::{ConditionType, Reason};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Who reports, as Events name it.
+pub const CONTROLLER: &str = "hayride.dev/morph-operator";
+
+/// Longest note, in bytes (events.k8s.io/v1).
+pub const NOTE_BYTES_MAX: usize = 1_024;
+
+/// How long writing one Event may take, in milliseconds.
+pub const WRITE_MS_MAX: u64 = 5_000;
+
+/// What an Event says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Whether somebody should look at it.
+    pub warning: bool,
+    /// For machines.
+    pub reason: String,
+    /// For people.
+    pub note: String,
+}
+
+/// Conditions that Events tell of, causes first: a later one with the same reason adds nothing.
+const TOLD: [ConditionType; 4] = [
+    ConditionType::Resolved,
+    ConditionType::ImportsSatisfied,
+    ConditionType::Available,
+    ConditionType::Ready,
+];
+
+/// Reasons of what is false and yet as it should be: on its way, or asked for.
+const EXPECTED: [Reason; 8] = [
+    Reason::Pending,
+    Reason::Progressing,
+    Reason::Deleting,
+    Reason::PodsUnavailable,
+    Reason::ScaledToZero,
+    Reason::CommandRunning,
+    Reason::CommandScheduled,
+    Reason::CommandSuspended,
+];
+
+/// What changed between two statuses, by condition: its state or its reason. Messages alone change too often.
+#[must_use]
+pub fn changes(before: &[Condition], after: &[Condition]) -> Vec<Change> {
+    let mut told: Vec<Change> = Vec::new();
+    for type_ in TOLD {
+        let find = |all: &[Condition]| all.iter().find(|c| c.type_ == type_.as_str()).cloned();
+        let Some(now) = find(after).filter(|now| now.status != "Unknown") else { continue };
+        let same = find(before)
+            .is_some_and(|old| (old.status, old.reason) == (now.status.clone(), now.reason.clone()));
+        if same || told.iter().any(|change| change.reason == now.reason) {
+            continue;
+        }
+        let expected = now.status == "True" || EXPECTED.iter().any(|reason| reason.as_str() == now.reason);
+        told.push(Change { warning: !expected, reason: now.reason, note: cut(&now.message) });
+    }
+    told
+}
+
+fn cut(text: &str) -> String {
+    let mut end = text.len().min(NOTE_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}
+
+/// Writes Events.
+pub struct Recorder {
+    client: kube::Client,
+    instance: String,
+    metrics: Arc<Metrics>,
+}
+
+impl Recorder {
+    /// A recorder in the name of this replica.
+    #[must_use]
+    pub fn new(client: kube::Client, instance: String, metrics: Arc<Metrics>) -> Self {
+        Self { client, instance, metrics }
+    }
+
+    /// Writes one Event for each change. One that can't be written is logged and counted: Events are hearsay,
+    /// and status has the same.
+    pub async fn tell(&self, about: &ObjectReference, changes: &[Change]) {
+        let namespace = about.namespace.as_deref().unwrap_or("default");
+        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        for (index, change) in changes.iter().enumerate() {
+            let event = self.event(about, change, Timestamp::now(), index);
+            let params = PostParams::default();
+            let written = api.create(&params, &event);
+            let problem = match tokio::time::timeout(Duration::from_millis(WRITE_MS_MAX), written).await {
+                Ok(Ok(_)) => {
+                    self.metrics.wrote("create", "events");
+                    continue;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "the API server doesn't answer in time".to_owned(),
+            };
+            self.metrics.events_lost.inc();
+            tracing::warn!(reason = change.reason, problem, "an Event is lost");
+        }
+    }
+
+    fn event(&self, about: &ObjectReference, change: &Change, now: Timestamp, index: usize) -> Event {
+        let name = about.name.as_deref().unwrap_or_default();
+        let nanoseconds = now.as_nanosecond();
+        Event {
+            metadata: ObjectMeta {
+                name: Some(format!("{name}.{nanoseconds:x}{index:x}")),
+                namespace: about.namespace.clone(),
+                ..ObjectMeta::default()
+            },
+            action: Some("Reconcile".to_owned()),
+            event_time: Some(MicroTime(now)),
+            note: Some(change.note.clone()),
+            reason: Some(change.reason.clone()),
+            regarding: Some(about.clone()),
+            reporting_controller: Some(CONTROLLER.to_owned()),
+            reporting_instance: Some(self.instance.chars().take(INSTANCE_CHARS_MAX).collect()),
+            type_: Some(if change.warning { "Warning" } else { "Normal" }.to_owned()),
+            ..Event::default()
+        }
+    }
+}
+
+/// Longest `reportingInstance`, in characters (events.k8s.io/v1).
+const INSTANCE_CHARS_MAX: usize = 128;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! Which changes of conditions become Events.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+fn condition(type_: ConditionType, status: &str, reason: Reason, message: &str) -> Condition {
+    Condition {
+        type_: type_.as_str().to_owned(),
+        status: status.to_owned(),
+        reason: reason.as_str().to_owned(),
+        message: message.to_owned(),
+        observed_generation: Some(1),
+        last_transition_time: Time(Timestamp::UNIX_EPOCH),
+    }
+}
+
+fn resolved() -> Condition {
+    condition(ConditionType::Resolved, "True", Reason::ImageResolved, "an image")
+}
+
+fn available(status: &str, reason: Reason) -> Condition {
+    condition(ConditionType::Available, status, reason, "pods")
+}
+
+fn reasons(before: &[Condition], after: &[Condition]) -> Vec<(String, bool)> {
+    changes(before, after).into_iter().map(|change| (change.reason, change.warning)).collect()
+}
+
+fn told(reason: Reason, warning: bool) -> (String, bool) {
+    (reason.as_str().to_owned(), warning)
+}
+
+#[test]
+fn what_stays_is_not_told() {
+    let all = [resolved(), available("True", Reason::PodsAvailable)];
+    assert!(changes(&all, &all).is_empty());
+    let other_words = condition(ConditionType::Resolved, "True", Reason::ImageResolved, "other words");
+    assert!(changes(&[resolved()], &[other_words]).is_empty());
+}
+
+#[test]
+fn each_change_is_told_once() {
+    let before = [resolved(), available("False", Reason::PodsUnavailable)];
+    let after = [resolved(), available("True", Reason::PodsAvailable)];
+    assert_eq!(reasons(&before, &after), [told(Reason::PodsAvailable, false)]);
+    assert_eq!(
+        reasons(&[], &before),
+        [told(Reason::ImageResolved, false), told(Reason::PodsUnavailable, false)]
+    );
+}
+
+#[test]
+fn a_reason_that_two_conditions_share_is_told_with_its_cause() {
+    let cause = condition(ConditionType::ImportsSatisfied, "False", Reason::ImportDenied, "which and why");
+    let ready = condition(ConditionType::Ready, "False", Reason::ImportDenied, "the same");
+    let found = changes(&[], &[ready, cause]);
+    assert_eq!(
+        found,
+        [Change { warning: true, reason: "ImportDenied".into(), note: "which and why".into() }]
+    );
+}
+
+#[test]
+fn unknown_is_no_news() {
+    assert!(changes(&[], &[condition(ConditionType::Ready, "Unknown", Reason::Pending, "")]).is_empty());
+    assert!(changes(&[resolved()], &[]).is_empty());
+}
+
+#[test]
+fn only_what_somebody_should_look_at_is_a_warning() {
+    for (status, reason, warning) in [
+        ("True", Reason::PodsAvailable, false),
+        ("False", Reason::PodsUnavailable, false),
+        ("False", Reason::ScaledToZero, false),
+        ("False", Reason::CommandSuspended, false),
+        ("False", Reason::RolloutFailed, true),
+        ("False", Reason::CommandFailed, true),
+        ("False", Reason::NameTaken, true),
+    ] {
+        assert_eq!(reasons(&[], &[available(status, reason)]), [told(reason, warning)]);
+    }
+    let missing = condition(ConditionType::Resolved, "False", Reason::ImageNotFound, "");
+    assert_eq!(reasons(&[resolved()], &[missing]), [told(Reason::ImageNotFound, true)]);
+}
+
+#[test]
+fn a_note_is_cut_between_characters() {
+    let long = condition(ConditionType::Resolved, "True", Reason::ImageResolved, &"é".repeat(NOTE_BYTES_MAX));
+    let found = changes(&[], &[long]);
+    assert_eq!(found[0].note.len(), NOTE_BYTES_MAX);
+    let odd = condition(
+        ConditionType::Resolved,
+        "True",
+        Reason::ImageResolved,
+        &format!("a{}", "é".repeat(NOTE_BYTES_MAX)),
+    );
+    assert_eq!(changes(&[], &[odd])[0].note.len(), NOTE_BYTES_MAX - 1);
+}

@@ -1,0 +1,16 @@
+//! How a Morph becomes pods: the parts of the operator. `main.rs` wires them; `morph/` is the flow of one
+//! Morph. Nothing here runs a component, and no Secret is read.
+
+pub mod backoff;
+pub mod controller;
+pub mod events;
+pub mod health;
+pub mod leader;
+pub mod logging;
+pub mod metrics;
+pub mod morph;
+pub mod rbac;
+pub mod registry;
+pub mod settings;
+pub mod supervise;
+pub mod sweeper;

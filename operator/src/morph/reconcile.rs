@@ -1,0 +1,196 @@
+//! One pass over one Morph, as a table of contents: each step is a file of its own.
+
+use super::apply::Applier;
+use super::observe::{Observed, observe};
+use super::server::{CallError, Server};
+use super::{
+    Applied, Failure, Object, Refusal, Resolution, Seen, Valid, lint, plan, recall, report, validate,
+};
+use crate::backoff::{self, Failures};
+use crate::events::{Recorder, changes};
+use crate::metrics::Metrics;
+use crate::registry::{Asker, Looked, Resolver};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Resource as _;
+use morph_crds::{ConditionType, Morph, MorphStatus, Reason};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long to wait after something was written: its events come sooner, but not for what stayed as it was.
+const SETTLE_MS: u64 = 5_000;
+
+/// What passes share.
+pub struct Reconciler {
+    server: Server,
+    applier: Applier,
+    resolver: Resolver,
+    recorder: Recorder,
+    cluster: String,
+    resync: Duration,
+    refused: Failures<String>,
+}
+
+/// When to look again, if nothing happens before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// After this time.
+    After(Duration),
+    /// Never: there is nothing to look at.
+    Gone,
+}
+
+impl Reconciler {
+    /// What passes share, in a cluster with this uid.
+    #[must_use]
+    pub fn new(
+        server: Server,
+        resolver: Resolver,
+        recorder: Recorder,
+        cluster: String,
+        resync: Duration,
+    ) -> Self {
+        let applier = Applier::new(server.clone());
+        Self { server, applier, resolver, recorder, cluster, resync, refused: Failures::default() }
+    }
+
+    /// Where passes are counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.server.metrics
+    }
+
+    /// One pass.
+    ///
+    /// # Errors
+    /// The API server doesn't answer, or what was seen has changed meanwhile. All else is in the status.
+    pub async fn reconcile(&self, namespace: &str, name: &str) -> Result<Next, CallError> {
+        let Some(observed) = observe(&self.server, namespace, name).await? else { return Ok(Next::Gone) };
+        if observed.morph.metadata.deletion_timestamp.is_some() {
+            // The garbage collector takes the rest; a plan now would make it anew.
+            self.forget(&observed.morph);
+            return Ok(Next::Gone);
+        }
+        let looked = self.look(&observed).await;
+        let mut seen = Seen {
+            morph: Arc::clone(&observed.morph),
+            cluster: self.cluster.clone(),
+            resolution: looked.resolution,
+            children: observed.children.clone(),
+        };
+        let judged = validate(&seen);
+        if looked.moves && judged.is_ok() {
+            // What a tag was found to be stands in status before anything is made of it: a crash can't lose it.
+            let pinned = self.write_status(&seen, &judged, &Applied::Not).await?;
+            seen.morph = Arc::new(Morph { status: Some(pinned), ..Morph::clone(&seen.morph) });
+        }
+        let applied = match &judged {
+            Ok(valid) => self.carry_out(valid, &seen, &observed).await?,
+            Err(_) => Applied::Not,
+        };
+        self.write_status(&seen, &judged, &applied).await?;
+        Ok(Next::After(self.wait(&observed.morph, looked.retry, &judged, &applied)))
+    }
+
+    /// Of what status remembers or a registry says.
+    async fn look(&self, observed: &Observed) -> Look {
+        if let Some(component) = recall(&observed.morph, &observed.children) {
+            return Look { resolution: Resolution::Resolved(component), retry: None, moves: false };
+        }
+        let meta = &observed.morph.metadata;
+        let asker = Asker {
+            uid: meta.uid.clone().unwrap_or_default(),
+            generation: meta.generation.unwrap_or_default(),
+        };
+        let image = &observed.morph.spec.image;
+        let Looked { resolution, retry } = self.resolver.look(&asker, image).await;
+        let moves = matches!(resolution, Resolution::Resolved(_)) && !image.contains('@');
+        Look { resolution, retry, moves }
+    }
+
+    async fn carry_out(&self, valid: &Valid, seen: &Seen, observed: &Observed) -> Result<Applied, CallError> {
+        let plan = plan(valid, seen);
+        if let Err(broken) = lint(&plan, seen) {
+            let all = broken.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            tracing::error!(broken = all, "a plan breaks its own rules and is not applied");
+            let message = format!("a mistake of the operator, please report it: {all}");
+            let failure = Failure { reason: Reason::ApplyRefused, message, transient: false };
+            return Ok(Applied::Failed(failure));
+        }
+        debug_assert!(plan.apply.iter().map(Object::kind).is_sorted(), "what others rest on comes first");
+        let namespace = valid.identity.namespace.as_str();
+        self.applier.apply(namespace, &plan, &observed.live).await
+    }
+
+    /// Writes the status if it says anything new, and tells of what changed.
+    async fn write_status(
+        &self,
+        seen: &Seen,
+        judged: &Result<Valid, Refusal>,
+        applied: &Applied,
+    ) -> Result<MorphStatus, CallError> {
+        let status = report(seen, judged, applied, Timestamp::now());
+        let before = seen.morph.status.clone().unwrap_or_default();
+        if status == before {
+            return Ok(status);
+        }
+        let about = seen.morph.object_ref(&());
+        self.patch_status(&about, &status).await?;
+        self.recorder.tell(&about, &changes(&before.conditions, &status.conditions)).await;
+        Ok(status)
+    }
+
+    /// By server-side apply: what we no longer say goes, what others say stays.
+    async fn patch_status(&self, about: &ObjectReference, status: &MorphStatus) -> Result<(), CallError> {
+        let (namespace, name) = (about.namespace.as_deref().unwrap_or_default(), about.name.as_deref());
+        let name = name.unwrap_or_default();
+        let patch = json!({
+            "apiVersion": Morph::api_version(&()),
+            "kind": Morph::kind(&()),
+            "metadata": { "name": name, "namespace": namespace, "uid": about.uid },
+            "status": status,
+        });
+        self.server.apply_status::<Morph>(namespace, name, &patch).await
+    }
+
+    fn wait(
+        &self,
+        morph: &Morph,
+        retry: Option<Duration>,
+        judged: &Result<Valid, Refusal>,
+        applied: &Applied,
+    ) -> Duration {
+        let uid = morph.metadata.uid.clone().unwrap_or_default();
+        if let Some(retry) = retry {
+            return retry;
+        }
+        // A tag may be pushed anew, a name become free, a quota be raised: looked at again, ever less often.
+        let may_pass = match judged {
+            Err(refusal) => refusal.transient || refusal.condition == ConditionType::Resolved,
+            Ok(_) => matches!(applied, Applied::Failed(_)),
+        };
+        if may_pass {
+            return backoff::wait(self.refused.add(uid), backoff::spread());
+        }
+        self.refused.clear(&uid);
+        match applied {
+            Applied::All { changed: true } => Duration::from_millis(SETTLE_MS),
+            _ => backoff::jitter(self.resync, backoff::spread()),
+        }
+    }
+
+    fn forget(&self, morph: &Morph) {
+        let uid = morph.metadata.uid.clone().unwrap_or_default();
+        self.resolver.forget(&uid);
+        self.refused.clear(&uid);
+    }
+}
+
+/// What the image was found to be, and how.
+struct Look {
+    resolution: Resolution,
+    retry: Option<Duration>,
+    /// A tag was resolved just now: status doesn't have it yet, and the same look may find another one later.
+    moves: bool,
+}

@@ -1,0 +1,167 @@
+//! The API server as the steps use it: typed, each request with an end and a name in its error, each write
+//! counted. Decides nothing.
+
+use crate::metrics::Metrics;
+use kube::api::{Api, Patch, PatchParams};
+use kube::core::NamespaceResourceScope;
+use kube::{Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::FIELD_MANAGER;
+
+/// How long one request may take, in milliseconds: admission by others may take ten seconds by default.
+pub const REQUEST_MS_MAX: u64 = 30_000;
+
+/// Longest part of the API server's message that is shown, in characters.
+pub const ANSWER_CHARS_MAX: usize = 512;
+
+/// A request that came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The API server answered with an error, or not at all.
+    #[error("{what}: {source}")]
+    Failed {
+        /// What was tried, on what.
+        what: String,
+        /// What came of it.
+        source: Box<kube::Error>,
+    },
+    /// No answer in time.
+    #[error("{what}: the API server did not answer within {REQUEST_MS_MAX} ms")]
+    Slow {
+        /// What was tried, on what.
+        what: String,
+    },
+}
+
+impl CallError {
+    /// The HTTP status that the API server answered with.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Failed { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => Some(status.code),
+                _ => None,
+            },
+            Self::Slow { .. } => None,
+        }
+    }
+
+    /// The API server's own words, cut to a length that can be shown.
+    #[must_use]
+    pub fn answer(&self) -> String {
+        let text = match self {
+            Self::Failed { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => status.message.clone(),
+                error => error.to_string(),
+            },
+            Self::Slow { .. } => self.to_string(),
+        };
+        text.chars().take(ANSWER_CHARS_MAX).collect()
+    }
+}
+
+/// The API server.
+#[derive(Clone)]
+pub struct Server {
+    /// Its client.
+    pub client: Client,
+    /// Where writes are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Server {
+    /// Objects of a kind in one namespace.
+    #[must_use]
+    pub fn namespaced<K>(&self, namespace: &str) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// Objects of a kind in every namespace.
+    #[must_use]
+    pub fn everywhere<K: Resource<DynamicType = ()>>(&self) -> Api<K> {
+        Api::all(self.client.clone())
+    }
+
+    /// Server-side apply with our field manager, taking over fields that somebody else has written.
+    ///
+    /// # Errors
+    /// The API server refuses or doesn't answer.
+    pub async fn apply<K>(
+        &self,
+        namespace: &str,
+        name: &str,
+        object: &(impl Serialize + Debug + Sync),
+    ) -> Result<K, CallError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let resource = K::plural(&()).into_owned();
+        let api: Api<K> = self.namespaced(namespace);
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let what = format!("apply {} {namespace}/{name}", K::kind(&()));
+        let patch = Patch::Apply(object);
+        let applied = within(what, api.patch(name, &params, &patch)).await?;
+        self.metrics.wrote("patch", word(&resource));
+        Ok(applied)
+    }
+
+    /// The same, of the status alone.
+    ///
+    /// # Errors
+    /// As [`Server::apply`].
+    pub async fn apply_status<K>(
+        &self,
+        namespace: &str,
+        name: &str,
+        object: &(impl Serialize + Debug + Sync),
+    ) -> Result<(), CallError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let api: Api<K> = self.namespaced(namespace);
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let what = format!("apply the status of {} {namespace}/{name}", K::kind(&()));
+        within(what, api.patch_status(name, &params, &Patch::Apply(object))).await?;
+        self.metrics.wrote("patch", "morphs/status");
+        Ok(())
+    }
+}
+
+/// A resource's name as a label of metrics: a word of ours.
+pub(crate) fn word(resource: &str) -> &'static str {
+    const WORDS: [&str; 8] = [
+        "serviceaccounts",
+        "services",
+        "deployments",
+        "jobs",
+        "cronjobs",
+        "replicasets",
+        "pods",
+        "morphs/status",
+    ];
+    WORDS.into_iter().find(|word| *word == resource).unwrap_or("other")
+}
+
+/// Waits for a request, but not for ever.
+///
+/// # Errors
+/// Its own, or that the time is over.
+pub async fn within<T>(
+    what: String,
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, CallError> {
+    match tokio::time::timeout(Duration::from_millis(REQUEST_MS_MAX), request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(source)) => Err(CallError::Failed { what, source: Box::new(source) }),
+        Err(_) => Err(CallError::Slow { what }),
+    }
+}

@@ -1,0 +1,168 @@
+//! Deletes what carries our label and whose Morph is gone: owner references can be removed, and with them the
+//! garbage collector's reach; a grant must not outlive its Morph.
+
+use super::MORPH_UID_LABEL;
+use super::server::{CallError, Server, within, word};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
+use kube::api::{DeleteParams, ListParams, Preconditions, PropagationPolicy};
+use kube::core::{NamespaceResourceScope, PartialObjectMeta};
+use kube::{Resource, ResourceExt as _};
+use morph_crds::Morph;
+use serde::de::DeserializeOwned;
+use std::collections::HashSet;
+use std::fmt::Debug;
+
+/// Objects read in one page.
+pub const PAGE_OBJECTS: u32 = 500;
+
+/// Most objects that one sweep deletes; the next takes the rest.
+pub const DELETIONS_MAX: usize = 500;
+
+/// An object that lost its Morph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Orphan {
+    namespace: String,
+    name: String,
+    uid: String,
+    resource_version: String,
+    morph: String,
+}
+
+/// One sweep over all namespaces; gives how many objects were deleted.
+///
+/// # Errors
+/// The API server refuses or doesn't answer; what was deleted before stays deleted.
+pub async fn sweep(server: &Server) -> Result<usize, CallError> {
+    let mut sweep = Sweep { server, living: None, left: DELETIONS_MAX };
+    // Makers before what they make, or it would be made again.
+    sweep.kind::<CronJob>().await?;
+    sweep.kind::<Deployment>().await?;
+    sweep.kind::<Job>().await?;
+    sweep.kind::<ReplicaSet>().await?;
+    sweep.kind::<Service>().await?;
+    sweep.kind::<ServiceAccount>().await?;
+    sweep.kind::<Pod>().await?;
+    Ok(DELETIONS_MAX - sweep.left)
+}
+
+struct Sweep<'a> {
+    server: &'a Server,
+    living: Option<HashSet<String>>,
+    left: usize,
+}
+
+impl Sweep<'_> {
+    async fn kind<K>(&mut self) -> Result<(), CallError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+        K: Send + Sync + 'static,
+    {
+        // The objects first: the Morph of each was there before it, so one that isn't found later is gone.
+        let found = list::<K>(self.server, Some(MORPH_UID_LABEL)).await?;
+        let ours: Vec<Orphan> = found.iter().filter_map(orphan).collect();
+        if ours.is_empty() {
+            return Ok(());
+        }
+        let living = self.living(&ours).await?;
+        for lost in ours.iter().filter(|object| !living.contains(&object.morph)) {
+            if self.left == 0 {
+                tracing::warn!(limit = DELETIONS_MAX, "a sweep has found more than it deletes at once");
+                return Ok(());
+            }
+            self.delete::<K>(lost).await?;
+            self.left -= 1;
+        }
+        Ok(())
+    }
+
+    /// Uids of the Morphs that live. Read anew if one is missing: it may have been made since.
+    async fn living(&mut self, objects: &[Orphan]) -> Result<HashSet<String>, CallError> {
+        if let Some(living) = &self.living
+            && objects.iter().all(|object| living.contains(&object.morph))
+        {
+            return Ok(living.clone());
+        }
+        let morphs = list::<Morph>(self.server, None).await?;
+        let living: HashSet<String> = morphs.into_iter().filter_map(|morph| morph.metadata.uid).collect();
+        self.living = Some(living.clone());
+        Ok(living)
+    }
+
+    async fn delete<K>(&self, lost: &Orphan) -> Result<(), CallError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let params = DeleteParams {
+            propagation_policy: Some(PropagationPolicy::Background),
+            preconditions: Some(Preconditions {
+                uid: Some(lost.uid.clone()),
+                resource_version: Some(lost.resource_version.clone()),
+            }),
+            ..DeleteParams::default()
+        };
+        let resource = word(&K::plural(&()));
+        let what = format!("delete {resource} {}/{}", lost.namespace, lost.name);
+        let api = self.server.namespaced::<K>(&lost.namespace);
+        match within(what, api.delete(&lost.name, &params)).await {
+            Ok(_) => {
+                tracing::info!(
+                    resource,
+                    namespace = lost.namespace,
+                    name = lost.name,
+                    "swept: its Morph is gone"
+                );
+                self.server.metrics.wrote("delete", resource);
+                self.server.metrics.swept.get_or_create(&[("resource", resource)]).inc();
+                Ok(())
+            }
+            // Gone already, or changed since it was read: the next sweep sees it as it is then.
+            Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn orphan<K>(object: &PartialObjectMeta<K>) -> Option<Orphan> {
+    let meta = &object.metadata;
+    let morph = meta.labels.as_ref()?.get(MORPH_UID_LABEL)?;
+    if meta.deletion_timestamp.is_some() {
+        return None;
+    }
+    Some(Orphan {
+        namespace: meta.namespace.clone()?,
+        name: meta.name.clone()?,
+        uid: meta.uid.clone()?,
+        resource_version: meta.resource_version.clone()?,
+        morph: morph.clone(),
+    })
+}
+
+/// Metadata of all objects of a kind, in pages.
+async fn list<K>(server: &Server, label: Option<&str>) -> Result<Vec<PartialObjectMeta<K>>, CallError>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    K: Send + Sync + 'static,
+{
+    let api = server.everywhere::<K>();
+    let mut params = ListParams::default().limit(PAGE_OBJECTS);
+    params.label_selector = label.map(ToOwned::to_owned);
+    let mut all = Vec::new();
+    loop {
+        let what = format!("list {}", K::plural(&()));
+        let page = within(what, api.list_metadata(&params)).await?;
+        params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+        all.extend(page.items.into_iter().map(|mut object| {
+            object.managed_fields_mut().clear();
+            object.annotations_mut().clear();
+            object
+        }));
+        if params.continue_token.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! What the operator may ask of the API server: one table, from which the chart's rules are made. A test plays
+//! the operator's whole life against a server that refuses everything else, and wants each line used.
+
+use k8s_openapi::api::rbac::v1::PolicyRule;
+
+/// Where a right holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// In every namespace.
+    Cluster,
+    /// In the operator's own namespace.
+    Own,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Right {
+    /// API group; empty for the core.
+    pub group: &'static str,
+    /// Resource, with its subresource after a slash.
+    pub resource: &'static str,
+    /// What is done with it.
+    pub verbs: &'static [&'static str],
+    /// To objects of these names alone; empty for all.
+    pub names: &'static [&'static str],
+    /// Where.
+    pub scope: Scope,
+    /// Why.
+    pub reason: &'static str,
+}
+
+const fn right(
+    group: &'static str,
+    resource: &'static str,
+    verbs: &'static [&'static str],
+    reason: &'static str,
+) -> Right {
+    Right { group, resource, verbs, names: &[], scope: Scope::Cluster, reason }
+}
+
+/// What is done with objects of ours. An apply that makes an object takes both patch and create.
+const OWNED: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
+
+/// Every right. There is no Secret in it, and none is asked for by any other name.
+pub const TABLE: &[Right] = &[
+    right("hayride.dev", "morphs", &["get", "list", "watch"], "what people write"),
+    right("hayride.dev", "morphs/status", &["patch"], "what was found and done"),
+    right(
+        "hayride.dev",
+        "morphs/finalizers",
+        &["update"],
+        "blockOwnerDeletion, where the API server asks for it (OwnerReferencesPermissionEnforcement)",
+    ),
+    right("", "serviceaccounts", OWNED, "the pods' own account"),
+    right("", "services", OWNED, "where a Server answers"),
+    right("apps", "deployments", OWNED, "a Server's pods"),
+    right("batch", "jobs", OWNED, "a Command's run"),
+    right("batch", "cronjobs", OWNED, "a Command's runs by the clock"),
+    right("apps", "replicasets", &["list", "delete"], "the sweep: what lost its Morph"),
+    right("", "pods", &["list", "delete"], "the sweep: what lost its Morph"),
+    right("events.k8s.io", "events", &["create"], "changes of conditions"),
+    Right {
+        names: &["kube-system"],
+        ..right("", "namespaces", &["get"], "its uid tells clusters apart in grant documents")
+    },
+    Right {
+        scope: Scope::Own,
+        ..right("coordination.k8s.io", "leases", &["get", "create", "update"], "leader election")
+    },
+];
+
+/// Rights that no call of ours uses: the API server asks for them on its own.
+pub const NEVER_CALLED: &[(&str, &str)] = &[("morphs/finalizers", "update")];
+
+/// The rules of the operator's ClusterRole.
+#[must_use]
+pub fn rules() -> Vec<PolicyRule> {
+    of(Scope::Cluster)
+}
+
+/// The rules of the operator's Role in its own namespace.
+#[must_use]
+pub fn own_namespace_rules() -> Vec<PolicyRule> {
+    of(Scope::Own)
+}
+
+fn of(scope: Scope) -> Vec<PolicyRule> {
+    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let rule = |right: &Right| PolicyRule {
+        api_groups: Some(vec![right.group.to_owned()]),
+        resources: Some(vec![right.resource.to_owned()]),
+        resource_names: (!right.names.is_empty()).then(|| owned(right.names)),
+        verbs: owned(right.verbs),
+        ..PolicyRule::default()
+    };
+    TABLE.iter().filter(|right| right.scope == scope).map(rule).collect()
+}
+
+/// Whether a call is within the table.
+#[must_use]
+pub fn allows(scope: Scope, group: &str, resource: &str, verb: &str, name: Option<&str>) -> bool {
+    TABLE.iter().any(|right| {
+        (right.scope == Scope::Cluster || right.scope == scope)
+            && right.group == group
+            && right.resource == resource
+            && right.verbs.contains(&verb)
+            && (right.names.is_empty() || name.is_some_and(|name| right.names.contains(&name)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_secret_can_be_asked_for() {
+        for right in TABLE {
+            let words = [right.resource, right.group].into_iter().chain(right.verbs.iter().copied());
+            for word in words {
+                assert!(!word.contains('*') && word != "secrets", "{right:?}");
+            }
+        }
+        for verb in ["get", "list", "watch"] {
+            assert!(!allows(Scope::Own, "", "secrets", verb, None));
+        }
+    }
+
+    #[test]
+    fn no_right_lets_rights_grow() {
+        for right in TABLE {
+            assert!(!right.group.contains("rbac") && !right.group.contains("admission"), "{right:?}");
+            for verb in ["escalate", "bind", "impersonate", "deletecollection"] {
+                assert!(!right.verbs.contains(&verb), "{right:?}");
+            }
+            assert!(!["pods/exec", "serviceaccounts/token", "nodes"].contains(&right.resource), "{right:?}");
+        }
+    }
+
+    #[test]
+    fn each_resource_stands_there_once_and_says_why() {
+        let all: BTreeSet<_> = TABLE.iter().map(|right| (right.group, right.resource)).collect();
+        assert_eq!(all.len(), TABLE.len());
+        assert!(TABLE.iter().all(|right| !right.reason.is_empty() && !right.verbs.is_empty()));
+    }
+
+    #[test]
+    fn the_lease_is_in_the_own_namespace_alone() {
+        assert!(allows(Scope::Own, "coordination.k8s.io", "leases", "update", Some("morph-operator")));
+        assert!(!allows(Scope::Cluster, "coordination.k8s.io", "leases", "update", Some("morph-operator")));
+        assert_eq!(own_namespace_rules().len(), 1);
+        assert_eq!(rules().len(), TABLE.len() - 1);
+    }
+
+    #[test]
+    fn one_namespace_can_be_read_and_no_other() {
+        assert!(allows(Scope::Cluster, "", "namespaces", "get", Some("kube-system")));
+        for name in [Some("default"), None] {
+            assert!(!allows(Scope::Cluster, "", "namespaces", "get", name));
+        }
+    }
+}
