@@ -209,3 +209,6 @@ impl From<&CronJob> for Child {
         child(ChildKind::CronJob, &object.metadata, state)
     }
 }
+
+#[cfg(test)]
+mod tests;

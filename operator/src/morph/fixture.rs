@@ -1,5 +1,7 @@
 //! Morphs, components and children for the tests of the pure steps.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use super::*;
 use k8s_openapi::jiff::Timestamp;
 use morph_component::World;
@@ -48,7 +50,14 @@ pub(crate) fn component(text: &str, world: World) -> Component {
 
 /// What is seen of a Morph whose image resolves to a component of this world; nothing of it exists.
 pub(crate) fn seen(morph: Morph, world: World) -> Seen {
-    let resolution = Resolution::Resolved(component(&morph.spec.image, world));
+    let resolution = match morph.spec.image.parse::<morph_oci::Reference>() {
+        Ok(_) => Resolution::Resolved(component(&morph.spec.image, world)),
+        Err(error) => Resolution::Failed(Failure {
+            reason: morph_crds::Reason::ReferenceInvalid,
+            message: error.to_string(),
+            transient: false,
+        }),
+    };
     let cluster = "c1u57e40-0000-4000-8000-000000000001".into();
     Seen { morph: Arc::new(morph), cluster, resolution, children: Children::default() }
 }

@@ -1,14 +1,19 @@
 //! The flow of one Morph: observe, validate, plan, lint, apply, status. `seen.rs` holds what the steps hand to
 //! each other; validate, plan, lint and status are pure: no client, file, clock or process is named in them.
 
+pub mod apply;
 mod child;
 #[cfg(test)]
 mod fixture;
 mod lint;
+pub mod observe;
 mod plan;
 mod recall;
+pub mod reconcile;
 mod seen;
+pub mod server;
 mod status;
+pub mod sweep;
 mod validate;
 
 pub use child::{Child, ChildKind, ChildState, JobEnd};

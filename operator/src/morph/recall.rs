@@ -38,3 +38,6 @@ fn component(morph: &Morph, status: &MorphStatus, name: &str) -> Option<Componen
         known: Known::Remembered { imports: imports.ok()?, runs: own.type_ },
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use morph_grant::{
 
 /// What the spec grants to the component.
 pub(crate) fn grants(spec: &MorphSpec) -> Grants {
-    let filesystem = filesystem(spec)
+    let mut filesystem: Vec<_> = filesystem(spec)
         .iter()
         .map(|grant| FilesystemGrant {
             volume: grant.volume.clone(),
@@ -22,6 +22,7 @@ pub(crate) fn grants(spec: &MorphSpec) -> Grants {
             },
         })
         .collect();
+    filesystem.sort_by(|a, b| a.path.cmp(&b.path));
     let environment = !(spec.args.is_empty() && spec.env.is_empty() && spec.env_from.is_empty());
     Grants { filesystem, environment }
 }

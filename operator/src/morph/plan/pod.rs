@@ -124,7 +124,8 @@ fn mounts(valid: &Valid) -> Vec<VolumeMount> {
     let mount = |(volume, write): (&morph_crds::Volume, bool)| VolumeMount {
         name: volume.name.clone(),
         mount_path: names::mount_path(&volume.name),
-        read_only: Some(!write),
+        // The API server stores no false here, and what isn't stored would look like a difference for ever.
+        read_only: (!write).then_some(true),
         ..VolumeMount::default()
     };
     grant::granted_volumes(&valid.spec).into_iter().map(mount).collect()

@@ -49,7 +49,7 @@ fn probe(probe: &morph_crds::Probe, port: u16) -> Probe {
             ..HTTPGetAction::default()
         }),
         tcp_socket: probe.tcp_socket.map(|_| tcp(port)),
-        initial_delay_seconds: probe.initial_delay_seconds,
+        initial_delay_seconds: probe.initial_delay_seconds.filter(|seconds| *seconds > 0),
         period_seconds: probe.period_seconds,
         timeout_seconds: probe.timeout_seconds,
         success_threshold: probe.success_threshold,

@@ -1,5 +1,7 @@
 //! Golden plans, and what holds of all plans.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use crate::morph::fixture::{applied, command, morph, planned, seen, server, settled};
 use crate::morph::{ChildKind, Children, Plan, Seen};
 use morph_component::World;

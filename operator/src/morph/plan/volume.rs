@@ -42,7 +42,7 @@ pub(super) fn volume(volume: &Volume) -> k8s_openapi::api::core::v1::Volume {
         persistent_volume_claim: volume.persistent_volume_claim.as_ref().map(|source| {
             PersistentVolumeClaimVolumeSource {
                 claim_name: source.claim_name.clone(),
-                read_only: source.read_only,
+                read_only: source.read_only.filter(|read_only| *read_only),
             }
         }),
         ..Default::default()

@@ -91,7 +91,7 @@ fn server(child: &Child, asked: Option<i32>, changed: bool) -> Fare {
         return missing(Some(child.kind));
     };
     let wanted = asked.unwrap_or(*desired);
-    let rolled_out = *observed && !changed && *updated >= wanted && existing <= updated;
+    let rolled_out = *observed && !changed && *updated >= wanted && *existing <= wanted;
     let serving = if wanted == 0 {
         Verdict::yes(Reason::ScaledToZero, "no pod is asked for")
     } else if *available >= wanted {
@@ -109,7 +109,7 @@ fn server(child: &Child, asked: Option<i32>, changed: bool) -> Fare {
         (_, Some(why)) if !changed && *observed => {
             (Verdict::no(Reason::RolloutFailed, format!("pods are refused: {why}")), Trend::Retrying)
         }
-        _ if wanted == 0 && rolled_out && *existing == 0 => (serving.clone(), Trend::Settled),
+        _ if wanted == 0 && rolled_out => (serving.clone(), Trend::Settled),
         _ if !rolled_out => {
             let message = format!("{updated} of {wanted} pods are of the newest template, {existing} exist");
             (Verdict::no(Reason::Progressing, message), Trend::Moving)

@@ -1,5 +1,7 @@
 //! Any Morph, any history: plans are deterministic, hold the lint, and come to rest.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use crate::morph::fixture::{applied, command, morph, planned, seen, server, settled};
 use crate::morph::{Children, Seen};
 use morph_crds::{Morph, RunType};
