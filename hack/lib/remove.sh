@@ -24,11 +24,10 @@ pod_cgroups() {
 no_pod_processes() { [ -z "$(pod_cgroups | sed 's#$#/cgroup.procs#' | xargs -r cat 2>/dev/null)" ]; }
 
 end_pods() {
-	local ctr=("$MORPH_STATE/bin/ctr" --address "$CONTAINERD_SOCKET" --namespace k8s.io) id
+	local ctr=("$MORPH_STATE/bin/ctr" --address "$CONTAINERD_SOCKET" --namespace k8s.io)
 	if pid_of containerd >/dev/null; then
-		for id in $("${ctr[@]}" tasks list -q 2>/dev/null); do
-			timeout 10 "${ctr[@]}" tasks delete --force "$id" >/dev/null 2>&1 || true
-		done
+		"${ctr[@]}" tasks list -q 2>/dev/null |
+			xargs -r -P 8 -I ID timeout 10 "${ctr[@]}" tasks delete --force ID >/dev/null 2>&1 || true
 	fi
 	pod_cgroups | sed 's#$#/cgroup.procs#' | xargs -r cat 2>/dev/null | sort -u | xargs -r kill -s KILL 2>/dev/null || true
 	wait_for 20 "end of all pods' processes" no_pod_processes
@@ -94,9 +93,10 @@ leftovers() {
 remove_cluster() {
 	local name
 	[ -d "$MORPH_STATE" ] || return 0
-	for name in kubelet proxy scheduler controller-manager apiserver etcd; do end "$name"; done
+	# What they would save at a graceful end is removed below.
+	for name in kubelet proxy scheduler controller-manager apiserver etcd registry; do end "$name" KILL; done
 	[ ! -d "$MORPH_STATE/baseline" ] || end_pods
-	for name in containerd registry; do end "$name"; done
+	end containerd
 	end_strays
 	wait_for 20 "end of the shims" no_strays
 	remove_mounts
