@@ -160,7 +160,7 @@ fn track_of(id: &InterfaceId) -> Option<Track> {
     }
     match version.minor {
         2 if version.patch <= PATCH_MAX_0_2 => Some(V0_2),
-        3 if version.patch <= PATCH_MAX_0_3 => Some(V0_3),
+        3 if (0..=PATCH_MAX_0_3).contains(&version.patch) => Some(V0_3),
         _ => None,
     }
 }

@@ -119,3 +119,6 @@ impl Task {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,111 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::compile;
+use morph_component::inspect;
+use wasmtime::component::Component;
 
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
+}
+
+/// Whether the engine, and what reads components before it, take these bytes.
+fn taken(text: &str) -> (bool, [bool; 2]) {
+    let bytes = bytes(text);
+    let by = |kind| compiling_engine(kind).unwrap().inner.precompile_component(&bytes).is_ok();
+    (inspect(&bytes).is_ok(), EngineKind::ALL.map(by))
+}
+
+#[test]
+fn code_of_the_compiling_engine_loads_into_the_running_one() {
+    for kind in EngineKind::ALL {
+        let running = engine(kind).unwrap();
+        assert_eq!(engine_hash(kind).unwrap(), hash(&running), "{kind}");
+        let code = compile(&bytes("(component)"), kind).unwrap();
+        // SAFETY: made by `compile` a line above.
+        #[allow(unsafe_code)]
+        let loaded = unsafe { Component::deserialize(&running.inner, &code) };
+        assert!(loaded.is_ok(), "{kind}: {:?}", loaded.err());
+    }
+}
+
+#[test]
+fn the_two_engines_never_share_code() {
+    assert_ne!(engine_hash(EngineKind::P2).unwrap(), engine_hash(EngineKind::P3).unwrap());
+}
+
+#[test]
+fn the_hash_is_the_same_in_every_process() {
+    // One of another process would be read from a cache; within one, two engines must agree.
+    for kind in EngineKind::ALL {
+        let hash = engine_hash(kind).unwrap();
+        assert_eq!(hash, engine_hash(kind).unwrap());
+        assert!(hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
+    }
+}
+
+#[test]
+fn making_engines_starts_no_thread() {
+    let before = threads();
+    let _engines = EngineKind::ALL.map(|kind| engine(kind).unwrap());
+    assert_eq!(threads(), before);
+}
+
+#[test]
+fn what_is_off_is_off_in_the_reader_and_in_both_engines() {
+    for (what, module) in [
+        ("64-bit memory", "(memory i64 1)"),
+        ("shared memory", "(memory 1 1 shared)"),
+        ("exceptions", "(tag $t) (func throw $t)"),
+        ("garbage collection", "(type (struct (field i32)))"),
+        ("typed function references", "(type $f (func)) (func (param (ref $f)))"),
+        ("custom page sizes", "(memory 1 (pagesize 1))"),
+        ("wide arithmetic", "(func (param i64 i64) (result i64 i64) local.get 0 local.get 1 i64.mul_wide_s)"),
+    ] {
+        let text = format!("(component (core module {module}))");
+        assert_eq!(taken(&text), (false, [false, false]), "{what}");
+    }
+}
+
+#[test]
+fn what_is_on_is_on_in_the_reader_and_in_both_engines() {
+    for (what, module) in [
+        ("nothing", ""),
+        ("tail calls", "(func $f return_call $f)"),
+        ("several memories", "(memory 1) (memory 1)"),
+        ("SIMD", "(func (result v128) v128.const i64x2 0 0)"),
+        (
+            "relaxed SIMD",
+            "(func (param v128 v128) (result v128) local.get 0 local.get 1 i8x16.relaxed_swizzle)",
+        ),
+        ("bulk memory", "(memory 1) (func i32.const 0 i32.const 0 i32.const 0 memory.fill)"),
+        ("extended constants", "(global i32 i32.const 1 i32.const 2 i32.add)"),
+        ("reference types", "(table 1 externref)"),
+    ] {
+        let text = format!("(component (core module {module}))");
+        assert_eq!(taken(&text), (true, [true, true]), "{what}");
+    }
+}
+
+#[test]
+fn asynchronous_components_are_for_the_engine_of_0_3() {
+    assert_eq!(taken("(component (type (stream u8)))"), (true, [false, true]));
+}
+
+#[test]
+fn the_engine_is_chosen_by_the_versions_of_wasi() {
+    for (imports, exports, want) in [
+        (&["wasi:cli/stdout@0.2.3"][..], &["wasi:cli/run@0.2.0"][..], EngineKind::P2),
+        (&[], &["wasi:http/handler@0.3.0"], EngineKind::P3),
+        (&["wasi:cli/stdout@0.2.3", "wasi:clocks/types@0.3.0"], &["wasi:cli/run@0.2.0"], EngineKind::P3),
+        (&["acme:own/thing@0.3.0"], &["wasi:cli/run@0.2.0"], EngineKind::P2),
+        (&[], &[], EngineKind::P2),
+    ] {
+        let parse = |ids: &[&str]| ids.iter().map(|id| id.parse().unwrap()).collect();
+        let world = World { imports: parse(imports), exports: parse(exports), plain_exports: Vec::new() };
+        assert_eq!(EngineKind::of(&world), want, "{imports:?} {exports:?}");
+    }
+}

@@ -113,11 +113,11 @@ impl Output {
         if let Some(error) = queue.error {
             return Err(error.into());
         }
-        if queue.bytes == 0 {
-            if let Err(error) = self.0.write_at_once(&mut bytes) {
-                queue.fail(error.kind());
-                return Err(error);
-            }
+        if queue.bytes == 0
+            && let Err(error) = self.0.write_at_once(&mut bytes)
+        {
+            queue.fail(error.kind());
+            return Err(error);
         }
         if bytes.is_empty() {
             return Ok(());
@@ -251,7 +251,7 @@ impl OutputStream for P2 {
 
     /// How much may be written: nothing while a flush is under way or the queue is full.
     fn check_write(&mut self) -> StreamResult<usize> {
-        let mut noop = Context::from_waker(Waker::noop());
+        let noop = Context::from_waker(Waker::noop());
         if self.flushing {
             match self.output.poll_drained(&noop) {
                 Poll::Ready(result) => result.map_err(stream_error)?,
@@ -259,7 +259,7 @@ impl OutputStream for P2 {
             }
             self.flushing = false;
         }
-        match self.output.poll_room(&mut noop) {
+        match self.output.poll_room(&noop) {
             Poll::Ready(room) => room.map_err(stream_error),
             Poll::Pending => Ok(0),
         }

@@ -1,0 +1,93 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use morph_grant::{
+    Component, Digest, EnvLiteral, FilesystemGrant, Http as GrantHttp, Mount, MountUse, RunType, Subject,
+    VolumeKind,
+};
+
+fn document() -> Document {
+    let component = Component {
+        name: "weather".into(),
+        manifest: Digest::of(b"manifest"),
+        content: Digest::of(b"content"),
+        grants: Grants {
+            filesystem: vec![FilesystemGrant {
+                volume: "data".into(),
+                path: "/d".into(),
+                access: Access::ReadOnly,
+            }],
+            environment: true,
+        },
+        limits: Limits { memory_bytes: Some(7 << 20) },
+        links: Vec::new(),
+    };
+    Document {
+        version: Document::VERSION,
+        subject: Subject {
+            cluster: "c".into(),
+            namespace: "n".into(),
+            name: "weather".into(),
+            uid: "u".into(),
+        },
+        run: RunType::Server,
+        components: vec![component],
+        args: vec!["--units".into()],
+        env: vec![EnvLiteral { name: "CITY".into(), value: "Bern".into() }],
+        env_references: vec!["KEY".into()],
+        env_prefixes: Vec::new(),
+        mounts: vec![Mount {
+            volume: "data".into(),
+            kind: VolumeKind::EmptyDir,
+            destination: "/run/hayride.dev/volumes/data".into(),
+            read_only: false,
+            used_for: MountUse::Filesystem,
+        }],
+        http: Some(GrantHttp { port: 8080, lame_duck_seconds: 3, grace_period_seconds: 30 }),
+    }
+}
+
+fn task(document: &Document, referenced: &[(&str, &str)]) -> Option<Task> {
+    let referenced = referenced.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    Task::granted(document, referenced, |volume| PathBuf::from("/volumes").join(volume))
+}
+
+#[test]
+fn a_documents_task_has_what_the_document_grants() {
+    let document = document();
+    let task = task(&document, &[("KEY", "secret")]).unwrap();
+    assert_eq!((task.program.as_str(), task.args.as_slice()), ("weather", &["--units".to_owned()][..]));
+    assert_eq!(task.env, [("KEY".into(), "secret".into()), ("CITY".into(), "Bern".into())]);
+    let preopen = Preopen { path: "/d".into(), directory: "/volumes/data".into(), access: Access::ReadOnly };
+    assert_eq!(task.preopens, [preopen]);
+    assert_eq!(task.limits.memory_bytes, Some(7 << 20));
+    let Run::Server(http) = task.run else { unreachable!("a server's document") };
+    assert_eq!((http.port, http.lame_duck_seconds, http.grace_period_seconds), (8080, 3, 30));
+}
+
+#[test]
+fn a_literal_wins_over_a_reference_of_the_same_name() {
+    let task = task(&document(), &[("CITY", "Basel")]).unwrap();
+    assert_eq!(task.env, [("CITY".to_owned(), "Bern".to_owned())]);
+}
+
+#[test]
+fn a_document_that_contradicts_itself_gives_no_task() {
+    let cases: [fn(&mut Document); 3] = [
+        |document| document.components.clear(),
+        |document| document.http = None,
+        |document| document.run = RunType::Command,
+    ];
+    for change in cases {
+        let mut changed = document();
+        change(&mut changed);
+        assert_eq!(task(&changed, &[]), None);
+    }
+}
+
+#[test]
+fn a_task_survives_its_way_to_the_worker() {
+    for task in [task(&document(), &[]).unwrap(), Task::ungranted("hand", Run::Command)] {
+        let sent = serde_json::to_vec(&task).unwrap();
+        assert_eq!(serde_json::from_slice::<Task>(&sent).unwrap(), task);
+    }
+}

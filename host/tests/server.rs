@@ -1,0 +1,182 @@
+//! Servers: answers, failures, bounds, and how they end.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use morph_host::{CONCURRENT_REQUESTS_MAX, code};
+use std::time::Instant;
+use support::guest;
+use support::http::{block_on, get, get_http2, refused, serve, server, try_get};
+
+#[test]
+fn both_generations_answer_over_http_1() {
+    for (name, want) in [
+        ("hello", "Hello from a Morph! You asked GET /a?b=c\n"),
+        ("hello-p3", "Hello from a Morph of WASI 0.3! You asked /a?b=c\n"),
+    ] {
+        let (running, address) = serve(guest(name), server(0, 10));
+        let answer = block_on(get(address, "/a?b=c"));
+        assert_eq!((answer.status, answer.text.as_str()), (200, want), "{name}");
+        let ended = running.stopped();
+        assert_eq!((ended.code, ended.message.as_str()), (0, ""), "{name}: {ended:?}");
+        assert!(ended.stdout.contains("/a?b=c"), "{name}: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn both_generations_answer_many_requests_on_one_connection_of_http_2() {
+    for name in ["hello", "hello-p3"] {
+        let (running, address) = serve(guest(name), server(0, 10));
+        let paths = ["/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8"];
+        for (answer, path) in block_on(get_http2(address, &paths)).iter().zip(paths) {
+            assert_eq!(answer.status, 200, "{name} {path}");
+            assert!(answer.text.contains(path), "{name} {path}: {}", answer.text);
+        }
+        assert_eq!(running.stopped().code, 0);
+    }
+}
+
+#[test]
+fn output_of_every_request_is_whole() {
+    let (running, address) = serve(guest("hello"), server(0, 10));
+    block_on(async {
+        let all = (0..50).map(|_| get(address, "/line"));
+        futures::future::join_all(all).await;
+    });
+    let ended = running.stopped();
+    assert_eq!(ended.stdout, "GET /line\n".repeat(50));
+    assert_eq!(ended.stderr, "answering /line\n".repeat(50));
+}
+
+#[test]
+fn a_trap_is_500_and_touches_no_other_request() {
+    let (running, address) = serve(guest("hello"), server(0, 10));
+    let (trapped, other) = block_on(async { tokio::join!(get(address, "/trap"), get(address, "/sleep/50")) });
+    assert_eq!((trapped.status, other.status), (500, 200));
+    assert_eq!(block_on(get(address, "/")).status, 200);
+    let ended = running.stopped();
+    assert!(ended.stderr.contains("morph: the guest trapped: wasm `unreachable`"), "{}", ended.stderr);
+    assert_eq!(ended.code, 0);
+}
+
+#[test]
+fn a_guest_that_loops_leaves_the_others_their_turn() {
+    let (running, address) = serve(guest("hello"), server(0, 1));
+    block_on(async {
+        let loops = (0..4).map(|_| tokio::spawn(try_get(address, "/loop"))).collect::<Vec<_>>();
+        for _ in 0..10 {
+            assert_eq!(get(address, "/").await.status, 200);
+        }
+        loops.iter().for_each(tokio::task::JoinHandle::abort);
+    });
+    assert_eq!(running.stopped().code, 0);
+}
+
+#[test]
+fn past_the_bound_the_answer_is_503_and_when_to_come_again() {
+    for name in ["hello", "hello-p3"] {
+        let (running, address) = serve(guest(name), server(0, 10));
+        let answers = block_on(async {
+            let more = CONCURRENT_REQUESTS_MAX + 20;
+            futures::future::join_all((0..more).map(|_| get(address, "/sleep/2000"))).await
+        });
+        let ok = answers.iter().filter(|answer| answer.status == 200).count();
+        let busy: Vec<_> = answers.iter().filter(|answer| answer.status == 503).collect();
+        assert_eq!((ok, busy.len()), (CONCURRENT_REQUESTS_MAX, 20), "{name}");
+        assert!(busy.iter().all(|answer| answer.retry_after.as_deref() == Some("1")), "{name}");
+        assert_eq!(block_on(get(address, "/")).status, 200, "{name}");
+        assert_eq!(running.stopped().code, 0, "{name}");
+    }
+}
+
+#[test]
+fn a_client_that_goes_frees_its_place() {
+    let (running, address) = serve(guest("hello"), server(0, 1));
+    block_on(async {
+        for _ in 0..2 {
+            let all = (0..CONCURRENT_REQUESTS_MAX).map(|_| tokio::spawn(try_get(address, "/sleep/3600000")));
+            let all: Vec<_> = all.collect();
+            while get(address, "/").await.status != 503 {}
+            all.iter().for_each(tokio::task::JoinHandle::abort);
+            while get(address, "/").await.status != 200 {}
+        }
+    });
+    assert_eq!(running.stopped().code, 0);
+}
+
+#[test]
+fn a_request_under_way_at_stop_is_answered() {
+    for name in ["hello", "hello-p3"] {
+        let (running, address) = serve(guest(name), server(0, 30));
+        let answer = block_on(async {
+            let slow = tokio::spawn(get(address, "/sleep/1500"));
+            // Listening ends only after the request was taken: it was sent before.
+            assert_eq!(get(address, "/").await.status, 200);
+            running.stopper.stop();
+            refused(address).await;
+            slow.await.unwrap()
+        });
+        assert_eq!(answer.status, 200, "{name}");
+        assert_eq!(running.ended().code, 0, "{name}");
+    }
+}
+
+#[test]
+fn a_lame_duck_goes_on_accepting() {
+    let (running, address) = serve(guest("hello"), server(2, 30));
+    running.stopper.stop();
+    let stopped = Instant::now();
+    let mut answered = 0;
+    block_on(async {
+        while let Ok(answer) = try_get(address, "/").await {
+            assert_eq!(answer.status, 200);
+            answered += 1;
+        }
+    });
+    assert!(stopped.elapsed().as_millis() >= 1_900, "it stopped accepting after {:?}", stopped.elapsed());
+    assert!(answered > 10, "{answered}");
+    assert_eq!(running.ended().code, 0);
+}
+
+#[test]
+fn what_does_not_end_is_interrupted_within_the_grace_period() {
+    for (name, path) in [("hello", "/loop"), ("hello", "/sleep/3600000"), ("hello-p3", "/sleep/3600000")] {
+        let (running, address) = serve(guest(name), server(1, 3));
+        let stopper = running.stopper.clone();
+        let client = std::thread::spawn(move || {
+            block_on(async {
+                let endless = tokio::spawn(try_get(address, path));
+                assert_eq!(get(address, "/").await.status, 200);
+                stopper.stop();
+                endless.await.unwrap().is_err()
+            })
+        });
+        assert!(client.join().unwrap(), "{name} {path} was answered");
+        let ended = running.ended();
+        assert_eq!(ended.code, 0, "{name} {path}: {ended:?}");
+        assert!(ended.stderr.contains("requests are interrupted"), "{name} {path}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn an_idle_connection_does_not_delay_the_end() {
+    let (running, address) = serve(guest("hello"), server(0, 30));
+    let idle = std::net::TcpStream::connect(address).unwrap();
+    assert_eq!(block_on(get(address, "/")).status, 200);
+    let before = Instant::now();
+    assert_eq!(running.stopped().code, 0);
+    assert!(before.elapsed().as_secs() < 10, "{:?}", before.elapsed());
+    drop(idle);
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut task = server(0, 1);
+    if let morph_host::Run::Server(http) = &mut task.run {
+        http.port = taken.local_addr().unwrap().port();
+    }
+    let ended = support::run(guest("hello"), task);
+    assert_eq!(ended.code, code::GRANT_REFUSED);
+    assert!(ended.message.starts_with("http.port: port "), "{}", ended.message);
+}
