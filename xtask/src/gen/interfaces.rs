@@ -1,0 +1,54 @@
+//! The page of host interfaces, from the grant crate's table.
+
+use morph_grant::interfaces::{Need, PATCH_MAX_0_2, PATCH_MAX_0_3, TABLE, Track};
+
+const INTRODUCTION: &str = "\
+# Host interfaces
+
+Every interface that the host knows. An import that isn't here is denied: the Morph gets no pod, and
+`status.imports` says which it was. The operator's check, the linker on the node and this page are made from one
+table, `grant/src/interfaces.rs`.
+
+| interface | versions | what it takes | served by |
+|---|---|---|---|
+";
+
+/// The page.
+pub(super) fn page() -> String {
+    let mut text = INTRODUCTION.to_owned();
+    for entry in TABLE {
+        let versions = match entry.track {
+            Track::V0_2 => format!("0.2.0 to 0.2.{PATCH_MAX_0_2}"),
+            Track::V0_3 if PATCH_MAX_0_3 == 0 => "0.3.0".to_owned(),
+            Track::V0_3 => format!("0.3.0 to 0.3.{PATCH_MAX_0_3}"),
+        };
+        let need = match entry.need {
+            Need::Types => "nothing: types only".to_owned(),
+            Need::Ambient => "nothing: every Morph may".to_owned(),
+            Need::EmptyWithout(capability) => {
+                format!("{}; answers with nothing where they are absent", capability.field())
+            }
+            Need::Ungrantable => "denied: no field grants it yet".to_owned(),
+        };
+        let served = match entry.served_by {
+            "" => "—".to_owned(),
+            file => format!("`host/src/{file}`"),
+        };
+        text.push_str(&format!("| `{}` | {versions} | {need} | {served} |\n", entry.interface));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_entry_is_one_row() {
+        let page = page();
+        assert_eq!(page.lines().filter(|line| line.starts_with("| `")).count(), TABLE.len());
+        assert!(
+            page.contains("| `wasi:cli/stdout` | 0.2.0 to 0.2.12 | nothing: every Morph may | `host/src/")
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! The page of a Morph's fields, from the schema. Types taken over from Kubernetes are one row each.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+
+const INTRODUCTION: &str = "\
+# Morph: every field
+
+`hayride.dev/v1alpha1`, kind `Morph`, short name `mo`. Fields in bold must be set. A field that is absent grants
+nothing. What a field must be besides its bounds stands at the end of its row.
+
+| field | type | what it is |
+|---|---|---|
+";
+
+/// Fields whose inside is Kubernetes' own and described there.
+const FOREIGN: [&str; 4] = ["affinity", "tolerations", "topologySpreadConstraints", "conditions"];
+
+/// The page.
+pub(super) fn page(definition: &CustomResourceDefinition) -> String {
+    let mut text = INTRODUCTION.to_owned();
+    let versions = definition.spec.versions.iter();
+    for root in versions.filter_map(|v| v.schema.as_ref()?.open_api_v3_schema.as_ref()) {
+        for part in ["spec", "status"] {
+            if let Some(schema) = root.properties.as_ref().and_then(|properties| properties.get(part)) {
+                rows(schema, part, &mut text);
+            }
+        }
+    }
+    text
+}
+
+fn rows(schema: &JSONSchemaProps, path: &str, text: &mut String) {
+    let required = schema.required.as_deref().unwrap_or_default();
+    for (name, field) in schema.properties.iter().flatten() {
+        let path = format!("{path}.{name}");
+        let shown = match required.contains(name) && path.starts_with("spec") {
+            true => format!("**`{path}`**"),
+            false => format!("`{path}`"),
+        };
+        text.push_str(&format!("| {shown} | {} | {} |\n", type_of(field), words(field)));
+        if FOREIGN.contains(&name.as_str()) {
+            continue;
+        }
+        match items(field) {
+            Some(item) => rows(item, &format!("{path}[]"), text),
+            None => rows(field, &path, text),
+        }
+    }
+}
+
+fn items(schema: &JSONSchemaProps) -> Option<&JSONSchemaProps> {
+    match &schema.items {
+        Some(JSONSchemaPropsOrArray::Schema(items)) => Some(items),
+        _ => None,
+    }
+}
+
+fn type_of(schema: &JSONSchemaProps) -> String {
+    if schema.x_kubernetes_int_or_string == Some(true) {
+        return "quantity".to_owned();
+    }
+    if let Some(values) = &schema.enum_ {
+        let values = values.iter().filter_map(|value| value.0.as_str()).map(|value| format!("`{value}`"));
+        return values.collect::<Vec<_>>().join(", ");
+    }
+    let bound = |what: &str, max: Option<i64>| max.map(|max| format!(", at most {max} {what}"));
+    let name = schema.type_.as_deref().unwrap_or("any");
+    match name {
+        "array" => {
+            let inner = items(schema).map_or_else(|| "any".to_owned(), type_of);
+            format!("list of {inner}{}", bound("items", schema.max_items).unwrap_or_default())
+        }
+        "object" => match &schema.additional_properties {
+            Some(JSONSchemaPropsOrBool::Schema(_)) => {
+                format!("map of texts{}", bound("keys", schema.max_properties).unwrap_or_default())
+            }
+            _ => "object".to_owned(),
+        },
+        "string" => format!("text{}", bound("characters", schema.max_length).unwrap_or_default()),
+        _ => format!("{name}{}", range(schema)),
+    }
+}
+
+fn range(schema: &JSONSchemaProps) -> String {
+    match (schema.minimum, schema.maximum) {
+        (Some(min), Some(max)) => format!(", {min} to {max}"),
+        (Some(min), None) => format!(", {min} or more"),
+        _ => String::new(),
+    }
+}
+
+/// The field's description, its default, and the messages of its rules.
+fn words(schema: &JSONSchemaProps) -> String {
+    let mut words = schema.description.clone().unwrap_or_default();
+    if let Some(default) = &schema.default {
+        words.push_str(&format!(" Default `{}`.", default.0));
+    }
+    for rule in schema.x_kubernetes_validations.iter().flatten() {
+        words.push_str(&format!(" *{}.*", rule.message.as_deref().unwrap_or_default()));
+    }
+    words.replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_required_field_is_bold_and_a_default_is_named() {
+        let page = page(&morph_crds::definition());
+        assert!(page.contains("| **`spec.image`** | text, at most 512 characters |"), "{page}");
+        assert!(page.contains("Default `1`."), "{page}");
+    }
+
+    #[test]
+    fn lists_and_their_fields_are_told_apart() {
+        let page = page(&morph_crds::definition());
+        assert!(page.contains("| `spec.env` | list of object, at most 64 items |"), "{page}");
+        assert!(page.contains("| **`spec.env[].name`** |"), "{page}");
+    }
+
+    #[test]
+    fn the_inside_of_kubernetes_types_is_left_out() {
+        let page = page(&morph_crds::definition());
+        assert!(page.contains("| `spec.template.affinity` |") && !page.contains("spec.template.affinity."));
+    }
+}
