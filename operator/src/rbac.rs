@@ -2,6 +2,7 @@
 //! the operator's whole life against a server that refuses everything else, and wants each line used.
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
+use serde::Serialize;
 
 /// Where a right holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,22 @@ pub const TABLE: &[Right] = &[
 
 /// Rights that no call of ours uses: the API server asks for them on its own.
 pub const NEVER_CALLED: &[(&str, &str)] = &[("morphs/finalizers", "update")];
+
+/// The rules as the chart's file has them.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rules {
+    /// Of the operator's ClusterRole.
+    pub rules: Vec<PolicyRule>,
+    /// Of its Role in its own namespace.
+    pub own_namespace_rules: Vec<PolicyRule>,
+}
+
+/// What `charts/morph/files/rbac-rules.yaml` is made from.
+#[must_use]
+pub fn file() -> Rules {
+    Rules { rules: rules(), own_namespace_rules: own_namespace_rules() }
+}
 
 /// The rules of the operator's ClusterRole.
 #[must_use]
