@@ -1,1 +1,16 @@
-//! e2e.
+//! What tests on a real cluster share: a namespace of each test's own, waiting for conditions with an end,
+//! components pushed to the local registry, requests through Service addresses. The tests are in `tests/`.
+
+mod cluster;
+mod image;
+mod load;
+mod node;
+mod space;
+mod wait;
+
+pub use cluster::{Cluster, kubectl};
+pub use image::{Pushed, guest};
+pub use load::{Load, Tally};
+pub use node::{Node, Process};
+pub use space::Space;
+pub use wait::until;
