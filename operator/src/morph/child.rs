@@ -3,7 +3,7 @@
 use super::SPEC_ANNOTATION;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{PodSpec, Service, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// Kinds of objects that a plan can hold, in the order in which they are applied.
@@ -56,6 +56,8 @@ pub struct Child {
     pub deleting: bool,
     /// Its [`SPEC_ANNOTATION`].
     pub spec_hash: Option<String>,
+    /// The image of its pods.
+    pub image: Option<String>,
     /// How it fares.
     pub state: ChildState,
 }
@@ -122,7 +124,7 @@ pub enum JobEnd {
     },
 }
 
-fn child(kind: ChildKind, meta: &ObjectMeta, state: ChildState) -> Child {
+fn child(kind: ChildKind, meta: &ObjectMeta, pod: Option<&PodSpec>, state: ChildState) -> Child {
     let owner = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
     let annotation = meta.annotations.as_ref().and_then(|all| all.get(SPEC_ANNOTATION));
     Child {
@@ -133,19 +135,20 @@ fn child(kind: ChildKind, meta: &ObjectMeta, state: ChildState) -> Child {
         owner: owner.map(|owner| owner.uid.clone()),
         deleting: meta.deletion_timestamp.is_some(),
         spec_hash: annotation.cloned(),
+        image: pod.and_then(|pod| pod.containers.first()?.image.clone()),
         state,
     }
 }
 
 impl From<&ServiceAccount> for Child {
     fn from(object: &ServiceAccount) -> Self {
-        child(ChildKind::ServiceAccount, &object.metadata, ChildState::Plain)
+        child(ChildKind::ServiceAccount, &object.metadata, None, ChildState::Plain)
     }
 }
 
 impl From<&Service> for Child {
     fn from(object: &Service) -> Self {
-        child(ChildKind::Service, &object.metadata, ChildState::Plain)
+        child(ChildKind::Service, &object.metadata, None, ChildState::Plain)
     }
 }
 
@@ -169,7 +172,8 @@ impl From<&Deployment> for Child {
             stuck: message("Progressing", "False", Some("ProgressDeadlineExceeded")),
             refused: message("ReplicaFailure", "True", None),
         };
-        child(ChildKind::Deployment, &object.metadata, state)
+        let pod = object.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+        child(ChildKind::Deployment, &object.metadata, pod, state)
     }
 }
 
@@ -193,7 +197,8 @@ impl From<&Job> for Child {
             failed: status.failed.unwrap_or(0),
             end,
         };
-        child(ChildKind::Job, &object.metadata, state)
+        let pod = object.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+        child(ChildKind::Job, &object.metadata, pod, state)
     }
 }
 
@@ -206,7 +211,8 @@ impl From<&CronJob> for Child {
             last_schedule: status.last_schedule_time.map(|time| time.0.to_string()),
             last_success: status.last_successful_time.map(|time| time.0.to_string()),
         };
-        child(ChildKind::CronJob, &object.metadata, state)
+        let pod = object.spec.job_template.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+        child(ChildKind::CronJob, &object.metadata, pod, state)
     }
 }
 

@@ -99,7 +99,10 @@ pub(crate) fn applied(plan: &Plan, before: &Children) -> Children {
     for object in &plan.apply {
         let fresh = child(object);
         match children.iter_mut().find(|c| (c.kind, &c.name) == (fresh.kind, &fresh.name)) {
-            Some(existing) => existing.spec_hash = fresh.spec_hash,
+            Some(existing) => {
+                existing.spec_hash = fresh.spec_hash;
+                existing.image = fresh.image;
+            }
             None => children.push(fresh),
         }
     }

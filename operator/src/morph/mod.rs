@@ -1,5 +1,5 @@
-//! The flow of one Morph: observe, validate, plan, lint, apply, status. `seen.rs` holds what the steps hand to
-//! each other; validate, plan, lint and status are pure: no client, file, clock or process is named in them.
+//! The flow of one Morph: observe, validate, plan, lint, apply, status. `seen.rs` holds what the steps hand
+//! to each other; validate, plan, lint and status are pure: no client, file, clock or process is named in them.
 
 pub mod apply;
 mod child;
@@ -31,11 +31,12 @@ pub use validate::{Valid, validate};
 /// Our name towards the API server: who owns the fields that we apply.
 pub const FIELD_MANAGER: &str = "morph-operator";
 
-/// Label of all that belongs to a Morph, besides [`morph_crds::MORPH_LABEL`]: the Morph's uid. The sweep finds
-/// by it what has lost its Morph. It is in no selector.
+/// Label of all that belongs to a Morph, besides [`morph_crds::MORPH_LABEL`]: the Morph's uid. The sweep
+/// finds by it what has lost its Morph. It is in no selector.
 pub const MORPH_UID_LABEL: &str = "hayride.dev/morph-uid";
 
-/// Annotation of the Deployment, Job or CronJob: hash of the part of the spec for which its image was resolved.
+/// Annotation of the Deployment, Job or CronJob: hash of the part of the spec for which its image was
+/// resolved.
 pub const SPEC_ANNOTATION: &str = "hayride.dev/spec";
 
 /// The RuntimeClass of all pods.

@@ -2,14 +2,14 @@
 //! scaling asks the registry again. Pure.
 
 use super::plan::names;
-use super::{Children, Component, Identity, Known};
+use super::{Child, Children, Component, Identity, Known};
 use morph_component::InterfaceId;
 use morph_crds::{ConditionType, Morph, MorphStatus};
 use morph_oci::{PinnedImage, Reference};
 
-/// The component that this spec's image was resolved to, if it was: in this very generation, or in an earlier
-/// one that differed only in what is changed in a running workload (replicas, a Job's pace). The child that
-/// runs the pods carries the hash of the spec by which that is known.
+/// The component that this spec's image was resolved to, if it was: in this very generation, or in an
+/// earlier one that differed only in what is changed in a running workload (replicas, a Job's pace). The child that
+/// runs the pods tells of the latter: it carries the hash of its spec, and its image is the one in status.
 #[must_use]
 pub fn recall(morph: &Morph, children: &Children) -> Option<Component> {
     let status = morph.status.as_ref()?;
@@ -17,10 +17,13 @@ pub fn recall(morph: &Morph, children: &Children) -> Option<Component> {
         condition.type_ == ConditionType::Resolved.as_str() && condition.status == "True"
     })?;
     let identity = Identity::of(morph);
+    let component = component(morph, status, &identity.name)?;
     let hash = names::spec_hash(&morph.spec);
+    let image = component.image.to_string();
+    let runs =
+        |child: &Child| (&child.spec_hash, &child.image) == (&Some(hash.clone()), &Some(image.clone()));
     let same_generation = resolved.observed_generation == morph.metadata.generation;
-    let same_spec = || children.owned(&identity.uid).any(|child| child.spec_hash.as_deref() == Some(&hash));
-    if same_generation || same_spec() { component(morph, status, &identity.name) } else { None }
+    (same_generation || children.owned(&identity.uid).any(runs)).then_some(component)
 }
 
 fn component(morph: &Morph, status: &MorphStatus, name: &str) -> Option<Component> {

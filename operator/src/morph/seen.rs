@@ -112,7 +112,7 @@ pub struct Refusal {
     /// Whether it may pass by itself.
     pub transient: bool,
     /// The component, once its type is settled and its imports are answered.
-    pub found: Option<Found>,
+    pub found: Option<Box<Found>>,
 }
 
 impl Refusal {
@@ -131,7 +131,7 @@ impl Refusal {
     /// The same, with what is known of the component.
     #[must_use]
     pub fn found(self, found: Found) -> Self {
-        Self { found: Some(found), ..self }
+        Self { found: Some(Box::new(found)), ..self }
     }
 }
 

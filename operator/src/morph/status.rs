@@ -30,7 +30,7 @@ pub fn report(
     let before = seen.morph.status.clone().unwrap_or_default();
     let found = match judged {
         Ok(valid) => Some(&valid.found),
-        Err(refusal) => refusal.found.as_ref(),
+        Err(refusal) => refusal.found.as_deref(),
     };
     let fare = fare::fare(seen, judged.as_ref().ok(), &identity, applied);
     let conditions = Conditions { seen, before: &before.conditions, now };
@@ -187,7 +187,9 @@ fn ready(refusal: Option<&Refusal>, applied: &Applied, fare: &Fare) -> (Verdict,
             (refused(refusal), trend)
         }
         (None, Applied::Failed(failure)) => failed(failure),
-        (None, Applied::Not) => (Verdict::unknown("the plan is not applied yet"), Trend::Moving),
+        (None, Applied::Not) => {
+            (Verdict::no(Reason::Progressing, "what is to be is known, and not applied yet"), Trend::Moving)
+        }
         (None, Applied::All { .. }) => (fare.ready.clone(), fare.trend),
     }
 }

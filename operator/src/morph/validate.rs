@@ -1,5 +1,5 @@
-//! From what was seen to a Morph that can be planned without a question left, or to one refusal that names the
-//! field. Pure.
+//! From what was seen to a Morph that can be planned without a question left, or to one refusal that names
+//! the field. Pure.
 
 use super::plan::{self, grant};
 use super::{Component, Found, Identity, Known, Refusal, Resolution, Seen};

@@ -69,7 +69,8 @@ fn a_deployments_numbers_and_troubles_are_read() {
     let state = deployment(json!({
         "observedGeneration": 3, "replicas": 3, "updatedReplicas": 1, "availableReplicas": 2,
         "conditions": [
-            { "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out" },
+            { "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
+              "message": "timed out" },
             { "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "quota" },
         ],
     }));
@@ -91,6 +92,18 @@ fn a_deployments_numbers_and_troubles_are_read() {
     ] });
     let ChildState::Deployment { stuck, refused, .. } = deployment(paused) else { panic!() };
     assert_eq!((stuck, refused), (None, None));
+}
+
+#[test]
+fn the_image_of_the_pods_is_read() {
+    let template = json!({ "spec": { "containers": [{ "name": "morph", "image": "r.test/a@sha256:1" }] } });
+    let image = Some("r.test/a@sha256:1".to_owned());
+    let spec = json!({ "selector": {}, "template": template });
+    assert_eq!(read::<Deployment>(with(meta(), spec, json!({}))).image, image);
+    assert_eq!(read::<Job>(with(meta(), json!({ "template": template }), json!({}))).image, image);
+    let spec = json!({ "schedule": "@daily", "jobTemplate": { "spec": { "template": template } } });
+    assert_eq!(read::<CronJob>(with(meta(), spec, json!({}))).image, image);
+    assert_eq!(read::<Service>(meta()).image, None);
 }
 
 #[test]
@@ -119,7 +132,8 @@ fn a_job_ends_only_by_a_condition_that_is_true() {
 fn a_cron_jobs_times_are_read() {
     let spec = json!({ "schedule": "@daily", "jobTemplate": {} });
     let status = json!({
-        "active": [{}, {}], "lastScheduleTime": "2026-11-25T00:00:00Z", "lastSuccessfulTime": "2026-11-24T00:00:09Z",
+        "active": [{}, {}], "lastScheduleTime": "2026-11-25T00:00:00Z",
+        "lastSuccessfulTime": "2026-11-24T00:00:09Z",
     });
     assert_eq!(
         read::<CronJob>(with(meta(), spec, status)).state,

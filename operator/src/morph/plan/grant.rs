@@ -31,7 +31,7 @@ fn filesystem(spec: &MorphSpec) -> &[morph_crds::Filesystem] {
     spec.capabilities.as_ref().map_or(&[], |Capabilities { filesystem }| filesystem)
 }
 
-/// Volumes that a grant names, by name: only these reach the container. With each, whether the guest may write.
+/// Volumes that a grant names, by name: only these reach the container. With each, whether a guest may write.
 pub(crate) fn granted_volumes(spec: &MorphSpec) -> Vec<(&Volume, bool)> {
     let mut volumes: Vec<_> = spec
         .volumes

@@ -19,8 +19,8 @@ use morph_crds::RunType;
 
 /// What shall be, and what shall be gone.
 ///
-/// Of a Command, an old Job goes first and with its pods: until it is gone, the next isn't in the plan. Its end
-/// is an event that makes the next plan. What is being deleted is not applied either.
+/// Of a Command, an old Job goes first and with its pods: until it is gone, the next isn't in the plan. Its
+/// end is an event that makes the next plan. What is being deleted is not applied either.
 #[must_use]
 pub fn plan(valid: &Valid, seen: &Seen) -> Plan {
     let wanted = wanted(valid);
@@ -31,7 +31,7 @@ pub fn plan(valid: &Valid, seen: &Seen) -> Plan {
     let old_run = surplus.iter().any(|child| child.kind == ChildKind::Job);
     let ready = |object: &Object| {
         let goes = seen.children.get(object.kind(), object.name()).is_some_and(|child| child.deleting);
-        !goes && !(old_run && object.kind() == ChildKind::Job)
+        !(goes || old_run && object.kind() == ChildKind::Job)
     };
     Plan {
         delete: surplus.iter().filter(|child| !child.deleting).map(|child| deletion(child)).collect(),

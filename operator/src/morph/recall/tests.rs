@@ -67,6 +67,20 @@ fn somebody_elses_child_proves_nothing() {
 }
 
 #[test]
+fn going_back_from_an_image_that_never_ran_asks_the_registry() {
+    let (mut morph, mut children) = changed(&format!("{SPEC}replicas: 5\n"));
+    let own = &mut morph.status.as_mut().unwrap().components[0];
+    own.image = component("r.test/hello:2", server()).image.to_string();
+    assert_eq!(recall(&morph, &children), None);
+    children.0.iter_mut().for_each(|child| child.image = Some(own_image(&morph)));
+    assert!(recall(&morph, &children).is_some());
+}
+
+fn own_image(morph: &Morph) -> String {
+    morph.status.as_ref().unwrap().components[0].image.clone()
+}
+
+#[test]
 fn a_resolution_that_failed_is_not_recalled() {
     let (mut morph, children) = settled();
     for condition in &mut morph.status.as_mut().unwrap().conditions {

@@ -21,7 +21,7 @@ fn check_refused(
 }
 
 fn check(seen: &Seen, condition: ConditionType, reason: Reason, words: &[&str]) -> Refusal {
-    let refusal = validate(seen).expect_err("it is valid");
+    let Err(refusal) = validate(seen) else { panic!("it is valid") };
     assert_eq!((refusal.condition, refusal.reason), (condition, reason), "{}", refusal.message);
     for word in words {
         assert!(refusal.message.contains(word), "{word} is not in: {}", refusal.message);

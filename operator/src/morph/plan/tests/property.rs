@@ -72,7 +72,9 @@ proptest! {
     }
 
     #[test]
-    fn any_history_comes_to_rest_and_leaves_nothing_behind(history in prop::collection::vec(any_morph(), 1..5)) {
+    fn any_history_comes_to_rest_and_leaves_nothing_behind(
+        history in prop::collection::vec(any_morph(), 1..5)
+    ) {
         let mut children = Children::default();
         for any in &history {
             let seen = see(any);
