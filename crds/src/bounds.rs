@@ -25,8 +25,9 @@ pub const ENV_VALUE_CHARS_MAX: u32 = 8192;
 pub const ENV_FROM_MAX: u32 = 16;
 /// Volumes of a Morph: rules compare each with each grant.
 pub const VOLUMES_MAX: u32 = 16;
-/// Files picked from one volume source.
-pub const VOLUME_ITEMS_MAX: u32 = 32;
+/// Files picked from one volume source: with 32 the rule of a projected volume's `fieldPath`, which may be
+/// asked for 16 × 8 × 32 files, is over the API server's cost budget (seen: by a factor of 1.09).
+pub const VOLUME_ITEMS_MAX: u32 = 24;
 /// Sources of one projected volume.
 pub const PROJECTED_SOURCES_MAX: u32 = 8;
 /// Directories granted to a guest: rules compare each with each other.

@@ -133,7 +133,7 @@ impl JsonSchema for Quantity {
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "minimum": 0,
             "maxLength": QUANTITY_CHARS_MAX,
-            "x-kubernetes-validations": shape::QUANTITY.rules(),
+            "x-kubernetes-validations": shape::QUANTITY.number_rules(),
         })
     }
 }

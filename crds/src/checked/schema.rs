@@ -2,7 +2,7 @@
 //! the schema as the API server does; types are right already, since the value comes from typed data.
 
 use super::FieldError;
-use super::shape::{KEYS_PREFIX, KEYS_SUFFIX, NAME, PREFIX, SUFFIX};
+use super::shape::{KEYS_PREFIX, KEYS_SUFFIX, NAME, NUMBER_PREFIX, PREFIX, SUFFIX};
 use crate::{MorphSpec, definition};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -66,7 +66,7 @@ fn expression(rule: &str) -> Option<&str> {
 }
 
 fn text_expression(rule: &str) -> Option<&str> {
-    rule.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)
+    rule.strip_prefix(PREFIX).or_else(|| rule.strip_prefix(NUMBER_PREFIX))?.strip_suffix(SUFFIX)
 }
 
 fn keys_expression(rule: &str) -> Option<&str> {

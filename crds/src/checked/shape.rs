@@ -17,6 +17,11 @@ impl Shape {
         json!([{ "rule": format!("{PREFIX}{}{SUFFIX}", self.pattern), "message": self.message }])
     }
 
+    /// The same of what is a text or a number.
+    pub(crate) fn number_rules(&self) -> Value {
+        json!([{ "rule": format!("{NUMBER_PREFIX}{}{SUFFIX}", self.pattern), "message": self.message }])
+    }
+
     /// The CEL rule that all keys of a map have this shape.
     pub(crate) fn keys_rule(&self) -> String {
         format!("{KEYS_PREFIX}{}{KEYS_SUFFIX}", self.pattern)
@@ -24,7 +29,10 @@ impl Shape {
 }
 
 /// What a shape's rule begins with: by this the offline check knows it.
-pub(crate) const PREFIX: &str = "string(self).matches(r\"";
+pub(crate) const PREFIX: &str = "self.matches(r\"";
+/// The same for what may also be a number. Of `string(…)` the API server knows no length, so a rule that
+/// does so to a text is over its cost budget.
+pub(crate) const NUMBER_PREFIX: &str = "string(self).matches(r\"";
 /// What a shape's rule ends with.
 pub(crate) const SUFFIX: &str = "\")";
 /// What the rule of a map's keys begins with.
