@@ -3,6 +3,8 @@
 
 mod inspect;
 mod push;
+mod registry;
+mod run;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -21,12 +23,15 @@ enum Command {
     Push(push::Args),
     /// Say what a component imports and exports, of which type it is and what it needs granted.
     Inspect(inspect::Args),
+    /// Run a Morph's YAML here, without a cluster: the same checks, the same rights, the same host.
+    Run(run::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Push(args) => push::main(args),
         Command::Inspect(args) => inspect::main(args),
+        Command::Run(args) => run::main(args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("morph: {error:#}");

@@ -1,0 +1,69 @@
+//! Finds the Morph in a YAML file that may hold other objects as well. A field that no Morph has is an error:
+//! a misspelt grant would be no grant, a misspelt limit no limit.
+
+use super::unknown;
+use anyhow::{Context as _, Result, bail};
+use morph_crds::Morph;
+use serde::Deserialize as _;
+use serde_json::Value;
+use std::io::Read as _;
+use std::path::Path;
+
+/// Largest file read, in bytes: what an API server takes of one object.
+const FILE_SIZE_BYTES_MAX: u64 = 3 << 20;
+
+/// Reads a file, or standard input for `-`.
+pub(super) fn read(file: &Path) -> Result<String> {
+    let reader: Box<dyn std::io::Read> = if file == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(file).with_context(|| file.display().to_string())?)
+    };
+    let mut text = String::new();
+    let size = reader.take(FILE_SIZE_BYTES_MAX + 1).read_to_string(&mut text);
+    size.with_context(|| file.display().to_string())?;
+    if text.len() as u64 > FILE_SIZE_BYTES_MAX {
+        bail!("{}: has more than {FILE_SIZE_BYTES_MAX} bytes", file.display());
+    }
+    Ok(text)
+}
+
+/// The only Morph of a text, or the one of this name.
+pub(super) fn find(text: &str, name: Option<&str>) -> Result<Morph> {
+    let mut morphs = Vec::new();
+    for document in serde_norway::Deserializer::from_str(text) {
+        let value = Value::deserialize(document)?;
+        if value["kind"] == "Morph" {
+            morphs.push(value);
+        }
+    }
+    let name_of = |value: &Value| value["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let names: Vec<String> = morphs.iter().map(name_of).collect();
+    if let Some(name) = name {
+        morphs.retain(|value| name_of(value) == name);
+    }
+    match (<[Value; 1]>::try_from(morphs), name) {
+        (Ok([morph]), _) => parse(morph),
+        (Err(none), Some(name)) if none.is_empty() => {
+            bail!("no Morph {name}; there are: {}", names.join(", "))
+        }
+        (Err(none), None) if none.is_empty() => bail!("no object of kind Morph"),
+        (Err(_), Some(name)) => bail!("several Morphs are named {name}"),
+        (Err(_), None) => bail!("several Morphs: {}; choose with --name", names.join(", ")),
+    }
+}
+
+fn parse(value: Value) -> Result<Morph> {
+    let wanted = format!("{}/v1alpha1", morph_crds::GROUP);
+    if value["apiVersion"] != wanted.as_str() {
+        bail!("apiVersion: must be {wanted}");
+    }
+    let unknown = unknown::fields(&value)?;
+    if !unknown.is_empty() {
+        bail!("{}: no such field", unknown.join(", "));
+    }
+    serde_json::from_value(value).context("not the shape of a Morph")
+}
+
+#[cfg(test)]
+mod tests;
