@@ -1,22 +1,28 @@
 //! How containerd starts, watches and stops a Morph: the parts of `containerd-shim-morph-v1`.
 //! It knows no Kubernetes API, and no guest runs in the process that serves containerd.
 
+pub mod arguments;
+pub mod bootstrap;
 pub mod bundle;
 pub mod cache;
 pub mod cgroup;
+pub mod cleanup;
 pub mod compile;
 pub mod config;
 pub mod content;
 pub mod events;
 pub mod grant;
+pub mod info;
 pub mod process;
 pub mod sandbox;
 mod sandbox_process;
 mod seal;
+pub mod serve;
 pub mod spec;
 pub mod state;
 pub mod stats;
 pub mod stdio;
+pub mod task;
 pub mod termination;
 pub mod wire;
 mod worker;

@@ -1,0 +1,259 @@
+//! The action `start`: finds the server of a task's group, or makes it, and says where it listens. A group is what may
+//! share a server: one containerd, one Kubernetes namespace, one build of this program, one node configuration.
+
+mod lock;
+mod protocol;
+
+pub use lock::Lock;
+pub use protocol::{Form, Request};
+
+use crate::arguments::Arguments;
+use crate::bundle::{Record, neighbour};
+use crate::config::{ConfigError, NodeConfig};
+use crate::spec::{Role, Spec, SpecError};
+use containerd_shim_protos::api::ConnectRequest;
+use containerd_shim_protos::shim_sync::{Client, TaskClient};
+use morph_grant::Digest;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// The sub-command that is the server.
+pub const SERVE_ARGUMENT: &str = "serve";
+
+/// What a server says when it is ready; anything else is why it isn't.
+pub const READY: &str = "ready";
+
+/// How long a server may take to begin, in milliseconds: building engines takes some ten.
+const READY_MILLIS_MAX: u64 = 10_000;
+
+/// How long a server may take to answer a ping, in milliseconds.
+const PING_MILLIS_MAX: u64 = 2_000;
+
+/// Longest reason of a server that doesn't begin, in bytes.
+const REASON_BYTES_MAX: u64 = 4096;
+
+/// A log that is longer than this, in bytes, is begun anew by the next server.
+const LOG_BYTES_MAX: u64 = 4 << 20;
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// The node's configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The bundle's spec.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// A request that can't be understood.
+    #[error("bootstrap parameters: {0}")]
+    Request(String),
+    /// A file or socket.
+    #[error("{path}: {doing}")]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A container of a sandbox that no server has.
+    #[error("sandbox {sandbox} has no server any more")]
+    NoSandbox {
+        /// The sandbox.
+        sandbox: String,
+    },
+    /// The server didn't begin.
+    #[error("the server did not begin: {reason}; see {log}")]
+    Server {
+        /// What it said.
+        reason: String,
+        /// Where it said more.
+        log: PathBuf,
+    },
+}
+
+/// What a server needs to know, handed over as one argument.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerArguments {
+    /// Its own address.
+    pub address: String,
+    /// Its lock, taken when it ends.
+    pub lock: PathBuf,
+    /// Its log.
+    pub log: PathBuf,
+    /// containerd's gRPC socket.
+    pub containerd: String,
+    /// containerd's ttrpc socket.
+    pub containerd_ttrpc: String,
+    /// containerd's namespace.
+    pub namespace: String,
+    /// The Kubernetes namespace whose pods it has; for people who look at processes.
+    pub pods: String,
+    /// Say more in the log.
+    pub debug: bool,
+}
+
+/// Finds or makes the server for the bundle that is the working directory; answers what to print.
+///
+/// # Errors
+/// Any [`BootstrapError`].
+pub fn start(arguments: &Arguments, input: &[u8]) -> Result<Vec<u8>, BootstrapError> {
+    let request = Request::read(arguments, input).map_err(BootstrapError::Request)?;
+    let bundle = std::env::current_dir().map_err(file_error(Path::new("."), "working directory"))?;
+    let spec = Spec::read(&bundle, &request.id)?;
+    if let Role::Container { sandbox, .. } = &spec.role {
+        let address = address_of_sandbox(&bundle, sandbox, &request.id)?;
+        return Ok(request.answer(&address));
+    }
+    let config = NodeConfig::load()?;
+    let pods = spec.role.pod().map_or("", |pod| pod.namespace.as_str());
+    let group = Group::new(&request, pods, &config)?;
+    let lock = Lock::take(&group.lock).map_err(file_error(&group.lock, "locking"))?;
+    if !ping(&group.address(), &request.id) {
+        group.begin(&request, pods)?;
+    }
+    drop(lock);
+    Ok(request.answer(&group.address()))
+}
+
+/// The server that has a pod's sandbox has its containers too, whatever program is installed now.
+fn address_of_sandbox(bundle: &Path, sandbox: &str, id: &str) -> Result<String, BootstrapError> {
+    let gone = || BootstrapError::NoSandbox { sandbox: sandbox.into() };
+    let place = neighbour(bundle, sandbox).ok_or_else(gone)?;
+    let record = Record::read(&place).map_err(file_error(&place, "reading the sandbox's record"))?;
+    let address = record.ok_or_else(gone)?.address;
+    if ping(&address, id) { Ok(address) } else { Err(gone()) }
+}
+
+/// Whether a server answers. It then knows that a task is coming and doesn't end meanwhile.
+fn ping(address: &str, id: &str) -> bool {
+    let Ok(client) = Client::connect(address) else { return false };
+    let request = ConnectRequest { id: id.into(), ..ConnectRequest::default() };
+    let context = ttrpc::context::with_duration(Duration::from_millis(PING_MILLIS_MAX));
+    // That it doesn't know the task is an answer too.
+    match TaskClient::new(client).connect(context, &request) {
+        Ok(_) => true,
+        Err(ttrpc::Error::RpcStatus(status)) => status.code.enum_value() == Ok(ttrpc::Code::NOT_FOUND),
+        Err(_) => false,
+    }
+}
+
+/// The files of a group.
+struct Group {
+    socket: PathBuf,
+    lock: PathBuf,
+    log: PathBuf,
+}
+
+impl Group {
+    fn new(request: &Request, pods: &str, config: &NodeConfig) -> Result<Self, BootstrapError> {
+        let build = build_id().map_err(file_error(Path::new("/proc/self/exe"), "status"))?;
+        let key =
+            [request.containerd.as_str(), request.namespace.as_str(), pods, &build, &config.fingerprint()];
+        // Half a digest: a socket's path has at most 107 bytes.
+        let name = Digest::of(key.join("\0").as_bytes()).hex()[..32].to_owned();
+        let directory = &config.run_dir;
+        let mut builder = std::fs::DirBuilder::new();
+        let made = builder.recursive(true).mode(0o711).create(directory);
+        made.map_err(file_error(directory, "making it"))?;
+        let file = |suffix: &str| directory.join(format!("{name}.{suffix}"));
+        Ok(Self { socket: file("sock"), lock: file("lock"), log: file("log") })
+    }
+
+    fn address(&self) -> String {
+        format!("unix://{}", self.socket.display())
+    }
+
+    /// Makes the server. Whoever calls holds the lock and has found no server.
+    fn begin(&self, request: &Request, pods: &str) -> Result<(), BootstrapError> {
+        match std::fs::remove_file(&self.socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(file_error(&self.socket, "removing a dead server's")(error));
+            }
+            _ => {}
+        }
+        let listener = UnixListener::bind(&self.socket).map_err(file_error(&self.socket, "listening"))?;
+        let arguments = ServerArguments {
+            address: self.address(),
+            lock: self.lock.clone(),
+            log: self.log.clone(),
+            containerd: request.containerd.clone(),
+            containerd_ttrpc: request.containerd_ttrpc.clone(),
+            namespace: request.namespace.clone(),
+            pods: pods.into(),
+            debug: request.debug,
+        };
+        let begun = self.spawn(&arguments, listener.into());
+        if begun.is_err() {
+            // Nobody listens there; the next start removes it as well.
+            drop(std::fs::remove_file(&self.socket));
+        }
+        begun
+    }
+
+    fn spawn(&self, arguments: &ServerArguments, listener: OwnedFd) -> Result<(), BootstrapError> {
+        let log = open_log(&self.log).map_err(file_error(&self.log, "opening the server's log"))?;
+        let program = Path::new("/proc/self/exe");
+        let failed = |doing| file_error(program, doing);
+        let (ours, theirs) = UnixStream::pair().map_err(failed("socket pair"))?;
+        let text = serde_json::to_string(arguments).map_err(|error| failed("arguments")(error.into()))?;
+        let mut server = Command::new(program)
+            .arg(SERVE_ARGUMENT)
+            .arg(text)
+            .current_dir("/")
+            .stdin(Stdio::from(listener))
+            .stdout(Stdio::from(OwnedFd::from(theirs)))
+            .stderr(Stdio::from(log))
+            .spawn()
+            .map_err(failed("starting the server"))?;
+        let reason = match first_words(ours) {
+            Ok(words) if words == READY => return Ok(()),
+            Ok(words) if words.is_empty() => "it ended".to_owned(),
+            Ok(words) => words,
+            Err(error) => error.to_string(),
+        };
+        // Both fail only if it has ended already.
+        drop(server.kill());
+        drop(server.wait());
+        Err(BootstrapError::Server { reason, log: self.log.clone() })
+    }
+}
+
+/// What a new server says until it closes its side.
+fn first_words(socket: UnixStream) -> io::Result<String> {
+    socket.set_read_timeout(Some(Duration::from_millis(READY_MILLIS_MAX)))?;
+    let mut words = String::new();
+    socket.take(REASON_BYTES_MAX).read_to_string(&mut words)?;
+    Ok(words.trim().to_owned())
+}
+
+fn open_log(path: &Path) -> io::Result<File> {
+    if std::fs::metadata(path).is_ok_and(|status| status.len() > LOG_BYTES_MAX) {
+        std::fs::remove_file(path)?;
+    }
+    File::options().append(true).create(true).open(path)
+}
+
+/// Tells one build of this program from another by its file: a replaced program is another file.
+fn build_id() -> io::Result<String> {
+    let status = std::fs::metadata("/proc/self/exe")?;
+    let (seconds, nanos) = (status.mtime(), status.mtime_nsec());
+    Ok(format!("{}:{}:{}:{seconds}.{nanos}", status.dev(), status.ino(), status.size()))
+}
+
+fn file_error(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> BootstrapError {
+    let path = path.to_path_buf();
+    move |source| BootstrapError::File { path, doing, source }
+}
+
+#[cfg(test)]
+mod tests;

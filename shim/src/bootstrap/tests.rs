@@ -1,0 +1,83 @@
+//! Locks, groups and dead servers; the whole of `start` is seen with a real containerd.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::*;
+
+#[test]
+fn a_lock_is_held_by_one_and_taken_by_the_next_even_when_its_file_goes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lock");
+    let first = Lock::take(&path).unwrap();
+    let waiting = {
+        let path = path.clone();
+        std::thread::spawn(move || Lock::take(&path).unwrap())
+    };
+    first.remove().unwrap();
+    let second = waiting.join().unwrap();
+    assert!(path.exists(), "the second one has a file of its own");
+    second.remove().unwrap();
+    assert!(!path.exists());
+}
+
+#[test]
+fn nobody_and_a_deaf_one_are_no_servers() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("sock");
+    let address = format!("unix://{}", socket.display());
+    assert!(!ping(&address, "c1"));
+    let listener = UnixListener::bind(&socket).unwrap();
+    drop(listener);
+    assert!(!ping(&address, "c1"));
+    let listener = UnixListener::bind(directory.path().join("deaf")).unwrap();
+    assert!(!ping(&format!("unix://{}", directory.path().join("deaf").display()), "c1"));
+    drop(listener);
+}
+
+fn request(namespace: &str) -> Request {
+    Request {
+        id: "c1".into(),
+        namespace: namespace.into(),
+        containerd: "/c.sock".into(),
+        containerd_ttrpc: "/t.sock".into(),
+        debug: false,
+        form: Form::Address,
+    }
+}
+
+#[test]
+fn groups_are_apart_by_each_part_of_their_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = NodeConfig { run_dir: directory.path().join("run"), ..NodeConfig::default() };
+    let group = |namespace: &str, pods: &str, config: &NodeConfig| {
+        Group::new(&request(namespace), pods, config).unwrap().address()
+    };
+    let one = group("k8s.io", "demo", &config);
+    assert_eq!(one, group("k8s.io", "demo", &config));
+    assert_ne!(one, group("k8s.io", "other", &config));
+    assert_ne!(one, group("default", "demo", &config));
+    let other = NodeConfig { cluster: Some("c".into()), ..config };
+    assert_ne!(one, group("k8s.io", "demo", &other));
+    assert!(one.starts_with("unix:///"));
+}
+
+#[test]
+fn a_container_without_its_sandbox_is_refused() {
+    let state = tempfile::tempdir().unwrap();
+    let bundle = state.path().join("c1");
+    std::fs::create_dir(&bundle).unwrap();
+    let error = address_of_sandbox(&bundle, "s1", "c1").unwrap_err().to_string();
+    assert!(error.contains("sandbox s1 has no server"), "{error}");
+    assert!(address_of_sandbox(&bundle, "../s1", "c1").is_err());
+}
+
+#[test]
+fn a_long_log_is_begun_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    File::create(&path).unwrap().set_len(LOG_BYTES_MAX + 1).unwrap();
+    open_log(&path).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+    std::fs::write(&path, "kept").unwrap();
+    open_log(&path).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
+}

@@ -1,0 +1,145 @@
+//! The server's process: listens where `bootstrap` bound, serves the task calls, and ends some time after its last
+//! task. No guest runs in it.
+
+use crate::bootstrap::{Lock, READY, ServerArguments};
+use crate::cache::Cache;
+use crate::config::NodeConfig;
+use crate::content::Containerd;
+use crate::events::{Forwarding, Publisher};
+use crate::grant::chain;
+use crate::process::Zygote;
+use crate::task::{Parts, Server, Service};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
+use ttrpc::r#async::transport::Listener;
+
+/// How long a server without tasks goes on, in milliseconds: a `start` that has just found it must still find it
+/// when its task comes.
+const LINGER_MILLIS: u64 = 10_000;
+
+/// How long the last events may take, in milliseconds.
+const LAST_EVENTS_MILLIS_MAX: u64 = 5_000;
+
+/// This program, whatever file is installed by now.
+const PROGRAM: &str = "/proc/self/exe";
+
+/// Threads that serve calls: they wait, mostly.
+const THREADS: usize = 2;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The process; `text` is [`ServerArguments`] as JSON, standard input the listening socket.
+#[must_use]
+pub fn main(text: &str) -> ExitCode {
+    match begin(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let reason = chain(error.as_ref());
+            // Who started this reads it there; if it has become ready before, there is only the log.
+            drop(writeln!(std::io::stdout(), "{reason}"));
+            tracing::error!(reason, "server ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn begin(text: &str) -> Result<(), Error> {
+    let arguments: ServerArguments = serde_json::from_str(text)?;
+    let level = if arguments.debug { tracing::Level::DEBUG } else { tracing::Level::INFO };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).init();
+    // Not with containerd's session, if that is a terminal's. It fails for who leads one already.
+    let _ = rustix::process::setsid();
+    let listener = take_listener()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
+    runtime.block_on(serve(arguments, listener))
+}
+
+/// Standard input is the listener: nobody else is to find it there.
+fn take_listener() -> std::io::Result<UnixListener> {
+    let listener: OwnedFd = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    let listener = UnixListener::from(listener);
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Says that calls are served, and closes the side to who started this.
+fn say_ready() -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{READY}")?;
+    std::io::stdout().flush()?;
+    Ok(rustix::stdio::dup2_stdout(File::options().write(true).open("/dev/null")?)?)
+}
+
+async fn serve(arguments: ServerArguments, listener: UnixListener) -> Result<(), Error> {
+    let (server, forwarding) = make(&arguments).await?;
+    let listener = Listener::try_from(listener)?;
+    let mut ttrpc = ttrpc::r#async::Server::new().add_listener(listener);
+    ttrpc = ttrpc.register_service(Service::methods(&server));
+    ttrpc.start().await?;
+    say_ready()?;
+    tracing::info!(address = arguments.address, pods = arguments.pods, "serving");
+    let lock = until_unused(&server, &arguments.lock).await?;
+    end(&arguments, lock)?;
+    ttrpc.shutdown().await?;
+    drop((ttrpc, server));
+    if timeout(Duration::from_millis(LAST_EVENTS_MILLIS_MAX), forwarding).await.is_err() {
+        tracing::warn!("containerd has not taken the last events");
+    }
+    Ok(())
+}
+
+async fn make(arguments: &ServerArguments) -> Result<(Arc<Server>, Forwarding), Error> {
+    let config = NodeConfig::load()?;
+    let program = Path::new(PROGRAM);
+    let (zygote, cache) = tokio::join!(Zygote::start(program), Cache::open(&config.cache_dir, program));
+    let (publisher, forwarding) = Publisher::start(&arguments.containerd_ttrpc, &arguments.namespace);
+    let server = Server::new(Parts {
+        config,
+        address: arguments.address.clone(),
+        zygote: zygote?,
+        cache: cache?,
+        store: Containerd::new(&arguments.containerd, &arguments.namespace)?,
+        publisher,
+    });
+    Ok((server, forwarding))
+}
+
+/// Waits until there has been no task and no call for a while, and holds the group's lock then: no `start` is
+/// looking.
+async fn until_unused(server: &Server, lock: &Path) -> Result<Lock, Error> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut calls = server.calls();
+    loop {
+        calls.borrow_and_update();
+        tokio::select! {
+            _ = calls.changed() => continue,
+            _ = terminate.recv() => tracing::info!("asked to end"),
+            () = sleep(Duration::from_millis(LINGER_MILLIS)), if server.is_idle() => {}
+        }
+        if !server.is_idle() {
+            continue;
+        }
+        let path = lock.to_path_buf();
+        let lock = spawn_blocking(move || Lock::take(&path)).await??;
+        if server.is_idle() && !calls.has_changed()? {
+            return Ok(lock);
+        }
+    }
+}
+
+/// Removes what the group has in the run directory; the log of a server that ends well says nothing more.
+fn end(arguments: &ServerArguments, lock: Lock) -> Result<(), Error> {
+    let socket = arguments.address.strip_prefix("unix://").unwrap_or(&arguments.address);
+    std::fs::remove_file(socket)?;
+    std::fs::remove_file(&arguments.log)?;
+    Ok(lock.remove()?)
+}

@@ -1,0 +1,260 @@
+//! The call Create: a cgroup, a record for `delete`, a process in both, and a task that owns them. What fails half way
+//! is taken down again.
+
+use super::life::{Guest, Parts, Task};
+use super::prepare::{Failure, Prepared, prepare};
+use super::{Fault, Server};
+use crate::bundle::{Process, Record};
+use crate::cgroup::Cgroup;
+use crate::grant::{Decision, Pin};
+use crate::process::{Child, Namespace, SandboxSpec, WorkerSpec};
+use crate::sandbox;
+use crate::spec::{Pod, Role, Spec};
+use crate::stdio::{Kept, Streams};
+use crate::termination::TerminationFile;
+use containerd_shim_protos::api::CreateTaskRequest;
+use containerd_shim_protos::events::task::{TaskCreate, TaskIO};
+use containerd_shim_protos::protobuf::MessageField;
+use containerd_shim_protos::topics::TASK_CREATE_EVENT_TOPIC;
+use morph_host::{Outcome, code};
+use rustix::process::Signal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+
+/// Creates a task; answers its pid.
+pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> Result<i32, Fault> {
+    let id = request.id.clone();
+    let _reserved = server.reserve(&id)?;
+    if !request.checkpoint.is_empty() {
+        return Err(Fault::Invalid("a guest can't be restored from a checkpoint".into()));
+    }
+    let bundle = PathBuf::from(&request.bundle);
+    let spec = Spec::read(&bundle, &id).map_err(|error| Fault::internal(&error))?;
+    let streams = Streams {
+        stdin: request.stdin.clone(),
+        stdout: request.stdout.clone(),
+        stderr: request.stderr.clone(),
+        terminal: request.terminal,
+    };
+    let cgroup = make_cgroup(&spec).await?;
+    let sandbox = match &spec.role {
+        Role::Sandbox(_) => Some(id.as_str()),
+        other => other.sandbox(),
+    };
+    let record = Record::new(&id, sandbox, &server.address, cgroup.clone());
+    let made = async {
+        record.write(&bundle).map_err(|error| Fault::internal(&error))?;
+        let made = make(&server, &spec, &streams, &cgroup).await?;
+        note_process(record, &bundle, &made.child).await?;
+        Ok(made)
+    };
+    let made = match made.await {
+        Ok(made) => made,
+        Err(fault) => {
+            undo(cgroup, bundle).await;
+            return Err(fault);
+        }
+    };
+    let task = Task::new(Parts {
+        termination: termination(&spec, &server),
+        publisher: server.publisher.clone(),
+        id,
+        bundle,
+        streams,
+        cgroup,
+        pin: made.pin,
+        child: made.child,
+        guest: made.guest,
+        kept: made.kept,
+    });
+    announce(&server, &task, request).await;
+    server.add(&task);
+    Ok(task.pid)
+}
+
+async fn make_cgroup(spec: &Spec) -> Result<Cgroup, Fault> {
+    let (path, resources) = (spec.cgroup.clone(), spec.resources.clone());
+    let made = spawn_blocking(move || Cgroup::create(&path, &resources)).await;
+    made.map_err(|error| Fault::internal(&error))?.map_err(|error| Fault::internal(&error))
+}
+
+async fn undo(cgroup: Cgroup, bundle: PathBuf) {
+    let undone = spawn_blocking(move || {
+        cgroup.kill().and_then(|()| cgroup.remove()).map_err(|error| error.to_string())?;
+        Record::remove(&bundle).map_err(|error| error.to_string())
+    });
+    match undone.await {
+        Ok(Ok(())) => {}
+        // `delete` finds the record and tries again.
+        Ok(Err(error)) => tracing::error!(error, "a task that failed is left behind"),
+        Err(error) => tracing::error!(%error, "a task that failed is left behind"),
+    }
+}
+
+/// Writes down whom `delete` would have to kill.
+async fn note_process(mut record: Record, bundle: &Path, child: &Child) -> Result<(), Fault> {
+    let noted = Process::of(child.pid).and_then(|process| {
+        record.process = Some(process);
+        record.write(bundle)
+    });
+    if let Err(error) = noted {
+        give_up(child).await;
+        return Err(Fault::internal(&error));
+    }
+    Ok(())
+}
+
+async fn give_up(child: &Child) {
+    let ended = match child.signal(Signal::KILL) {
+        Ok(()) => child.wait().await.map(drop),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = ended {
+        tracing::error!(%error, "a process that nobody wants can't be ended");
+    }
+}
+
+struct Made {
+    child: Child,
+    guest: Guest,
+    kept: Kept,
+    pin: Option<Pin>,
+}
+
+async fn make(server: &Server, spec: &Spec, streams: &Streams, cgroup: &Cgroup) -> Result<Made, Fault> {
+    match &spec.role {
+        Role::Sandbox(pod) => make_sandbox(server, spec, pod, cgroup).await,
+        Role::Container { sandbox, name, image, .. } => {
+            let sandbox = server.task(sandbox)?;
+            let pin = sandbox.pin.as_ref();
+            let pin = pin.ok_or_else(|| Fault::Invalid(format!("task {} is no sandbox", sandbox.id)))?;
+            let decision = pin.decide(name, image, spec, &server.config);
+            make_container(server, spec, streams, cgroup, decision).await
+        }
+        Role::Alone { image: Some(image) } => {
+            let decision = Pin::nothing(spec).decide("alone", image, spec, &server.config);
+            make_container(server, spec, streams, cgroup, decision).await
+        }
+        Role::Alone { image: None } => {
+            let why = "no component is named: the annotation io.kubernetes.cri.image-name is missing";
+            make_container(server, spec, streams, cgroup, Err(Outcome::because(code::BAD_COMPONENT, why)))
+                .await
+        }
+    }
+}
+
+async fn make_sandbox(server: &Server, spec: &Spec, pod: &Pod, cgroup: &Cgroup) -> Result<Made, Fault> {
+    let wanted =
+        sandbox::fork_spec(spec, cgroup.procs_files()).map_err(|error| Fault::Invalid(error.to_string()))?;
+    let child = server.zygote.fork_sandbox(wanted).await.map_err(|error| Fault::internal(&error))?;
+    let (pid, sysctls) = (child.pid, spec.sysctls.clone());
+    let set = spawn_blocking(move || sandbox::set_sysctls(pid, &sysctls)).await;
+    let set = set.map_err(|error| Fault::internal(&error));
+    if let Err(fault) = set.and_then(|set| set.map_err(|error| Fault::internal(&error))) {
+        give_up(&child).await;
+        return Err(fault);
+    }
+    let pin = Pin::of_sandbox(spec, pod, &server.config);
+    Ok(Made { child, guest: Guest::None, kept: Kept::default(), pin: Some(pin) })
+}
+
+async fn make_container(
+    server: &Server,
+    spec: &Spec,
+    streams: &Streams,
+    cgroup: &Cgroup,
+    decision: Result<Decision, Outcome>,
+) -> Result<Made, Fault> {
+    let prepared = match decision {
+        Ok(decision) => prepare(server, &decision).await,
+        Err(outcome) => Err(Failure::Fate(outcome)),
+    };
+    let opened = streams.open().map_err(|error| Fault::internal(&error))?;
+    match prepared {
+        Ok(prepared) => {
+            let wanted = worker_spec(spec, cgroup, prepared, opened.process);
+            let worker = server.zygote.fork_worker(wanted).await.map_err(|error| Fault::internal(&error))?;
+            Ok(Made {
+                child: worker.child,
+                guest: Guest::Sealed(worker.control),
+                kept: opened.kept,
+                pin: None,
+            })
+        }
+        Err(Failure::Fate(outcome)) => {
+            let child = server.zygote.fork_sandbox(stand_in(cgroup)).await;
+            let child = child.map_err(|error| Fault::internal(&error))?;
+            Ok(Made { child, guest: Guest::Fated(outcome), kept: opened.kept, pin: None })
+        }
+        Err(Failure::Fault(fault)) => Err(fault),
+    }
+}
+
+fn worker_spec(
+    spec: &Spec,
+    cgroup: &Cgroup,
+    prepared: Prepared,
+    stdio: [std::os::fd::OwnedFd; 3],
+) -> WorkerSpec {
+    WorkerSpec {
+        id: cgroup_name(spec),
+        net: spec.net.clone(),
+        ipc: spec.ipc.clone(),
+        uts: spec.uts.clone(),
+        cgroup_procs: cgroup.procs_files(),
+        oom_score_adj: spec.oom_score_adj,
+        uid: spec.uid,
+        gid: spec.gid,
+        groups: spec.groups.clone(),
+        rlimits: spec.rlimits.clone(),
+        mounts: prepared.mounts,
+        stdio,
+        code: prepared.code,
+        engine: prepared.engine,
+        task: prepared.task,
+    }
+}
+
+/// What names a worker in a list of processes: the pod says more than an id of 64 digits.
+fn cgroup_name(spec: &Spec) -> String {
+    match spec.role.pod() {
+        Some(pod) if !pod.name.is_empty() => pod.name.clone(),
+        _ => spec.cgroup.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    }
+}
+
+/// The process of a container that will end as soon as it is started: containerd needs a pid until then.
+fn stand_in(cgroup: &Cgroup) -> SandboxSpec {
+    SandboxSpec {
+        net: Namespace::Host,
+        ipc: Namespace::Host,
+        uts: Namespace::Host,
+        own_pid_namespace: true,
+        hostname: None,
+        cgroup_procs: cgroup.procs_files(),
+        oom_score_adj: None,
+    }
+}
+
+fn termination(spec: &Spec, server: &Server) -> Option<TerminationFile> {
+    TerminationFile::of(spec, spec.role.pod()?, &server.config.kubelet_dir)
+}
+
+async fn announce(server: &Server, task: &Task, request: CreateTaskRequest) {
+    let io = TaskIO {
+        stdin: request.stdin,
+        stdout: request.stdout,
+        stderr: request.stderr,
+        terminal: request.terminal,
+        ..TaskIO::default()
+    };
+    let event = TaskCreate {
+        container_id: request.id,
+        bundle: request.bundle,
+        io: MessageField::some(io),
+        pid: task.pid.unsigned_abs(),
+        ..TaskCreate::default()
+    };
+    server.publisher.publish(TASK_CREATE_EVENT_TOPIC, &event).await;
+}

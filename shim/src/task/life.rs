@@ -1,0 +1,386 @@
+//! One task while it lives: `state`'s table with hands. All that changes it goes through one lock, so that events are
+//! published in the order in which things happened.
+
+use super::Fault;
+use crate::bundle::Record;
+use crate::cgroup::Cgroup;
+use crate::events::{Publisher, timestamp};
+use crate::grant::Pin;
+use crate::process::{Child, Control, Exit};
+use crate::spec::Resources;
+use crate::state::{Action, Event, Next, State, Topic, step};
+use crate::stdio::{Kept, Streams};
+use crate::termination::TerminationFile;
+use crate::wire::FromChild;
+use containerd_shim_protos::events::task::{
+    TaskDelete, TaskExit, TaskOOM, TaskPaused, TaskResumed, TaskStart,
+};
+use containerd_shim_protos::protobuf::MessageField;
+use containerd_shim_protos::topics;
+use morph_host::Outcome;
+use rustix::process::Signal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// How long the last words of a process that has ended may take, in milliseconds: they are in the socket already.
+const LAST_WORDS_MILLIS_MAX: u64 = 1_000;
+
+/// How a task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct End {
+    /// Exit code, or 128 and the signal.
+    pub(super) status: u32,
+    /// When.
+    pub(super) at: SystemTime,
+}
+
+/// What runs in a task's process.
+#[derive(Debug)]
+pub(super) enum Guest {
+    /// Nothing: a sandbox.
+    None,
+    /// A worker that waits.
+    Sealed(Control),
+    /// Nothing ever: this is how the container ends as soon as it is started, so that its reason stands where
+    /// people look for it.
+    Fated(Outcome),
+    /// A guest, and who listens to what its worker says.
+    Running(JoinHandle<Option<Outcome>>),
+}
+
+/// A task.
+#[derive(Debug)]
+pub(super) struct Task {
+    /// Its id.
+    pub(super) id: String,
+    /// Its bundle.
+    pub(super) bundle: PathBuf,
+    /// Its process.
+    pub(super) pid: i32,
+    /// Its streams, as containerd named them.
+    pub(super) streams: Streams,
+    /// Its cgroup.
+    pub(super) cgroup: Cgroup,
+    /// What was granted to the pod; of a sandbox.
+    pub(super) pin: Option<Pin>,
+    termination: Option<TerminationFile>,
+    child: Child,
+    publisher: Publisher,
+    life: Mutex<Life>,
+    end: watch::Sender<Option<End>>,
+}
+
+#[derive(Debug)]
+struct Life {
+    /// `None` once it is deleted.
+    state: Option<State>,
+    guest: Guest,
+    kept: Kept,
+    /// Limits of an Update under way.
+    limits: Resources,
+    /// Whether somebody asked for its death.
+    killed: bool,
+    /// How its process ended, before anybody is told.
+    end: Option<End>,
+}
+
+/// What a new task is made of.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) id: String,
+    pub(super) bundle: PathBuf,
+    pub(super) streams: Streams,
+    pub(super) cgroup: Cgroup,
+    pub(super) pin: Option<Pin>,
+    pub(super) termination: Option<TerminationFile>,
+    pub(super) child: Child,
+    pub(super) guest: Guest,
+    pub(super) kept: Kept,
+    pub(super) publisher: Publisher,
+}
+
+impl Task {
+    /// A created task. Its end is seen once somebody runs [`Self::watch`].
+    #[must_use]
+    pub(super) fn new(parts: Parts) -> Arc<Self> {
+        let life = Life {
+            state: Some(State::Created),
+            guest: parts.guest,
+            kept: parts.kept,
+            limits: Resources::default(),
+            killed: false,
+            end: None,
+        };
+        Arc::new(Self {
+            id: parts.id,
+            bundle: parts.bundle,
+            pid: parts.child.pid,
+            streams: parts.streams,
+            cgroup: parts.cgroup,
+            pin: parts.pin,
+            termination: parts.termination,
+            child: parts.child,
+            publisher: parts.publisher,
+            life: Mutex::new(life),
+            end: watch::Sender::new(None),
+        })
+    }
+
+    /// Its state, and its end if it has ended.
+    pub(super) async fn look(&self) -> Result<(State, Option<End>), Fault> {
+        let state = self.life.lock().await.state;
+        Ok((state.ok_or_else(|| Fault::not_found("task", &self.id))?, self.end()))
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub(super) fn end(&self) -> Option<End> {
+        *self.end.borrow()
+    }
+
+    /// Waits for its end.
+    pub(super) async fn ended(&self) -> Result<End, Fault> {
+        let mut end = self.end.subscribe();
+        let found = end.wait_for(Option::is_some).await.map(|end| *end);
+        found.ok().flatten().ok_or_else(|| Fault::not_found("task", &self.id))
+    }
+
+    /// Lets go of standard input.
+    pub(super) async fn close_stdin(&self) {
+        self.life.lock().await.kept.close_stdin();
+    }
+
+    /// Sets limits.
+    pub(super) async fn update(&self, limits: Resources) -> Result<(), Fault> {
+        let mut life = self.life.lock().await;
+        life.limits = limits;
+        self.take(&mut life, Event::Update).await.map(drop)
+    }
+
+    /// Treats an event.
+    pub(super) async fn handle(&self, event: Event) -> Result<(), Fault> {
+        loop {
+            let mut life = self.life.lock().await;
+            if self.take(&mut life, event).await? {
+                return Ok(());
+            }
+            drop(life);
+            self.ended().await?;
+        }
+    }
+
+    /// Does what the table says; `false` if the event is to be treated again after the end.
+    async fn take(&self, life: &mut MutexGuard<'_, Life>, event: Event) -> Result<bool, Fault> {
+        let state = life.state.ok_or_else(|| Fault::not_found("task", &self.id))?;
+        let (next, actions) =
+            step(state, event).map_err(|refusal| Fault::refused(refusal, state, event, &self.id))?;
+        let mut done = true;
+        for action in actions {
+            match action {
+                Action::AwaitEnd => done = false,
+                action => self.act(*action, life).await?,
+            }
+        }
+        life.state = match next {
+            Next::State(state) => Some(state),
+            Next::Gone => None,
+        };
+        Ok(done)
+    }
+
+    async fn act(&self, action: Action, life: &mut Life) -> Result<(), Fault> {
+        match action {
+            Action::Run => self.run(life).await,
+            Action::Freeze => self.freeze(true).await,
+            Action::Thaw => self.freeze(false).await,
+            Action::Ask => self.signal(Signal::TERM),
+            Action::Kill => {
+                life.killed = true;
+                self.kill(life.state).await
+            }
+            Action::Limit => {
+                let limits = std::mem::take(&mut life.limits);
+                let cgroup = self.cgroup.clone();
+                self.blocking(move || cgroup.limit(&limits)).await
+            }
+            Action::Publish(topic) => {
+                self.publish(topic, life.end).await;
+                Ok(())
+            }
+            Action::AnswerWait => {
+                self.end.send_replace(life.end);
+                Ok(())
+            }
+            Action::Remove => self.remove(life).await,
+            Action::AwaitEnd => Ok(()),
+        }
+    }
+
+    async fn run(&self, life: &mut Life) -> Result<(), Fault> {
+        match std::mem::replace(&mut life.guest, Guest::None) {
+            Guest::Sealed(mut control) => {
+                control.start().await.map_err(|error| {
+                    Fault::Precondition(format!("the worker of task {} has ended: {error}", self.id))
+                })?;
+                life.guest = Guest::Running(tokio::spawn(listen(control, self.id.clone())));
+                Ok(())
+            }
+            Guest::Fated(outcome) => {
+                self.say(outcome.message.as_deref(), true);
+                life.guest = Guest::Fated(outcome);
+                self.signal(Signal::KILL)
+            }
+            other => {
+                life.guest = other;
+                Ok(())
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), Fault> {
+        self.child.signal(signal).map_err(|error| Fault::internal(&error))
+    }
+
+    async fn freeze(&self, frozen: bool) -> Result<(), Fault> {
+        let cgroup = self.cgroup.clone();
+        self.blocking(move || cgroup.freeze(frozen)).await
+    }
+
+    /// With cgroups of version 1 a frozen process dies only once it is thawed.
+    async fn kill(&self, state: Option<State>) -> Result<(), Fault> {
+        self.signal(Signal::KILL)?;
+        if state == Some(State::Paused) { self.freeze(false).await } else { Ok(()) }
+    }
+
+    async fn remove(&self, life: &mut Life) -> Result<(), Fault> {
+        life.kept = Kept::default();
+        let (cgroup, bundle) = (self.cgroup.clone(), self.bundle.clone());
+        self.blocking(move || cgroup.remove()).await?;
+        Record::remove(&bundle).map_err(|error| Fault::internal(&error))
+    }
+
+    async fn blocking<E: std::error::Error + Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<(), E> + Send + 'static,
+    ) -> Result<(), Fault> {
+        let done = spawn_blocking(work).await.map_err(|error| Fault::internal(&error))?;
+        done.map_err(|error| Fault::internal(&error))
+    }
+
+    /// Waits for the end of the process and makes it the task's.
+    pub(super) async fn watch(self: Arc<Self>) {
+        let exit = match self.child.wait().await {
+            Ok(exit) => exit,
+            Err(error) => {
+                tracing::error!(task = self.id, %error, "process can't be waited for");
+                Exit::Code(u8::MAX)
+            }
+        };
+        let status = self.status(exit).await;
+        if self.cgroup.oom_kills() > 0 {
+            let event = TaskOOM { container_id: self.id.clone(), ..TaskOOM::default() };
+            self.publisher.publish_and_wait(topics::TASK_OOM_EVENT_TOPIC, &event).await;
+        }
+        let mut life = self.life.lock().await;
+        life.end = Some(End { status, at: SystemTime::now() });
+        if let Err(error) = self.take(&mut life, Event::Exited).await {
+            tracing::error!(task = self.id, %error, "an end that could not be");
+        }
+    }
+
+    /// The status, and the termination message where there is one.
+    async fn status(&self, exit: Exit) -> u32 {
+        let mut life = self.life.lock().await;
+        let killed = life.killed;
+        let started = life.state != Some(State::Created);
+        match std::mem::replace(&mut life.guest, Guest::None) {
+            Guest::Fated(outcome) if started => u32::from(outcome.code),
+            Guest::Running(listener) => {
+                drop(life);
+                let words =
+                    tokio::time::timeout(Duration::from_millis(LAST_WORDS_MILLIS_MAX), listener).await;
+                let outcome = words.ok().and_then(Result::ok).flatten();
+                self.last_words(exit, outcome.as_ref(), killed);
+                exit.code()
+            }
+            _ => exit.code(),
+        }
+    }
+
+    fn last_words(&self, exit: Exit, outcome: Option<&Outcome>, killed: bool) {
+        match (outcome, exit) {
+            (Some(outcome), _) => self.say(outcome.message.as_deref(), false),
+            (None, Exit::Code(0)) => {}
+            (None, Exit::Signal(signal)) if killed && signal == libc::SIGKILL => {}
+            (None, Exit::Signal(libc::SIGKILL)) if self.cgroup.oom_kills() > 0 => {
+                self.say(Some("killed: the container's memory limit is too small"), true);
+            }
+            (None, Exit::Signal(signal)) => self.say(Some(&format!("killed by signal {signal}")), true),
+            (None, Exit::Code(code)) => {
+                self.say(Some(&format!("the worker ended with code {code} and gave no reason")), true);
+            }
+        }
+    }
+
+    /// Tells people why: in the termination message, and on standard error where the worker hasn't done so.
+    fn say(&self, message: Option<&str>, on_stderr: bool) {
+        let Some(message) = message else { return };
+        tracing::info!(task = self.id, message, "container ends");
+        if on_stderr && let Err(error) = self.streams.write_error(&format!("morph: {message}")) {
+            tracing::warn!(task = self.id, %error, "reason not logged");
+        }
+        if let Some(Err(error)) = self.termination.as_ref().map(|file| file.write(message)) {
+            tracing::warn!(task = self.id, %error, "no termination message");
+        }
+    }
+
+    async fn publish(&self, topic: Topic, end: Option<End>) {
+        let (container_id, pid) = (self.id.clone(), self.pid.unsigned_abs());
+        let end = end.unwrap_or(End { status: 0, at: SystemTime::now() });
+        let exited_at = MessageField::some(timestamp(end.at));
+        let publisher = &self.publisher;
+        match topic {
+            Topic::Start => {
+                let event = TaskStart { container_id, pid, ..TaskStart::default() };
+                publisher.publish(topics::TASK_START_EVENT_TOPIC, &event).await;
+            }
+            Topic::Paused => {
+                let event = TaskPaused { container_id, ..TaskPaused::default() };
+                publisher.publish(topics::TASK_PAUSED_EVENT_TOPIC, &event).await;
+            }
+            Topic::Resumed => {
+                let event = TaskResumed { container_id, ..TaskResumed::default() };
+                publisher.publish(topics::TASK_RESUMED_EVENT_TOPIC, &event).await;
+            }
+            Topic::Exit => {
+                let (id, exit_status) = (container_id.clone(), end.status);
+                let event = TaskExit { container_id, id, pid, exit_status, exited_at, ..TaskExit::default() };
+                publisher.publish(topics::TASK_EXIT_EVENT_TOPIC, &event).await;
+            }
+            Topic::Delete => {
+                let exit_status = end.status;
+                let event = TaskDelete { container_id, pid, exit_status, exited_at, ..TaskDelete::default() };
+                publisher.publish(topics::TASK_DELETE_EVENT_TOPIC, &event).await;
+            }
+        }
+    }
+}
+
+/// Listens to a worker until it is gone; answers its outcome.
+async fn listen(mut control: Control, id: String) -> Option<Outcome> {
+    loop {
+        match control.next().await {
+            Ok(Some(FromChild::Outcome { code, message })) => return Some(Outcome { code, message }),
+            Ok(Some(FromChild::Listening { address })) => tracing::info!(task = id, %address, "listening"),
+            Ok(Some(other)) => tracing::warn!(task = id, ?other, "unexpected words of a worker"),
+            Ok(None) => return None,
+            Err(error) => {
+                tracing::warn!(task = id, %error, "a worker's words can't be read");
+                return None;
+            }
+        }
+    }
+}
