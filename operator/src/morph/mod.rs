@@ -5,6 +5,8 @@ pub mod apply;
 mod child;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod history;
 mod lint;
 pub mod observe;
 mod plan;

@@ -2,11 +2,14 @@
 
 use crate::morph::{Identity, MORPH_UID_LABEL, SPEC_ANNOTATION};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
-use kube::Resource as _;
-use morph_crds::{MORPH_LABEL, Morph, MorphSpec};
+use morph_crds::{MORPH_LABEL, MorphSpec};
 use morph_grant::Digest;
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// What an owner reference calls a Morph.
+const API_VERSION: &str = "hayride.dev/v1alpha1";
+const KIND: &str = "Morph";
 
 /// Directory below which the kubelet mounts volumes in the container. No guest sees it.
 const MOUNTS: &str = "/run/hayride.dev/volumes";
@@ -58,8 +61,8 @@ pub(super) fn workload_metadata(identity: &Identity, name: &str, spec: &MorphSpe
 
 fn owner(identity: &Identity) -> OwnerReference {
     OwnerReference {
-        api_version: Morph::api_version(&()).into_owned(),
-        kind: Morph::kind(&()).into_owned(),
+        api_version: API_VERSION.to_owned(),
+        kind: KIND.to_owned(),
         name: identity.name.clone(),
         uid: identity.uid.clone(),
         controller: Some(true),
@@ -92,3 +95,6 @@ fn hash(value: &impl Serialize, chars: usize) -> String {
     let text = serde_json::to_vec(value).unwrap_or_default();
     Digest::of(&text).hex().chars().take(chars).collect()
 }
+
+#[cfg(test)]
+mod tests;

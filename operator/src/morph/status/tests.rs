@@ -8,6 +8,8 @@ use crate::morph::{Child, ChildKind, ChildState, Children, JobEnd, validate};
 use ConditionType::{Available, ImportsSatisfied, Ready, Reconciling, Resolved, Stalled};
 use morph_component::World;
 
+mod property;
+
 const SPEC: &str = "image: r.test/hello:1\nreplicas: 2\n";
 const UNCHANGED: Applied = Applied::All { changed: false };
 const CHANGED: Applied = Applied::All { changed: true };

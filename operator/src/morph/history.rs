@@ -1,0 +1,316 @@
+//! A Morph's life in a model of a cluster: people change it, its tag moves, its registry fails, controllers go
+//! on with what was applied, and passes happen in between. What must never happen is looked at after each step.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::fixture::{applied, command, component, morph, now, server, settled, world};
+use super::*;
+use morph_crds::{Morph, MorphStatus, Reason};
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Passes after which a Morph that nobody touches must have come to rest.
+const PASSES_MAX: usize = 8;
+
+/// Specs that people write; the image's name says what it is.
+const SPECS: [&str; 8] = [
+    "image: r.test/server:1\n",
+    "image: r.test/server:1\nargs: [a]\n",
+    "image: r.test/server:2\nreplicas: 2\n",
+    "image: r.test/command:1\n",
+    "image: r.test/command:1\nargs: [a]\n",
+    "image: r.test/command:1\nrun: {schedule: \"@daily\"}\n",
+    "image: r.test/denied:1\n",
+    "image: r.test/server:1\nlimits: {memory: 1}\n",
+];
+
+/// What happens to a Morph.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// Somebody writes another spec.
+    Change(&'static str),
+    /// Somebody or an autoscaler scales.
+    Scale(i32),
+    /// All tags point at other images from now on.
+    MoveTags,
+    /// The registry stops or begins to answer.
+    Registry(bool),
+    /// The operator makes a pass. It remembers nothing, so each is also the first after a restart.
+    Pass,
+    /// Controllers and garbage collector do what is left to do.
+    Controllers,
+}
+
+#[derive(Default)]
+struct Model {
+    spec: String,
+    replicas: Option<i32>,
+    generation: i64,
+    status: Option<MorphStatus>,
+    children: Children,
+    stored: BTreeMap<(ChildKind, String), serde_json::Value>,
+    pushed: u32,
+    registry: bool,
+    /// Names of the Jobs that were made, in order.
+    runs: Vec<String>,
+    /// The image that each generation was given.
+    pinned: BTreeMap<i64, String>,
+}
+
+impl Model {
+    fn new(spec: &str) -> Self {
+        Self { spec: spec.into(), generation: 1, registry: true, ..Self::default() }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Change(spec) => {
+                (self.spec, self.replicas, self.generation) = (spec.into(), None, self.generation + 1);
+            }
+            Step::Scale(replicas) => {
+                (self.replicas, self.generation) = (Some(replicas), self.generation + 1);
+            }
+            Step::MoveTags => self.pushed += 1,
+            Step::Registry(answers) => self.registry = answers,
+            Step::Pass => self.pass(),
+            Step::Controllers => self.controllers(),
+        }
+    }
+
+    fn morph(&self) -> Morph {
+        let mut morph = morph(&self.spec);
+        morph.spec.replicas = self.replicas.unwrap_or(morph.spec.replicas);
+        morph.metadata.generation = Some(self.generation);
+        morph.status = self.status.clone();
+        morph
+    }
+
+    fn look(&self, morph: &Morph) -> Resolution {
+        if let Some(component) = recall(morph, &self.children) {
+            return Resolution::Resolved(component);
+        }
+        if !self.registry {
+            let message = "r.test can't be reached".into();
+            return Resolution::Failed(Failure {
+                reason: Reason::RegistryUnavailable,
+                message,
+                transient: true,
+            });
+        }
+        let image = &morph.spec.image;
+        let world = match image.split([':', '/']).nth(1).unwrap_or_default() {
+            "server" => server(),
+            "command" => command(),
+            _ => world(&["acme:a/b@1.0.0"], &["wasi:cli/run@0.2.3"]),
+        };
+        Resolution::Resolved(component(&format!("{image}-{}", self.pushed), world))
+    }
+
+    fn pass(&mut self) {
+        let morph = self.morph();
+        let resolution = self.look(&morph);
+        let seen =
+            Seen { morph: Arc::new(morph), cluster: "c".into(), resolution, children: self.children.clone() };
+        let judged = validate(&seen);
+        let done = match &judged {
+            Ok(valid) => {
+                let image = valid.found.image.to_string();
+                let first = self.pinned.entry(self.generation).or_insert_with(|| image.clone());
+                assert_eq!(*first, image, "one generation, one image");
+                let plan = plan(valid, &seen);
+                lint(&plan, &seen).unwrap_or_else(|broken| panic!("{broken:#?}"));
+                Applied::All { changed: self.apply(&plan) }
+            }
+            Err(_) => Applied::Not,
+        };
+        self.status = Some(report(&seen, &judged, &done, now()));
+    }
+
+    /// Whether anything had to be written.
+    fn apply(&mut self, plan: &Plan) -> bool {
+        let mut changed = !plan.delete.is_empty();
+        let mut written = plan.clone();
+        written.apply.retain(|object| {
+            let key = (object.kind(), object.name().to_owned());
+            let value = object.to_value();
+            self.stored.get(&key) != Some(&value) || self.children.get(key.0, &key.1).is_none()
+        });
+        for object in &written.apply {
+            changed = true;
+            let key = (object.kind(), object.name().to_owned());
+            if object.kind() == ChildKind::Job && self.children.get(key.0, &key.1).is_none() {
+                self.runs.push(key.1.clone());
+            }
+            if object.kind() == ChildKind::Deployment {
+                // Its controller has yet to see the new generation.
+                self.children.0.retain(|child| child.kind != ChildKind::Deployment);
+            }
+            self.stored.insert(key, object.to_value());
+        }
+        self.children = applied(&written, &self.children);
+        changed
+    }
+
+    fn controllers(&mut self) {
+        self.children = settled(std::mem::take(&mut self.children));
+        for child in &mut self.children.0 {
+            match &mut child.state {
+                ChildState::Deployment { observed, desired, existing, updated, available, .. } => {
+                    (*observed, *existing, *updated, *available) = (true, *desired, *desired, *desired);
+                }
+                ChildState::Job { succeeded, end, suspended: false, .. } => {
+                    (*succeeded, *end) = (1, Some(JobEnd::Succeeded));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Passes and controllers until nothing changes.
+    fn rest(&mut self) {
+        for _ in 0..PASSES_MAX {
+            let before = (self.status.clone(), self.children.clone());
+            self.pass();
+            self.controllers();
+            if (self.status.clone(), self.children.0.clone()) == (before.0, before.1.0) {
+                return;
+            }
+        }
+        panic!("it does not come to rest: {:#?}", self.status);
+    }
+
+    fn ready(&self) -> (String, String) {
+        let conditions = &self.status.as_ref().unwrap().conditions;
+        let ready = conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
+        (ready.status.clone(), ready.reason.clone())
+    }
+
+    fn image_of(&self, kind: ChildKind) -> Option<String> {
+        self.children.0.iter().find(|child| child.kind == kind)?.image.clone()
+    }
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => select(SPECS.as_slice()).prop_map(Step::Change),
+        2 => (0..3_i32).prop_map(Step::Scale),
+        1 => Just(Step::MoveTags),
+        1 => any::<bool>().prop_map(Step::Registry),
+        4 => Just(Step::Pass),
+        2 => Just(Step::Controllers),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_life_comes_to_rest_in_the_state_of_its_last_spec(
+        first in select(SPECS.as_slice()),
+        steps in prop::collection::vec(any_step(), 0..25),
+    ) {
+        let mut model = Model::new(first);
+        for step in steps {
+            model.step(step);
+        }
+        model.registry = true;
+        model.rest();
+        let (ready, reason) = model.ready();
+        match model.spec.as_str() {
+            spec if spec.contains("denied") => prop_assert_eq!(reason, "ImportDenied"),
+            spec if spec.contains("memory: 1}") => prop_assert_eq!(reason, "SpecInvalid"),
+            _ => {
+                prop_assert_eq!(&ready, "True", "{}", reason);
+                let fresh = Seen {
+                    morph: Arc::new(model.morph()),
+                    cluster: "c".into(),
+                    resolution: model.look(&model.morph()),
+                    children: Children::default(),
+                };
+                let wanted: BTreeSet<_> = fixture::planned(&fresh)
+                    .apply.iter().map(|object| (object.kind(), object.name().to_owned())).collect();
+                let there: BTreeSet<_> =
+                    model.children.0.iter().map(|child| (child.kind, child.name.clone())).collect();
+                prop_assert_eq!(there, wanted, "exactly what the last spec asks for is there");
+            }
+        }
+    }
+
+    #[test]
+    fn passes_alone_change_nothing_once_at_rest(spec in select(SPECS.as_slice()), passes in 1..6_usize) {
+        let mut model = Model::new(spec);
+        model.rest();
+        let before = (model.status.clone(), model.children.0.clone(), model.runs.clone());
+        model.step(Step::MoveTags);
+        model.step(Step::Registry(false));
+        for _ in 0..passes {
+            // A Morph that was refused asks again, and may be told something else: the rest must not.
+            if model.image_of(ChildKind::Deployment).is_some() || !model.runs.is_empty() {
+                model.pass();
+            }
+        }
+        prop_assert_eq!((model.status, model.children.0, model.runs), before);
+    }
+}
+
+#[test]
+fn a_finished_command_is_not_run_again_and_a_changed_one_once_more() {
+    let mut model = Model::new("image: r.test/command:1\n");
+    for _ in 0..5 {
+        model.rest();
+    }
+    assert_eq!(model.runs.len(), 1);
+    assert_eq!(model.ready(), ("True".into(), "CommandSucceeded".into()));
+    model.step(Step::Change("image: r.test/command:1\nargs: [a]\n"));
+    for _ in 0..5 {
+        model.rest();
+    }
+    assert_eq!(model.runs.len(), 2);
+    assert_ne!(model.runs[0], model.runs[1]);
+}
+
+#[test]
+fn a_tag_that_moves_is_taken_by_the_next_change_and_not_by_scaling() {
+    let mut model = Model::new("image: r.test/server:1\n");
+    model.rest();
+    let first = model.image_of(ChildKind::Deployment);
+    model.step(Step::MoveTags);
+    model.step(Step::Scale(5));
+    model.rest();
+    assert_eq!(model.image_of(ChildKind::Deployment), first);
+    model.step(Step::Change("image: r.test/server:1\nargs: [a]\n"));
+    model.rest();
+    assert_ne!(model.image_of(ChildKind::Deployment), first);
+}
+
+#[test]
+fn a_bad_image_leaves_the_old_pods_and_going_back_mends_it() {
+    let good = "image: r.test/server:1\n";
+    let mut model = Model::new(good);
+    model.rest();
+    let before = model.children.0.clone();
+    model.step(Step::Change("image: r.test/denied:1\n"));
+    model.rest();
+    assert_eq!(model.children.0, before);
+    assert_eq!(model.ready(), ("False".into(), "ImportDenied".into()));
+    model.step(Step::Change(good));
+    model.rest();
+    assert_eq!(model.children.0, before);
+    assert_eq!(model.ready(), ("True".into(), "Ready".into()));
+}
+
+#[test]
+fn a_registry_that_is_down_matters_only_to_what_must_be_asked() {
+    let mut model = Model::new("image: r.test/server:1\n");
+    model.rest();
+    model.step(Step::Registry(false));
+    model.step(Step::Scale(3));
+    model.rest();
+    assert_eq!(model.ready(), ("True".into(), "Ready".into()));
+    model.step(Step::Change("image: r.test/server:2\n"));
+    model.rest();
+    assert_eq!(model.ready(), ("False".into(), "RegistryUnavailable".into()));
+    model.step(Step::Registry(true));
+    model.rest();
+    assert_eq!(model.ready(), ("True".into(), "Ready".into()));
+}
