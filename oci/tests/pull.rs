@@ -221,3 +221,12 @@ async fn an_answer_that_breaks_off_is_no_answer() {
     registry.heal();
     client().pull(&pinned(&registry, &digest)).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_never_answers_is_given_up() {
+    let (registry, digest) = hello().await;
+    registry.fault("/manifests/", Fault::Silence);
+    let error = client().pull(&pinned(&registry, &digest)).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { problem: "it does not answer in time", .. }), "{error:?}");
+    assert!(error.is_transient());
+}

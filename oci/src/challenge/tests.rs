@@ -14,7 +14,7 @@ fn challenges_of_real_registries_are_read() {
             bearer("https://a.test/token", Some("a.test")),
         ),
         (
-            r#"Bearer realm="https://a.test/t",service="s",scope="repository:x/y:pull,push",error="invalid_token""#,
+            r#"Bearer realm="https://a.test/t",service="s",scope="repository:x/y:pull,push",error="e""#,
             bearer("https://a.test/t", Some("s")),
         ),
         (r#"bearer REALM="https://a.test/t""#, bearer("https://a.test/t", None)),

@@ -35,7 +35,8 @@ fn messages_say_what_was_tried_and_what_can_be_done() {
         (unauthorized(false), "a.test refuses access to x/y:1 and no credentials for it were given"),
         (
             unauthorized(true),
-            "a.test refuses access to x/y:1 with the credentials given; check them and the rights that they have",
+            "a.test refuses access to x/y:1 with the credentials given; \
+             check them and the rights that they have",
         ),
         (status(503), "a.test answered with status 503 when asked for x/y:1"),
         (
