@@ -97,3 +97,48 @@ async fn a_put_is_sent_once() {
     assert_eq!(registry.count("PUT"), 1);
     assert_eq!(registry.blob(&artifact::digest(&component("hello"))), None);
 }
+
+#[tokio::test]
+async fn an_uploads_location_may_be_absolute_but_not_elsewhere() {
+    let registry = Registry::start().await;
+    let own = format!("http://{}/v2/acme/hello/blobs/uploads/9?state=kept", registry.authority());
+    registry.fault("POST", Fault::Redirect(202, own));
+    client().push(&reference(&registry, "1"), component("hello").into()).await.unwrap();
+    assert_eq!(registry.count("PUT /v2/acme/hello/blobs/uploads/9?state=kept&digest="), 2);
+    for (location, want) in [
+        ("http://registry.invalid/upload", "sends uploads to registry.invalid"),
+        ("//registry.invalid/upload", "sends uploads to registry.invalid"),
+        ("https://10.0.0.1/upload", "sends uploads to 10.0.0.1"),
+        ("http://", "an upload's Location is no address"),
+    ] {
+        registry.fault("POST", Fault::Redirect(202, location.to_owned()));
+        let error = client().push(&reference(&registry, "2"), component("other").into()).await.unwrap_err();
+        assert!(message(&error).contains(want), "{location}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn two_components_share_no_blob() {
+    let registry = Registry::start().await;
+    client().push(&reference(&registry, "1"), component("one").into()).await.unwrap();
+    client().push(&reference(&registry, "2"), component("two").into()).await.unwrap();
+    for (tag, name) in [("1", "one"), ("2", "two")] {
+        let image = client().resolve(&reference(&registry, tag)).await.unwrap();
+        assert_eq!(client().pull(&image).await.unwrap().component, component(name));
+    }
+    assert_eq!(registry.count("POST"), 4, "each config names its own layer");
+}
+
+#[tokio::test]
+async fn a_large_component_goes_and_comes_whole() {
+    let registry = Registry::start().await;
+    let filler = "x".repeat(8 << 20);
+    let text = format!(
+        "(component (core module (memory 1) (data \"{filler}\")) (instance $run) \
+         (export \"wasi:cli/run@0.2.0\" (instance $run)))"
+    );
+    let large = wat::parse_str(text).unwrap();
+    let digest = client().push(&reference(&registry, "1"), large.clone().into()).await.unwrap();
+    let pulled = client().pull(&reference(&registry, "1").pinned(digest)).await.unwrap();
+    assert!(pulled.component == large);
+}
