@@ -138,3 +138,26 @@ fn an_image_that_can_not_be_had_is_the_images_fault() {
         "{ended:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_is_believed_by_its_certificate_alone() {
+    let (registry, certificate) = Registry::start_tls().await;
+    let (_, other) = Registry::start_tls().await;
+    let directory = tempfile::tempdir().unwrap();
+    let push = |trusted: &str| -> Ended {
+        let file = directory.path().join("trusted.pem");
+        std::fs::write(&file, trusted).unwrap();
+        let reference = format!("{}/acme/command:1", registry.authority());
+        let mut command = morph();
+        command.env("SSL_CERT_FILE", file).env_remove("SSL_CERT_DIR");
+        command.args(["push", &path("command"), &reference]).output().unwrap().into()
+    };
+    for trusted in [other.as_str(), ""] {
+        let ended = push(trusted);
+        assert!(ended.code == 1 && ended.stderr.contains("TLS can't be agreed on"), "{ended:?}");
+        assert_eq!(registry.log(), [], "nothing is sent to whom isn't known");
+    }
+    assert_eq!(push(&certificate).code, 0);
+    let plain = run(&["push", "--plain-http", &path("command"), &format!("{}/x:1", registry.authority())]);
+    assert!(plain.code == 1, "TLS is not guessed: {plain:?}");
+}

@@ -2,15 +2,17 @@
 //! so that a test can tell what a client did not send.
 
 mod serve;
+mod tls;
 
 pub use serve::CHATTER;
 
 use crate::artifact::{self, Artifact};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 /// The user name that a registry with [`Auth`] knows.
 pub const USERNAME: &str = "anna";
@@ -85,10 +87,22 @@ pub struct Registry {
 impl Registry {
     /// Starts an empty registry on a free port of 127.0.0.1.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::start_at(Ipv4Addr::LOCALHOST, None).await
+    }
+
+    /// Starts an empty registry with TLS on a free port, and gives the certificate, in PEM, by which it can
+    /// be verified. Its name is 0.0.0.0: loopback names are asked without TLS, and this one, which is no
+    /// loopback name, leads to this machine too.
+    pub async fn start_tls() -> (Self, String) {
+        let (acceptor, certificate) = tls::acceptor(&Ipv4Addr::UNSPECIFIED.to_string());
+        (Self::start_at(Ipv4Addr::UNSPECIFIED, Some(acceptor)).await, certificate)
+    }
+
+    async fn start_at(address: Ipv4Addr, tls: Option<TlsAcceptor>) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("the port");
         let state = Arc::new(Mutex::new(State::default()));
-        let server = tokio::spawn(serve::run(listener, Arc::clone(&state)));
+        let server = tokio::spawn(serve::run(listener, tls, Arc::clone(&state)));
         Self { address, state, server }
     }
 

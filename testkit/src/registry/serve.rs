@@ -15,8 +15,10 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// What the body of every refusal says; if a client's message has it, the client repeats what servers say.
 pub const CHATTER: &str = "text-of-the-server";
@@ -25,19 +27,30 @@ pub const CHATTER: &str = "text-of-the-server";
 const CHUNK_BYTES: usize = 16 << 10;
 
 /// Takes connections until it is aborted, and its connections with it.
-pub(super) async fn run(listener: TcpListener, state: Arc<Mutex<State>>) {
+pub(super) async fn run(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<Mutex<State>>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let state = Arc::clone(&state);
+        let (tls, state) = (tls.clone(), Arc::clone(&state));
         connections.spawn(async move {
-            let service = service_fn(|request| answer(request, &state));
-            // A client that goes away, or a fault that breaks off, ends a connection with an error.
-            let _ended = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            match tls {
+                None => connection(stream, &state).await,
+                // A client that doesn't trust the certificate goes away.
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        connection(stream, &state).await;
+                    }
+                }
+            }
         });
         while connections.try_join_next().is_some() {}
     }
+}
+
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, state: &Mutex<State>) {
+    let service = service_fn(|request| answer(request, state));
+    // A client that goes away, or a fault that breaks off, ends a connection with an error.
+    let _ended =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// A body that can lie about its length and can be without end.
