@@ -16,7 +16,8 @@ need_rust() {
 
 build_programs() {
 	say "building operator, shim and cli"
-	(cd "$MORPH_ROOT" && cargo build --release --locked -p morph-operator -p morph-shim -p morph-cli)
+	# The whole workspace, as the tests are built: features of shared crates are the same, so they compile once.
+	(cd "$MORPH_ROOT" && cargo build --release --locked --workspace --bins)
 	say "building the guests"
 	"$MORPH_ROOT/hack/guests"
 }
