@@ -103,3 +103,6 @@ fn bound_condition(schema: &mut JSONSchemaProps) {
         schema.max_length.get_or_insert(i64::from(MESSAGE_CHARS_MAX));
     }
 }
+
+#[cfg(test)]
+mod tests;

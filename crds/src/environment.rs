@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 #[schemars(extend("x-kubernetes-validations" = rules::env_var()))]
 pub struct EnvVar {
     /// Its name.
-    #[schemars(length(min = 1, max = ENV_NAME_CHARS_MAX), extend("x-kubernetes-validations" = shape::ENV_NAME.rules()))]
+    #[schemars(length(min = 1, max = ENV_NAME_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::ENV_NAME.rules()))]
     pub name: String,
 
     /// Its value, word for word: `$(X)` is not expanded.
@@ -47,10 +48,12 @@ pub struct EnvVarSource {
 #[serde(rename_all = "camelCase")]
 pub struct ConfigMapKeyRef {
     /// The ConfigMap's name.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
     pub name: String,
     /// The key.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), extend("x-kubernetes-validations" = shape::KEY.rules()))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::KEY.rules()))]
     pub key: String,
     /// Start without the variable when it isn't there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,10 +65,12 @@ pub struct ConfigMapKeyRef {
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
     /// The Secret's name.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
     pub name: String,
     /// The key.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), extend("x-kubernetes-validations" = shape::KEY.rules()))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::KEY.rules()))]
     pub key: String,
     /// Start without the variable when it isn't there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,7 +84,8 @@ pub struct FieldRef {
     /// `metadata.name`, `metadata.namespace`, `metadata.uid`, `metadata.labels['KEY']`,
     /// `metadata.annotations['KEY']`, `spec.nodeName`, `spec.serviceAccountName`, `status.podIP`,
     /// `status.podIPs`, `status.hostIP` or `status.hostIPs`.
-    #[schemars(length(min = 1, max = SCHEDULING_CHARS_MAX + 32), extend("x-kubernetes-validations" = shape::ENV_FIELD.rules()))]
+    #[schemars(length(min = 1, max = SCHEDULING_CHARS_MAX + 32))]
+    #[schemars(extend("x-kubernetes-validations" = shape::ENV_FIELD.rules()))]
     pub field_path: String,
 }
 
@@ -90,7 +96,8 @@ pub struct FieldRef {
 pub struct EnvFrom {
     /// Put before each key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = ENV_NAME_CHARS_MAX), extend("x-kubernetes-validations" = shape::ENV_PREFIX.rules()))]
+    #[schemars(length(max = ENV_NAME_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::ENV_PREFIX.rules()))]
     pub prefix: Option<String>,
 
     /// A ConfigMap.
@@ -107,7 +114,8 @@ pub struct EnvFrom {
 #[serde(rename_all = "camelCase")]
 pub struct ObjectRef {
     /// Its name.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
     pub name: String,
     /// Start without it when it isn't there.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -47,7 +47,8 @@ use serde::{Deserialize, Serialize};
 pub struct MorphSpec {
     /// The component as an OCI artifact: `registry/repository` with a tag or a digest. A tag is resolved once
     /// for each generation and pinned in status.
-    #[schemars(length(min = 1, max = IMAGE_CHARS_MAX), extend("x-kubernetes-validations" = shape::IMAGE.rules()))]
+    #[schemars(length(min = 1, max = IMAGE_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::IMAGE.rules()))]
     pub image: String,
 
     /// Command runs once to its end, Server answers HTTP. Auto takes what the component exports.
@@ -131,12 +132,14 @@ pub struct Run {
     /// A cron line of five fields (minute, hour, day of month, month, day of week), or `@hourly`, `@daily`,
     /// `@weekly`, `@monthly`, `@yearly`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = SCHEDULE_CHARS_MAX), extend("x-kubernetes-validations" = shape::SCHEDULE.rules()))]
+    #[schemars(length(min = 1, max = SCHEDULE_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::SCHEDULE.rules()))]
     pub schedule: Option<String>,
 
     /// The time zone of the schedule, as the IANA database names it. The controller manager's without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = TIME_ZONE_CHARS_MAX), extend("x-kubernetes-validations" = shape::TIME_ZONE.rules()))]
+    #[schemars(length(min = 1, max = TIME_ZONE_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::TIME_ZONE.rules()))]
     pub time_zone: Option<String>,
 
     /// What to do when it is time and the last run still runs. Forbid without a value.
@@ -225,11 +228,13 @@ pub struct Capabilities {
 #[serde(rename_all = "camelCase")]
 pub struct Filesystem {
     /// A volume of `spec.volumes`.
-    #[schemars(length(min = 1, max = LABEL_CHARS_MAX), extend("x-kubernetes-validations" = shape::LABEL.rules()))]
+    #[schemars(length(min = 1, max = LABEL_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::LABEL.rules()))]
     pub volume: String,
 
     /// Where the guest sees it: an absolute path.
-    #[schemars(length(min = 1, max = PATH_CHARS_MAX), extend("x-kubernetes-validations" = shape::GUEST_PATH.rules()))]
+    #[schemars(length(min = 1, max = PATH_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::GUEST_PATH.rules()))]
     pub path: String,
 
     /// Whether the guest may write.

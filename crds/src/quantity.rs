@@ -137,3 +137,6 @@ impl JsonSchema for Quantity {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,12 +44,14 @@ pub struct Template {
 
     /// The pods' PriorityClass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
     pub priority_class_name: Option<String>,
 
     /// A ServiceAccount in place of the Morph's own. Its token is never mounted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
     pub service_account_name: Option<String>,
 
     /// Secrets with which the kubelet pulls the image.
@@ -103,7 +105,8 @@ fn node_selector_schema(_: &mut SchemaGenerator) -> Schema {
 #[serde(rename_all = "camelCase")]
 pub struct LocalObjectRef {
     /// Its name.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
     pub name: String,
 }
 
@@ -173,7 +176,8 @@ pub struct Probe {
 #[serde(rename_all = "camelCase")]
 pub struct HttpGet {
     /// The request's path.
-    #[schemars(length(min = 1, max = PATH_CHARS_MAX), extend("x-kubernetes-validations" = shape::URL_PATH.rules()))]
+    #[schemars(length(min = 1, max = PATH_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::URL_PATH.rules()))]
     pub path: String,
 }
 

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 #[schemars(extend("x-kubernetes-validations" = rules::volume()))]
 pub struct Volume {
     /// The name by which grants refer to it.
-    #[schemars(length(min = 1, max = LABEL_CHARS_MAX), extend("x-kubernetes-validations" = shape::LABEL.rules()))]
+    #[schemars(length(min = 1, max = LABEL_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::LABEL.rules()))]
     pub name: String,
 
     /// A directory that lives as long as the pod.
@@ -64,7 +65,8 @@ pub enum Medium {
 #[serde(rename_all = "camelCase")]
 pub struct ConfigMapVolume {
     /// The ConfigMap's name.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
     pub name: String,
     /// Which keys, and as which files. All without a value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -80,7 +82,8 @@ pub struct ConfigMapVolume {
 #[serde(rename_all = "camelCase")]
 pub struct SecretVolume {
     /// The Secret's name.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
     pub secret_name: String,
     /// Which keys, and as which files. All without a value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -96,10 +99,12 @@ pub struct SecretVolume {
 #[serde(rename_all = "camelCase")]
 pub struct KeyToPath {
     /// The key.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), extend("x-kubernetes-validations" = shape::KEY.rules()))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::KEY.rules()))]
     pub key: String,
     /// The file's path in the volume.
-    #[schemars(length(min = 1, max = PATH_CHARS_MAX), extend("x-kubernetes-validations" = shape::FILE_PATH.rules()))]
+    #[schemars(length(min = 1, max = PATH_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::FILE_PATH.rules()))]
     pub path: String,
 }
 
@@ -133,7 +138,8 @@ pub struct ProjectedSource {
 #[serde(rename_all = "camelCase")]
 pub struct ProjectedConfigMap {
     /// The ConfigMap's name.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
     pub name: String,
     /// Which keys, and as which files. All without a value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -149,7 +155,8 @@ pub struct ProjectedConfigMap {
 #[serde(rename_all = "camelCase")]
 pub struct ProjectedSecret {
     /// The Secret's name.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
     pub name: String,
     /// Which keys, and as which files. All without a value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -174,7 +181,8 @@ pub struct DownwardApiVolume {
 #[serde(rename_all = "camelCase")]
 pub struct DownwardApiItem {
     /// The file's path in the volume.
-    #[schemars(length(min = 1, max = PATH_CHARS_MAX), extend("x-kubernetes-validations" = shape::FILE_PATH.rules()))]
+    #[schemars(length(min = 1, max = PATH_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::FILE_PATH.rules()))]
     pub path: String,
     /// The field.
     pub field_ref: FileFieldRef,
@@ -186,7 +194,8 @@ pub struct DownwardApiItem {
 pub struct FileFieldRef {
     /// `metadata.name`, `metadata.namespace`, `metadata.uid`, `metadata.labels`, `metadata.annotations`,
     /// `metadata.labels['KEY']` or `metadata.annotations['KEY']`.
-    #[schemars(length(min = 1, max = SCHEDULING_CHARS_MAX + 32), extend("x-kubernetes-validations" = shape::FILE_FIELD.rules()))]
+    #[schemars(length(min = 1, max = SCHEDULING_CHARS_MAX + 32))]
+    #[schemars(extend("x-kubernetes-validations" = shape::FILE_FIELD.rules()))]
     pub field_path: String,
 }
 
@@ -195,7 +204,8 @@ pub struct FileFieldRef {
 #[serde(rename_all = "camelCase")]
 pub struct PersistentVolumeClaim {
     /// The claim's name.
-    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX), extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
+    #[schemars(length(min = 1, max = SUBDOMAIN_CHARS_MAX))]
+    #[schemars(extend("x-kubernetes-validations" = shape::SUBDOMAIN.rules()))]
     pub claim_name: String,
     /// Attach it read-only.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -14,7 +14,8 @@ fn rule(rule: &str, path: &str, message: &str) -> Value {
 
 pub(crate) const VOLUME_UNDECLARED: &str =
     "a filesystem grant names a volume that spec.volumes doesn't declare; declare it or correct the name";
-pub(crate) const VOLUME_READ_ONLY: &str = "configMap, secret, projected and downwardAPI volumes and claims with readOnly can only be read; \
+pub(crate) const VOLUME_READ_ONLY: &str = "configMap, secret, projected and downwardAPI \
+     volumes and claims with readOnly can only be read; \
      remove access: ReadWrite";
 pub(crate) const PATHS_OVERLAP: &str =
     "a path lies inside another grant's path; give each grant a directory of its own";
@@ -23,9 +24,11 @@ pub(crate) const HTTP_OF_COMMAND: &str =
     "http is for a Server: a Command serves nothing; remove http or the type";
 pub(crate) const PROBES_OF_COMMAND: &str =
     "probes are for a Server: a Command has no port; remove template.probes or the type";
-pub(crate) const LAME_DUCK_TOO_LONG: &str = "http.lameDuckSeconds (default 3) must be less than template.terminationGracePeriodSeconds (default 30), \
+pub(crate) const LAME_DUCK_TOO_LONG: &str = "http.lameDuckSeconds (default 3) must be less than \
+     template.terminationGracePeriodSeconds (default 30), \
      or the pod is killed before it has drained";
-pub(crate) const MEMORY_ABOVE_POD: &str = "limits.memory must be less than resources.limits.memory: the pod also holds the host; \
+pub(crate) const MEMORY_ABOVE_POD: &str = "limits.memory must be less than \
+     resources.limits.memory: the pod also holds the host; \
      lower the first or raise the second";
 pub(crate) const ZONE_WITHOUT_SCHEDULE: &str = "timeZone is for a schedule; add run.schedule or remove it";
 pub(crate) const POLICY_WITHOUT_SCHEDULE: &str =

@@ -49,13 +49,15 @@ pub(crate) const LABEL: Shape = Shape {
 /// A Morph's name: a DNS label that can be a Service's name (RFC 1035), so it starts with a letter.
 pub(crate) const NAME: Shape = Shape {
     pattern: "^[a-z]([-a-z0-9]*[a-z0-9])?$",
-    message: "must be lower-case letters, digits and '-', starting with a letter, ending with a letter or digit",
+    message: "must be lower-case letters, digits and '-', starting with a letter, ending with a letter or \
+              digit",
 };
 
 /// A DNS subdomain (RFC 1123).
 pub(crate) const SUBDOMAIN: Shape = Shape {
     pattern: r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-    message: "must be lower-case letters, digits, '-' and '.', each part starting and ending with a letter or digit",
+    message: "must be lower-case letters, digits, '-' and '.', each part starting and ending with a letter \
+              or digit",
 };
 
 /// A key of a ConfigMap or Secret.
@@ -68,7 +70,8 @@ pub(crate) const IMAGE: Shape = Shape {
         r"^([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?",
         r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?$"
     ),
-    message: "must be registry/repository with :tag or @sha256:digest, such as registry.example/acme/weather:1.0",
+    message: "must be registry/repository with :tag or @sha256:digest, such as \
+              registry.example/acme/weather:1.0",
 };
 
 /// A variable's name.
@@ -96,7 +99,8 @@ pub(crate) const ENV_FIELD: Shape = Shape {
 /// A pod field that a file can take.
 pub(crate) const FILE_FIELD: Shape = Shape {
     pattern: r"^metadata\.(name|namespace|uid|(labels|annotations)(\['[^']{1,317}'\])?)$",
-    message: "must be metadata.name, .namespace, .uid, .labels, .annotations, .labels['KEY'] or .annotations['KEY']",
+    message: "must be metadata.name, .namespace, .uid, .labels, .annotations, .labels['KEY'] or \
+              .annotations['KEY']",
 };
 
 /// An absolute, normal path.
@@ -105,7 +109,8 @@ pub(crate) const GUEST_PATH: Shape = Shape {
         r"^/(([^/:.][^/:]*|\.[^/:.][^/:]*|\.\.[^/:]+)",
         r"(/([^/:.][^/:]*|\.[^/:.][^/:]*|\.\.[^/:]+))*)?$"
     ),
-    message: "must be an absolute path without '.', '..' or empty parts, without ':' and without '/' at its end",
+    message: "must be an absolute path without '.', '..' or empty parts, without ':' and without '/' at \
+              its end",
 };
 
 /// A relative, normal path.
@@ -135,13 +140,15 @@ pub(crate) const TIME_ZONE: Shape = Shape {
 /// A qualified key: a name with an optional DNS prefix.
 pub(crate) const QUALIFIED_KEY: Shape = Shape {
     pattern: "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
-    message: "a key is a name of at most 63 letters, digits, '-', '_' and '.', after an optional DNS prefix and '/'",
+    message: "a key is a name of at most 63 letters, digits, '-', '_' and '.', after an optional DNS prefix \
+              and '/'",
 };
 
 /// A label's value.
 pub(crate) const LABEL_VALUE: Shape = Shape {
     pattern: "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$",
-    message: "must be empty, or letters, digits, '-', '_' and '.', starting and ending with a letter or digit",
+    message: "must be empty, or letters, digits, '-', '_' and '.', starting and ending with a letter or \
+              digit",
 };
 
 /// A list of numbers or names, ranges and steps of them: one field of a cron line.
@@ -176,6 +183,7 @@ pub(crate) const SCHEDULE: Shape = Shape {
         ),
         ")$"
     ),
-    message: "must be five cron fields (minute, hour, day of month, month, day of week from 0 for Sunday to 6), \
-              such as \"*/5 * * * *\", or @hourly, @daily, @weekly, @monthly, @yearly; the zone goes in timeZone",
+    message: "must be five cron fields (minute, hour, day of month, month, day of week from 0 for Sunday to \
+              6), such as \"*/5 * * * *\", or @hourly, @daily, @weekly, @monthly, @yearly; the zone goes in \
+              timeZone",
 };

@@ -1,0 +1,139 @@
+//! Tests of the definition: nothing in it is unbounded, undescribed or ambiguous to a merge.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use serde_json::Value;
+
+fn root() -> JSONSchemaProps {
+    let version = definition().spec.versions.remove(0);
+    version.schema.unwrap().open_api_v3_schema.unwrap()
+}
+
+/// Calls `see` with each schema inside and its path; what Kubernetes itself describes is marked as foreign.
+fn visit(
+    schema: &JSONSchemaProps,
+    path: &str,
+    foreign: bool,
+    see: &mut impl FnMut(&JSONSchemaProps, &str, bool),
+) {
+    see(schema, path, foreign);
+    for (name, property) in schema.properties.iter().flatten() {
+        let names = ["affinity", "tolerations", "topologySpreadConstraints", "conditions"];
+        let foreign = foreign || names.contains(&name.as_str());
+        visit(property, &format!("{path}.{name}"), foreign, see);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items {
+        visit(items, &format!("{path}[]"), foreign, see);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &schema.additional_properties {
+        visit(values, &format!("{path}{{}}"), foreign, see);
+    }
+}
+
+/// Asserts for each schema below spec and status that `right` holds.
+fn check_all(what: &str, right: impl Fn(&JSONSchemaProps, &str, bool) -> bool) {
+    let root = root();
+    let mut wrong = Vec::new();
+    for part in ["spec", "status"] {
+        visit(&root.properties.as_ref().unwrap()[part], part, false, &mut |schema, path, foreign| {
+            if !right(schema, path, foreign) {
+                wrong.push(path.to_owned());
+            }
+        });
+    }
+    assert!(wrong.is_empty(), "{what}: {wrong:#?}");
+}
+
+#[test]
+fn every_list_has_a_bound_and_says_how_it_merges() {
+    check_all("lists", |schema, _, _| {
+        let list = schema.type_.as_deref() == Some("array");
+        !list || (schema.max_items.is_some() && schema.x_kubernetes_list_type.is_some())
+    });
+}
+
+#[test]
+fn every_text_has_a_bound() {
+    check_all("texts", |schema, _, _| {
+        let text =
+            schema.type_.as_deref() == Some("string") || schema.x_kubernetes_int_or_string == Some(true);
+        let bounded = schema.max_length.is_some() || schema.enum_.is_some() || schema.format.is_some();
+        !text || bounded
+    });
+}
+
+#[test]
+fn every_map_has_a_bound() {
+    check_all("maps", |schema, _, _| {
+        schema.additional_properties.is_none() || schema.max_properties.is_some()
+    });
+}
+
+#[test]
+fn every_number_of_ours_has_a_least_value_and_in_the_spec_a_greatest() {
+    check_all("numbers", |schema, path, foreign| {
+        let number = schema.type_.as_deref() == Some("integer");
+        let generation = path == "status.observedGeneration";
+        let greatest = schema.maximum.is_some() || path.starts_with("status");
+        !number || foreign || generation || (schema.minimum.is_some() && greatest)
+    });
+}
+
+#[test]
+fn every_field_of_ours_is_described() {
+    check_all("descriptions", |schema, path, foreign| {
+        let leaf = path.ends_with("[]") || path.ends_with("{}");
+        foreign || leaf || schema.description.as_ref().is_some_and(|text| !text.is_empty())
+    });
+}
+
+#[test]
+fn nothing_is_nullable_and_nothing_unknown_is_kept() {
+    check_all("null", |schema, _, _| {
+        schema.nullable.is_none() && schema.x_kubernetes_preserve_unknown_fields.is_none()
+    });
+}
+
+#[test]
+fn every_rule_has_a_message_that_people_can_act_on() {
+    check_all("rules", |schema, _, _| {
+        schema.x_kubernetes_validations.iter().flatten().all(|rule| {
+            rule.message.as_ref().is_some_and(|message| message.len() > 20 && !message.ends_with('.'))
+        })
+    });
+}
+
+#[test]
+fn the_name_is_bounded_in_the_schema() {
+    let root = root();
+    let name = &root.properties.as_ref().unwrap()["metadata"].properties.as_ref().unwrap()["name"];
+    assert_eq!((name.max_length, name.pattern.as_deref()), (Some(52), Some(shape::NAME.pattern)));
+}
+
+#[test]
+fn status_and_scale_are_sub_resources_and_the_columns_are_there() {
+    let version = definition().spec.versions.remove(0);
+    let sub = version.subresources.unwrap();
+    assert!(sub.status.is_some());
+    let scale = sub.scale.unwrap();
+    assert_eq!(scale.spec_replicas_path, ".spec.replicas");
+    assert_eq!(scale.label_selector_path.as_deref(), Some(".status.selector"));
+    let columns: Vec<_> = version.additional_printer_columns.unwrap().into_iter().map(|c| c.name).collect();
+    assert_eq!(columns, ["Type", "Ready", "Reason", "Replicas", "Image", "Age"]);
+    let names = definition().spec.names;
+    assert_eq!(
+        (names.short_names.unwrap(), names.categories.unwrap()),
+        (vec!["mo".into()], vec!["hayride".into()])
+    );
+}
+
+#[test]
+fn replicas_have_a_default_so_that_a_scaler_can_read_them() {
+    let root = root();
+    let spec = root.properties.as_ref().unwrap()["spec"].properties.as_ref().unwrap().clone();
+    assert_eq!(spec["replicas"].default.as_ref().unwrap().0, Value::from(1));
+    assert_eq!(spec["type"].default.as_ref().unwrap().0, Value::from("Auto"));
+    for optional in ["run", "http", "limits", "resources", "template", "capabilities"] {
+        assert!(spec[optional].default.is_none(), "{optional}: absent must stay absent");
+    }
+}
