@@ -1,5 +1,6 @@
-//! A Morph's life in a model of a cluster: people change it, its tag moves, its registry fails, controllers go
-//! on with what was applied, and passes happen in between. What must never happen is looked at after each step.
+//! A Morph's life in a model of a cluster: people change it, its tag moves, its registry fails, controllers
+//! go on with what was applied, and passes happen in between. What must never happen is looked at after each
+//! step.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -16,14 +17,14 @@ const PASSES_MAX: usize = 8;
 
 /// Specs that people write; the image's name says what it is.
 const SPECS: [&str; 8] = [
-    "image: r.test/server:1\n",
-    "image: r.test/server:1\nargs: [a]\n",
-    "image: r.test/server:2\nreplicas: 2\n",
-    "image: r.test/command:1\n",
-    "image: r.test/command:1\nargs: [a]\n",
-    "image: r.test/command:1\nrun: {schedule: \"@daily\"}\n",
-    "image: r.test/denied:1\n",
-    "image: r.test/server:1\nlimits: {memory: 1}\n",
+    "image: r.test/a:server\n",
+    "image: r.test/a:server\nargs: [a]\n",
+    "image: r.test/a:server-2\nreplicas: 2\n",
+    "image: r.test/a:command\n",
+    "image: r.test/a:command\nargs: [a]\n",
+    "image: r.test/a:command\nrun: {schedule: \"@daily\"}\n",
+    "image: r.test/a:denied\n",
+    "image: r.test/a:server\nlimits: {memory: 1}\n",
 ];
 
 /// What happens to a Morph.
@@ -100,7 +101,7 @@ impl Model {
             });
         }
         let image = &morph.spec.image;
-        let world = match image.split([':', '/']).nth(1).unwrap_or_default() {
+        let world = match image.split([':', '-']).nth(1).unwrap_or_default() {
             "server" => server(),
             "command" => command(),
             _ => world(&["acme:a/b@1.0.0"], &["wasi:cli/run@0.2.3"]),
@@ -255,13 +256,13 @@ proptest! {
 
 #[test]
 fn a_finished_command_is_not_run_again_and_a_changed_one_once_more() {
-    let mut model = Model::new("image: r.test/command:1\n");
+    let mut model = Model::new("image: r.test/a:command\n");
     for _ in 0..5 {
         model.rest();
     }
     assert_eq!(model.runs.len(), 1);
     assert_eq!(model.ready(), ("True".into(), "CommandSucceeded".into()));
-    model.step(Step::Change("image: r.test/command:1\nargs: [a]\n"));
+    model.step(Step::Change("image: r.test/a:command\nargs: [a]\n"));
     for _ in 0..5 {
         model.rest();
     }
@@ -271,25 +272,25 @@ fn a_finished_command_is_not_run_again_and_a_changed_one_once_more() {
 
 #[test]
 fn a_tag_that_moves_is_taken_by_the_next_change_and_not_by_scaling() {
-    let mut model = Model::new("image: r.test/server:1\n");
+    let mut model = Model::new("image: r.test/a:server\n");
     model.rest();
     let first = model.image_of(ChildKind::Deployment);
     model.step(Step::MoveTags);
     model.step(Step::Scale(5));
     model.rest();
     assert_eq!(model.image_of(ChildKind::Deployment), first);
-    model.step(Step::Change("image: r.test/server:1\nargs: [a]\n"));
+    model.step(Step::Change("image: r.test/a:server\nargs: [a]\n"));
     model.rest();
     assert_ne!(model.image_of(ChildKind::Deployment), first);
 }
 
 #[test]
 fn a_bad_image_leaves_the_old_pods_and_going_back_mends_it() {
-    let good = "image: r.test/server:1\n";
+    let good = "image: r.test/a:server\n";
     let mut model = Model::new(good);
     model.rest();
     let before = model.children.0.clone();
-    model.step(Step::Change("image: r.test/denied:1\n"));
+    model.step(Step::Change("image: r.test/a:denied\n"));
     model.rest();
     assert_eq!(model.children.0, before);
     assert_eq!(model.ready(), ("False".into(), "ImportDenied".into()));
@@ -301,13 +302,13 @@ fn a_bad_image_leaves_the_old_pods_and_going_back_mends_it() {
 
 #[test]
 fn a_registry_that_is_down_matters_only_to_what_must_be_asked() {
-    let mut model = Model::new("image: r.test/server:1\n");
+    let mut model = Model::new("image: r.test/a:server\n");
     model.rest();
     model.step(Step::Registry(false));
     model.step(Step::Scale(3));
     model.rest();
     assert_eq!(model.ready(), ("True".into(), "Ready".into()));
-    model.step(Step::Change("image: r.test/server:2\n"));
+    model.step(Step::Change("image: r.test/a:server-2\n"));
     model.rest();
     assert_eq!(model.ready(), ("False".into(), "RegistryUnavailable".into()));
     model.step(Step::Registry(true));

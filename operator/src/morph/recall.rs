@@ -8,8 +8,9 @@ use morph_crds::{ConditionType, Morph, MorphStatus};
 use morph_oci::{PinnedImage, Reference};
 
 /// The component that this spec's image was resolved to, if it was: in this very generation, or in an
-/// earlier one that differed only in what is changed in a running workload (replicas, a Job's pace). The child that
-/// runs the pods tells of the latter: it carries the hash of its spec, and its image is the one in status.
+/// earlier one that differed only in what is changed in a running workload (replicas, a Job's pace). The
+/// child that runs the pods tells of the latter: it carries the hash of its spec, and its image is the one
+/// in status.
 #[must_use]
 pub fn recall(morph: &Morph, children: &Children) -> Option<Component> {
     let status = morph.status.as_ref()?;

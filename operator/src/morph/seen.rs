@@ -270,3 +270,6 @@ pub struct Found {
     /// Each import with its answer.
     pub imports: Vec<Answered>,
 }
+
+#[cfg(test)]
+mod tests;

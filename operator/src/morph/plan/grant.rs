@@ -139,3 +139,6 @@ fn kind(volume: &Volume) -> Option<VolumeKind> {
     ];
     kinds.into_iter().find(|(present, _)| *present).map(|(_, kind)| kind)
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,3 +160,6 @@ fn amounts(asked: &ResourceAmounts) -> Option<BTreeMap<String, Quantity>> {
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
+
+#[cfg(test)]
+mod tests;

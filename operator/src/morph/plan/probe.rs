@@ -61,3 +61,6 @@ fn probe(probe: &morph_crds::Probe, port: u16) -> Probe {
 fn tcp(port: u16) -> TCPSocketAction {
     TCPSocketAction { port: IntOrString::Int(i32::from(port)), host: None }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,3 +89,6 @@ fn files(source: &DownwardApiVolume) -> Vec<DownwardAPIVolumeFile> {
     };
     source.items.iter().map(file).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,7 +107,8 @@ proptest! {
         prop_assert_eq!(&types[..4], ["Resolved", "ImportsSatisfied", "Available", "Ready"]);
         let is = |type_, wanted| line(&status, type_).is_some_and(|(status, _)| status == wanted);
         let moving = [Reconciling, Stalled].into_iter().filter(|type_| is(*type_, "True")).count();
-        prop_assert_eq!(moving, usize::from(!is(Ready, "True")), "ready, or exactly one of the two: {:?}", types);
+        let wanted = usize::from(!is(Ready, "True"));
+        prop_assert_eq!(moving, wanted, "ready, or exactly one of the two: {:?}", types);
         if is(Ready, "True") {
             for type_ in [Resolved, ImportsSatisfied, Available] {
                 prop_assert!(is(type_, "True"), "Ready without {}", type_);
