@@ -167,6 +167,14 @@ pub enum ArtifactError {
         /// The limit.
         max_bytes: u64,
     },
+    /// More bytes than was said; how many more isn't looked at.
+    #[error("its {what} has more than the {wanted_bytes} bytes that were announced")]
+    TooLong {
+        /// Config or layer.
+        what: &'static str,
+        /// As announced.
+        wanted_bytes: u64,
+    },
     /// Not as many bytes as was said.
     #[error("its {what} has {found_bytes} bytes, and {wanted_bytes} were announced")]
     Size {

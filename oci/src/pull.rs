@@ -3,13 +3,12 @@
 use crate::client::Artifact;
 use crate::error::{ArtifactError, Error};
 use crate::manifest::{
-    CONFIG_SIZE_BYTES_MAX, Content, DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, MANIFEST_SIZE_BYTES_MAX,
-    OCI_INDEX, OCI_MANIFEST, check_bytes, choose,
+    Content, DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, MANIFEST_SIZE_BYTES_MAX, OCI_INDEX, OCI_MANIFEST,
+    check_bytes, choose,
 };
 use crate::reference::{PinnedImage, Reference, Repository};
 use crate::transport::{Access, Request, Session, Transport};
 use bytes::Bytes;
-use morph_component::COMPONENT_SIZE_BYTES_MAX;
 use morph_grant::Digest;
 use reqwest::header::{ACCEPT, HeaderValue};
 
@@ -47,9 +46,9 @@ pub(crate) async fn pull(transport: &Transport, image: &PinnedImage) -> Result<A
         Content::Manifest(manifest) => manifest,
         Content::Index(_) => return Err(wrong(ArtifactError::Index)),
     };
-    let config = blob(&mut session, "config", &manifest.config, CONFIG_SIZE_BYTES_MAX, image).await?;
+    let config = blob(&mut session, "config", &manifest.config, image).await?;
     manifest.check_config(&config).map_err(wrong)?;
-    let component = blob(&mut session, "layer", &manifest.layer, COMPONENT_SIZE_BYTES_MAX, image).await?;
+    let component = blob(&mut session, "layer", &manifest.layer, image).await?;
     Ok(Artifact { manifest: image.digest.clone(), content: manifest.layer.digest, component })
 }
 
@@ -85,16 +84,15 @@ async fn blob(
     session: &mut Session<'_>,
     what: &'static str,
     descriptor: &Descriptor,
-    max_bytes: u64,
     image: &PinnedImage,
 ) -> Result<Bytes, Error> {
     let wrong = |error: ArtifactError| error.of(image);
     let url = session.url(&format!("blobs/{}", descriptor.digest))?;
     let request = Request::get(url, format!("the {what} of {}", image.repository.path()));
-    // One byte more than was announced tells that there is too much, without reading it all.
-    let cap = max_bytes.min(descriptor.size.saturating_add(1));
-    let answer = session.send(&request.cap(cap).slow()).await?;
-    let bytes = answer.whole_body().ok_or_else(|| wrong(ArtifactError::TooLarge { what, max_bytes: cap }))?;
+    // The size is below the limit: the manifest was checked for that.
+    let wanted_bytes = descriptor.size;
+    let answer = session.send(&request.cap(wanted_bytes).slow()).await?;
+    let bytes = answer.whole_body().ok_or_else(|| wrong(ArtifactError::TooLong { what, wanted_bytes }))?;
     check_bytes(what, &bytes, &descriptor.digest, Some(descriptor.size)).map_err(wrong)?;
     Ok(bytes)
 }
