@@ -133,8 +133,9 @@ fn job(child: &Child, changed: bool) -> Fare {
             let message = format!("{reason}: {message} ({counts})");
             Fare::same(*active, Verdict::no(Reason::CommandFailed, message), Trend::Stalled)
         }
+        // It has not run, and only who suspended it can make it go on.
         None if *suspended && !changed => {
-            Fare::same(*active, Verdict::yes(Reason::CommandSuspended, counts), Trend::Settled)
+            Fare::same(*active, Verdict::no(Reason::CommandSuspended, counts), Trend::Stalled)
         }
         None => {
             let available = if active + succeeded > 0 {

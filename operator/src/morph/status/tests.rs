@@ -180,12 +180,13 @@ fn a_command_is_ready_when_it_has_succeeded() {
     let spec = "image: r.test/hello:1\n";
     let failed = JobEnd::Failed { reason: "BackoffLimitExceeded".into(), message: "too often".into() };
     let stalled: Option<Lines<'_>> = Some(&[(Stalled, "True", "CommandFailed")]);
+    let suspended: Option<Lines<'_>> = Some(&[(Stalled, "True", "CommandSuspended")]);
     let running = ("False", "CommandRunning");
     for (state, available, ready, going) in [
         (job(0, 0, false, None), ("False", "PodsUnavailable"), running, PROGRESSING),
         (job(1, 0, false, None), ("True", "CommandRunning"), running, PROGRESSING),
         (job(0, 1, false, None), ("True", "CommandRunning"), running, PROGRESSING),
-        (job(0, 0, true, None), ("True", "CommandSuspended"), ("True", "CommandSuspended"), None),
+        (job(0, 0, true, None), ("False", "CommandSuspended"), ("False", "CommandSuspended"), suspended),
         (
             job(0, 1, false, Some(JobEnd::Succeeded)),
             ("True", "CommandSucceeded"),
