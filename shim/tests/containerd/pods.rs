@@ -1,0 +1,187 @@
+//! Pods: a sandbox, a grant, and the containers that run under it.
+
+use crate::harness::{Containerd, told, wait_for};
+use crate::spec::{DATA, Spec, document, with_data};
+use morph_grant::{Access, Document};
+use std::path::PathBuf;
+
+/// A pod whose sandbox runs.
+struct Pod<'a> {
+    containerd: &'a Containerd,
+    grant: Option<Document>,
+    pid: i32,
+}
+
+impl<'a> Pod<'a> {
+    fn start(containerd: &'a Containerd, grant: Option<Document>) -> Self {
+        let mut spec = Spec::sandbox("s1", "demo");
+        if let Some(document) = &grant {
+            spec = spec.granted(document);
+        }
+        containerd.start_task("s1", &spec);
+        let pid = containerd.task("s1").0;
+        Self { containerd, grant, pid }
+    }
+
+    fn container(&self, id: &str, name: &str, image: &str) -> Spec {
+        let spec = Spec::container(id, "s1", "demo", name, image).joined(self.pid);
+        match &self.grant {
+            Some(document) => spec.granted(document),
+            None => spec,
+        }
+    }
+
+    /// Runs a container to its end: exit code, output, errors.
+    fn run(&self, id: &str, spec: &Spec) -> (i32, String, String) {
+        let output = self.containerd.run(id, spec, &["--rm"]).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let code = output.status.code().unwrap_or_else(|| panic!("{}", told(&output)));
+        (code, text(&output.stdout), text(&output.stderr))
+    }
+
+    /// The directory of an emptyDir, as the kubelet makes it.
+    fn volume(&self, name: &str) -> PathBuf {
+        let path = format!("kubelet/pods/uid-s1/volumes/kubernetes.io~empty-dir/{name}");
+        let path = self.containerd.path(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        std::os::unix::fs::chown(&path, Some(65532), Some(65532)).unwrap();
+        path
+    }
+}
+
+#[test]
+fn args_and_env_come_from_the_grant_alone() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let pod = Pod::start(&containerd, Some(document(&image, "command", &["show", "me"])));
+    let (code, stdout, stderr) = pod.run("c1", &pod.container("c1", "morph", "registry.test/other:1"));
+    assert_eq!(code, 0, "{stderr}\n{}", containerd.logs());
+    assert_eq!(stdout, "arg show\narg me\nenv LOG=info\n");
+}
+
+#[test]
+fn exit_codes_are_the_guests() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let pod = Pod::start(&containerd, Some(document(&image, "command", &["exit", "3"])));
+    let (code, _, stderr) = pod.run("c1", &pod.container("c1", "morph", &image));
+    assert_eq!(code, 3, "{stderr}");
+}
+
+#[test]
+fn a_trap_ends_with_134_its_reason_in_log_and_termination_message() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let pod = Pod::start(&containerd, Some(document(&image, "command", &["trap"])));
+    let directory = containerd.path("kubelet/pods/uid-s1/containers/morph");
+    std::fs::create_dir_all(&directory).unwrap();
+    let message = directory.join("0a1b");
+    std::fs::write(&message, "").unwrap();
+    let spec = pod.container("c1", "morph", &image).mounted(&message, "/dev/termination-log");
+    let (code, _, stderr) = pod.run("c1", &spec);
+    assert_eq!(code, 134, "{stderr}");
+    assert!(stderr.contains("unreachable"), "{stderr}");
+    let message = std::fs::read_to_string(message).unwrap();
+    assert!(message.contains("unreachable"), "{message:?}");
+}
+
+#[test]
+fn a_volume_is_read_and_written_as_granted_and_nothing_else_is_there() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let grant = with_data(document(&image, "command", &["write", "/data/x", "hello"]), Access::ReadWrite);
+    let pod = Pod::start(&containerd, Some(grant));
+    let volume = pod.volume("data");
+    let spec = pod.container("c1", "morph", &image).mounted(&volume, DATA);
+    let (code, _, stderr) = pod.run("c1", &spec);
+    assert_eq!(code, 0, "{stderr}\n{}", containerd.logs());
+    assert_eq!(std::fs::read_to_string(volume.join("x")).unwrap(), "hello");
+    let elsewhere = pod.container("c2", "morph", &image).mounted(&containerd.path("kubelet"), DATA);
+    let (code, _, stderr) = pod.run("c2", &elsewhere);
+    assert_eq!(code, 125, "{stderr}");
+    assert!(stderr.contains("volume data is granted as EmptyDir"), "{stderr}");
+}
+
+#[test]
+fn a_read_only_grant_refuses_a_write() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let grant = with_data(document(&image, "command", &["write", "/data/x", "hello"]), Access::ReadOnly);
+    let pod = Pod::start(&containerd, Some(grant));
+    let volume = pod.volume("data");
+    let (code, _, stderr) = pod.run("c1", &pod.container("c1", "morph", &image).mounted(&volume, DATA));
+    assert_ne!(code, 0, "{stderr}");
+    assert!(!volume.join("x").exists());
+}
+
+#[test]
+fn a_grant_that_does_not_fit_ends_with_125_and_says_why() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let mut foreign = document(&image, "command", &[]);
+    foreign.subject.namespace = "other".into();
+    let pod = Pod::start(&containerd, Some(foreign));
+    let (code, _, stderr) = pod.run("c1", &pod.container("c1", "morph", &image));
+    assert_eq!(code, 125, "{stderr}");
+    assert!(stderr.contains("for namespace other"), "{stderr}");
+}
+
+#[test]
+fn a_grant_for_other_bytes_ends_with_125() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let mut wrong = document(&image, "command", &[]);
+    wrong.components[0].content = morph_grant::Digest::of(b"others");
+    let pod = Pod::start(&containerd, Some(wrong));
+    let (code, _, stderr) = pod.run("c1", &pod.container("c1", "morph", &image));
+    assert_eq!(code, 125, "{stderr}");
+}
+
+#[test]
+fn a_grant_cannot_be_changed_once_the_sandbox_is_there() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let mut pod = Pod::start(&containerd, Some(document(&image, "command", &["exit", "3"])));
+    pod.grant = Some(document(&image, "command", &["exit", "4"]));
+    let (code, _, stderr) = pod.run("c1", &pod.container("c1", "morph", &image));
+    assert_eq!(code, 125, "{stderr}");
+    assert!(stderr.contains("changed"), "{stderr}");
+}
+
+#[test]
+fn a_sidecar_gets_nothing_of_the_grant() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let pod = Pod::start(&containerd, Some(document(&image, "command", &["exit", "3"])));
+    let (code, stdout, stderr) = pod.run("c1", &pod.container("c1", "sidecar", &image));
+    assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
+}
+
+#[test]
+fn a_pod_has_one_server_and_its_containers_the_sandboxes_namespaces() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let pod = Pod::start(&containerd, Some(document(&image, "command", &["loop"])));
+    let log = containerd.start_task("c1", &pod.container("c1", "morph", &image));
+    wait_for("looping", || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("looping")));
+    assert_eq!(containerd.server_pids().len(), 1);
+    let pid = containerd.task("c1").0;
+    let namespace = |pid: i32, kind: &str| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap();
+    for kind in ["net", "ipc", "uts"] {
+        assert_eq!(namespace(pid, kind), namespace(pod.pid, kind), "{kind}");
+        assert_ne!(namespace(pid, kind), namespace(std::process::id().cast_signed(), kind), "{kind}");
+    }
+    for kind in ["pid", "mnt"] {
+        assert_ne!(namespace(pid, kind), namespace(pod.pid, kind), "{kind}");
+    }
+}
+
+#[test]
+fn pods_of_two_namespaces_have_two_servers() {
+    let containerd = Containerd::start();
+    containerd.start_task("s1", &Spec::sandbox("s1", "demo"));
+    containerd.start_task("s2", &Spec::sandbox("s2", "demo"));
+    assert_eq!(containerd.server_pids().len(), 1);
+    containerd.start_task("s3", &Spec::sandbox("s3", "other"));
+    assert_eq!(containerd.server_pids().len(), 2);
+}

@@ -1,0 +1,140 @@
+//! OCI specs as CRI writes them, and grants for them.
+
+use crate::harness::{CLUSTER, guest_bytes};
+use morph_grant::{
+    ANNOTATION, Access, Component, Digest, Document, EnvLiteral, FilesystemGrant, Grants, Limits, Mount,
+    MountUse, RunType, Subject, VolumeKind,
+};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// An OCI spec that a test puts together.
+#[derive(Clone)]
+pub(crate) struct Spec(Value);
+
+impl Spec {
+    fn new(cgroup: &str) -> Self {
+        Self(json!({
+            "ociVersion": "1.2.0",
+            "process": {
+                "user": { "uid": 65532, "gid": 65532 }, "args": ["/"], "cwd": "/",
+                "env": ["PATH=/bin", "FROM_SPEC=yes"],
+            },
+            "root": { "path": "rootfs" },
+            "annotations": {},
+            "mounts": [],
+            "linux": {
+                "cgroupsPath": format!("/morph-test/{cgroup}"),
+                "namespaces": [
+                    { "type": "pid" }, { "type": "ipc" }, { "type": "uts" }, { "type": "network" },
+                ],
+                "resources": { "memory": { "limit": 268_435_456 } },
+            },
+        }))
+    }
+
+    /// A container that belongs to no pod.
+    pub(crate) fn alone(id: &str, image: &str) -> Self {
+        Self::new(id).annotated("io.kubernetes.cri.image-name", image)
+    }
+
+    /// A pod's sandbox.
+    pub(crate) fn sandbox(id: &str, namespace: &str) -> Self {
+        Self::new(id).of_pod("sandbox", id, namespace)
+    }
+
+    /// A container of a pod.
+    pub(crate) fn container(id: &str, sandbox: &str, namespace: &str, name: &str, image: &str) -> Self {
+        Self::new(id)
+            .of_pod("container", sandbox, namespace)
+            .annotated("io.kubernetes.cri.container-name", name)
+            .annotated("io.kubernetes.cri.image-name", image)
+    }
+
+    fn of_pod(self, kind: &str, sandbox: &str, namespace: &str) -> Self {
+        self.annotated("io.kubernetes.cri.container-type", kind)
+            .annotated("io.kubernetes.cri.sandbox-id", sandbox)
+            .annotated("io.kubernetes.cri.sandbox-namespace", namespace)
+            .annotated("io.kubernetes.cri.sandbox-name", &format!("pod-{sandbox}"))
+            .annotated("io.kubernetes.cri.sandbox-uid", &format!("uid-{sandbox}"))
+    }
+
+    pub(crate) fn annotated(mut self, name: &str, value: &str) -> Self {
+        self.0["annotations"][name] = json!(value);
+        self
+    }
+
+    pub(crate) fn granted(self, document: &Document) -> Self {
+        self.annotated(ANNOTATION, &morph_grant::seal(document).unwrap())
+    }
+
+    /// In the namespaces of a sandbox, as CRI says it.
+    pub(crate) fn joined(mut self, pid: i32) -> Self {
+        let join = |kind: &str, file: &str| json!({ "type": kind, "path": format!("/proc/{pid}/ns/{file}") });
+        let namespaces =
+            [json!({ "type": "pid" }), join("ipc", "ipc"), join("uts", "uts"), join("network", "net")];
+        self.0["linux"]["namespaces"] = json!(namespaces);
+        self
+    }
+
+    pub(crate) fn mounted(mut self, source: &Path, destination: &str) -> Self {
+        let mount =
+            json!({ "type": "bind", "source": source, "destination": destination, "options": ["rbind"] });
+        self.0["mounts"].as_array_mut().unwrap().push(mount);
+        self
+    }
+
+    pub(crate) fn memory(mut self, bytes: u64) -> Self {
+        self.0["linux"]["resources"]["memory"]["limit"] = json!(bytes);
+        self
+    }
+
+    pub(crate) fn json(&self) -> &Value {
+        &self.0
+    }
+}
+
+/// A document for a guest as a command in namespace `demo`.
+pub(crate) fn document(image: &str, guest: &str, args: &[&str]) -> Document {
+    Document {
+        version: Document::VERSION,
+        subject: Subject {
+            cluster: CLUSTER.into(),
+            namespace: "demo".into(),
+            name: guest.into(),
+            uid: "m1".into(),
+        },
+        run: RunType::Command,
+        components: vec![Component {
+            name: guest.into(),
+            manifest: image.rsplit_once('@').unwrap().1.parse().unwrap(),
+            content: Digest::of(&guest_bytes(guest)),
+            grants: Grants { environment: true, ..Grants::default() },
+            limits: Limits::default(),
+            links: Vec::new(),
+        }],
+        args: args.iter().map(ToString::to_string).collect(),
+        env: vec![EnvLiteral { name: "LOG".into(), value: "info".into() }],
+        env_references: Vec::new(),
+        env_prefixes: Vec::new(),
+        mounts: Vec::new(),
+        http: None,
+    }
+}
+
+/// Grants an emptyDir named `data` at `/data`.
+pub(crate) fn with_data(mut document: Document, access: Access) -> Document {
+    let grant = FilesystemGrant { volume: "data".into(), path: "/data".into(), access };
+    document.components[0].grants.filesystem = vec![grant];
+    document.mounts = vec![Mount {
+        volume: "data".into(),
+        kind: VolumeKind::EmptyDir,
+        destination: DATA.into(),
+        read_only: access == Access::ReadOnly,
+        used_for: MountUse::Filesystem,
+    }];
+    document
+}
+
+/// Where the kubelet would mount the volume `data`.
+pub(crate) const DATA: &str = "/run/hayride.dev/volumes/data";
