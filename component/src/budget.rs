@@ -90,3 +90,6 @@ fn quarter(range: std::ops::Range<usize>) -> u32 {
 fn nested_declarations(section: &[u8]) -> u64 {
     section.windows(2).filter(|pair| pair[0] == 0x01 && matches!(pair[1], 0x41 | 0x42)).count() as u64
 }
+
+#[cfg(test)]
+mod tests;

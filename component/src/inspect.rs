@@ -173,3 +173,6 @@ fn invalid(bytes: &[u8], source: wasmparser::Error) -> Error {
     }
     Error::Invalid { offset, source }
 }
+
+#[cfg(test)]
+mod tests;

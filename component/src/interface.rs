@@ -105,3 +105,6 @@ impl From<InterfaceId> for String {
         id.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;

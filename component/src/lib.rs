@@ -7,6 +7,9 @@ mod inspect;
 mod interface;
 mod world;
 
+#[cfg(test)]
+mod samples;
+
 pub use budget::{DEFINITIONS_MAX, NESTED_DECLARATIONS_MAX, NESTING_LEVELS_MAX};
 pub use error::Error;
 pub use inspect::{COMPONENT_SIZE_BYTES_MAX, EXPORTS_MAX, FEATURES, IMPORTS_MAX, inspect};

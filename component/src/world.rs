@@ -133,3 +133,6 @@ impl fmt::Display for Preview {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
