@@ -1,8 +1,8 @@
 //! The import check: what answers each import of a component under its grants. Operator, shim and CLI
 //! ask the same question here, so that they can't give different answers.
 
-use crate::interfaces::{Capability, Lookup, Need, TABLE, lookup};
 use crate::Grants;
+use crate::interfaces::{Capability, Lookup, Need, TABLE, lookup};
 use morph_component::InterfaceId;
 use std::fmt;
 

@@ -222,7 +222,18 @@ impl Document {
         check_unique("components", self.components.iter().map(|c| c.name.as_str()))?;
         check_unique("mounts", self.mounts.iter().map(|m| m.volume.as_str()))?;
         check_unique("mounts", self.mounts.iter().map(|m| m.destination.as_str()))?;
+        check_unique("env", self.env.iter().map(|v| v.name.as_str()).chain(references(self)))?;
+        for name in self.env.iter().map(|v| v.name.as_str()).chain(references(self)) {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                return Err(DocumentError::EnvName { name: name.to_owned() });
+            }
+        }
         for component in &self.components {
+            for link in &component.links {
+                if link.to == component.name || !self.components.iter().any(|c| c.name == link.to) {
+                    return Err(DocumentError::Link { to: link.to.clone() });
+                }
+            }
             check_unique("grants.filesystem", component.grants.filesystem.iter().map(|g| g.path.as_str()))?;
             for grant in &component.grants.filesystem {
                 self.check_filesystem(grant)?;
@@ -243,6 +254,10 @@ impl Document {
         }
         Ok(())
     }
+}
+
+fn references(document: &Document) -> impl Iterator<Item = &str> {
+    document.env_references.iter().map(String::as_str)
 }
 
 fn check_unique<'a>(list: &'static str, names: impl Iterator<Item = &'a str>) -> Result<(), DocumentError> {
@@ -278,6 +293,18 @@ pub enum DocumentError {
         list: &'static str,
         /// The name.
         name: String,
+    },
+    /// A variable's name that no environment can hold.
+    #[error("env: \"{name}\" can't be a variable's name")]
+    EnvName {
+        /// The name.
+        name: String,
+    },
+    /// A link that leads nowhere, or to where it starts.
+    #[error("links: \"{to}\" is no other component of this document")]
+    Link {
+        /// The name.
+        to: String,
     },
     /// A grant without its mount.
     #[error("grants.filesystem: volume \"{volume}\" has no mount")]

@@ -10,7 +10,7 @@ pub mod interfaces;
 pub use check::{Answer, Answered, check, check_one};
 pub use digest::{Digest, DigestError};
 pub use document::{
-    Access, Component, Document, DocumentError, EnvLiteral, FilesystemGrant, Grants, Http, Limits, Link, Mount,
-    MountUse, RunType, Subject, VolumeKind,
+    Access, Component, Document, DocumentError, EnvLiteral, FilesystemGrant, Grants, Http, Limits, Link,
+    Mount, MountUse, RunType, Subject, VolumeKind,
 };
 pub use envelope::{ANNOTATION, ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, open, seal};
