@@ -1,0 +1,109 @@
+//! Which server a `start` finds or makes, and what it prints.
+
+use crate::harness::{Node, is_alive, told, wait_for};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_form_of_asking_has_its_own_answer_and_the_same_server() {
+    let node = Node::new().await;
+    node.sandbox("s1", "demo");
+    let address = node.start("s1");
+    assert!(address.starts_with("unix:///"), "{address}");
+    node.sandbox("s2", "demo");
+    let result = node.start_with_parameters("s2");
+    assert_eq!((result.version, result.protocol.as_str(), result.address), (3, "ttrpc", address));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_starts_at_once_make_one_server() {
+    let node = Node::new().await;
+    let ids: Vec<String> = (0..8).map(|n| format!("s{n}")).collect();
+    for id in &ids {
+        node.sandbox(id, "demo");
+    }
+    let starts: Vec<_> = ids
+        .iter()
+        .map(|id| node.command(id, "start").stdout(std::process::Stdio::piped()).spawn().unwrap())
+        .collect();
+    let mut addresses: Vec<Vec<u8>> =
+        starts.into_iter().map(|child| child.wait_with_output().unwrap().stdout).collect();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 1, "{addresses:?}");
+    let sockets = std::fs::read_dir(node.path("run")).unwrap().flatten();
+    assert_eq!(sockets.filter(|entry| entry.path().extension().is_some_and(|e| e == "sock")).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_servers_socket_is_not_trusted() {
+    let node = Node::new().await;
+    let (_client, pid) = node.created("s1").await;
+    let address = node.start("s1");
+    let server = node.server(&address, "s1").await;
+    let process = rustix::process::Pid::from_raw(server.cast_signed()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+    wait_for("gone", || !is_alive(server) && !is_alive(pid));
+    node.sandbox("s2", "demo");
+    assert_eq!(node.start("s2"), address, "the group is the same");
+    let (_client, _) = node.created("s3").await;
+    assert_ne!(node.server(&address, "s3").await, server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_gets_the_server_of_its_sandbox_or_an_error() {
+    let node = Node::new().await;
+    let container = |sandbox: &str| {
+        json!({ "annotations": {
+            "io.kubernetes.cri.container-type": "container",
+            "io.kubernetes.cri.sandbox-id": sandbox,
+            "io.kubernetes.cri.sandbox-namespace": "elsewhere",
+            "io.kubernetes.cri.container-name": "morph",
+            "io.kubernetes.cri.image-name": "registry.test/x:1",
+        }})
+    };
+    let (_client, _) = node.created("s1").await;
+    node.bundle("c1", &container("s1"));
+    assert_eq!(node.start("c1"), node.start("s1"), "whatever the container says of its namespace");
+    node.bundle("c2", &container("s2"));
+    let output = node.command("c2", "start").output().unwrap();
+    assert!(!output.status.success());
+    assert!(told(&output).contains("sandbox s2 has no server"), "{}", told(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_begin_says_why() {
+    let node = Node::new().await;
+    node.sandbox("s1", "demo");
+    // A cache that is a file.
+    std::fs::write(node.path("cache"), "").unwrap();
+    let output = node.command("s1", "start").output().unwrap();
+    assert!(!output.status.success());
+    assert!(told(&output).contains("code cache"), "{}", told(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_is_wrong_is_named() {
+    let node = Node::new().await;
+    node.sandbox("s1", "demo");
+    std::fs::write(node.path("node.toml"), "kubelet = 'x'").unwrap();
+    let output = node.command("s1", "start").output().unwrap();
+    assert!(told(&output).contains("node.toml"), "{}", told(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_server_takes_its_files_along() {
+    let node = Node::new().await;
+    node.sandbox("s1", "demo");
+    node.start("s1");
+    wait_for("files gone", || std::fs::read_dir(node.path("run")).unwrap().count() == 0);
+}
+
+#[test]
+fn questions_are_answered_without_a_bundle() {
+    let ask = |flag: &str| {
+        let shim = env!("CARGO_BIN_EXE_containerd-shim-morph-v1");
+        std::process::Command::new(shim).arg(flag).stdin(std::process::Stdio::null()).output().unwrap()
+    };
+    assert!(String::from_utf8_lossy(&ask("-v").stdout).starts_with("io.containerd.morph.v1 "));
+    assert!(!ask("-info").stdout.is_empty());
+    assert!(!ask("-nonsense").status.success());
+}
