@@ -181,7 +181,9 @@ impl Zygote {
         let role = wire::Role::Sandbox { own_pid_namespace: spec.own_pid_namespace };
         let (child, mut control) =
             self.keeper.fork(role, Vec::new(), spec.cgroup_procs, spec.oom_score_adj).await?;
-        let setup = ToChild::Sandbox(SandboxSetup { entry, hostname: spec.hostname });
+        // In the node's own namespace it would be the node that is named.
+        let hostname = spec.hostname.filter(|_| spec.uts != Namespace::Host);
+        let setup = ToChild::Sandbox(SandboxSetup { entry, hostname });
         match control.set_up(&setup, &joined, child.pid).await {
             Ok(()) => Ok(child),
             Err(error) => Err(child.give_up(error).await),

@@ -1,0 +1,114 @@
+//! The compile child as a process: what it can reach, and how it ends.
+
+use super::support::{PATIENCE, Process, SHIM, own, tiny, until};
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+
+fn child(kind: &str) -> Child {
+    let piped = Stdio::piped;
+    let mut command = Command::new(SHIM);
+    command.args(["compile", kind]).stdin(piped()).stdout(piped()).stderr(piped()).spawn().expect("child")
+}
+
+/// Feeds a child and answers its exit code, its output and its words.
+fn converse(mut child: Child, component: &[u8]) -> (Option<i32>, Vec<u8>, String) {
+    // It may end before it has read all.
+    let _ = child.stdin.take().expect("stdin").write_all(component);
+    let output = child.wait_with_output().expect("output");
+    (output.status.code(), output.stdout, String::from_utf8(output.stderr).expect("text"))
+}
+
+async fn sealed(child: &Child) -> Process {
+    let process = Process(child.id().cast_signed());
+    until("it gives up root", PATIENCE, || process.status("NoNewPrivs") == "1").await;
+    process
+}
+
+#[tokio::test]
+async fn it_reaches_no_file_no_network_and_no_other_process() {
+    let mut child = child("p2");
+    let process = sealed(&child).await;
+    assert_eq!(process.root(), ["stage"]);
+    for kind in ["net", "mnt", "ipc", "uts"] {
+        assert_ne!(process.namespace(kind), own().namespace(kind), "{kind}");
+    }
+    assert_eq!(process.status("Uid"), "65534 65534 65534 65534");
+    for set in ["CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(process.status(set), "0000000000000000", "{set}");
+    }
+    child.kill().expect("kill");
+    child.wait().expect("wait");
+}
+
+#[tokio::test]
+async fn its_memory_time_and_files_are_bounded() {
+    let mut child = child("p2");
+    let limits = sealed(&child).await.read("limits");
+    for (name, expected) in [
+        ("Max data size", "1342177280"),
+        ("Max address space", "17179869184"),
+        ("Max cpu time", "360"),
+        ("Max file size", "0"),
+        ("Max core file size", "0"),
+        ("Max open files", "64"),
+    ] {
+        let line = limits.lines().find(|line| line.starts_with(name)).expect(name);
+        let values: Vec<&str> = line[name.len()..].split_whitespace().take(2).collect();
+        assert_eq!(values, [expected, expected], "{name}");
+    }
+    child.kill().expect("kill");
+    child.wait().expect("wait");
+}
+
+#[tokio::test]
+async fn it_ends_with_whoever_wants_its_output() {
+    let mut child = child("p2");
+    sealed(&child).await;
+    drop(child.stdout.take());
+    let id = child.id().cast_signed();
+    until("it ends", PATIENCE, || !Process(id).is_alive()).await;
+    child.wait().expect("wait");
+}
+
+#[test]
+fn both_engines_give_code_for_a_component() {
+    for kind in ["p2", "p3"] {
+        let (status, code, words) = converse(child(kind), &tiny());
+        assert_eq!((status, words.as_str()), (Some(0), ""), "{kind}");
+        assert!(code.starts_with(b"\x7fELF"), "{kind}");
+    }
+}
+
+#[test]
+fn what_is_no_component_is_refused_with_words() {
+    let module = wat::parse_str("(module)").expect("module");
+    for bytes in [b"".as_slice(), b"garbage", &module, &tiny()[..40]] {
+        let (status, code, words) = converse(child("p2"), bytes);
+        assert_eq!(status, Some(3), "{words}");
+        assert!(code.is_empty());
+        assert!(words.contains("can't be compiled for the p2 engine"), "{words}");
+    }
+}
+
+#[test]
+fn an_engine_that_does_not_exist_is_named() {
+    let (status, _, words) = converse(child("p9"), &tiny());
+    assert_eq!(status, Some(1));
+    assert!(words.contains("p9"), "{words}");
+}
+
+#[test]
+fn a_component_past_the_limit_is_not_read_to_its_end() {
+    let mut child = child("p2");
+    let mut stdin = child.stdin.take().expect("stdin");
+    let feed = std::thread::spawn(move || {
+        let chunk = vec![0; 1 << 20];
+        // More than the limit, and an end, lest a child that reads on would hang this test.
+        (0..200).take_while(|_| stdin.write_all(&chunk).is_ok()).count()
+    });
+    let mut words = String::new();
+    child.stderr.take().expect("stderr").read_to_string(&mut words).expect("words");
+    assert!(!child.wait().expect("wait").success());
+    assert!(words.contains("component of more than"), "{words}");
+    assert!(feed.join().expect("thread") < 100);
+}
