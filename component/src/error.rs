@@ -69,7 +69,9 @@ pub enum Error {
         exports: Vec<String>,
     },
     /// Type Command or Server was asked for, but the component isn't one.
-    #[error("the component can't run as {kind}: it exports no {} ; its exports: {}", .kind.exports(), list(.exports))]
+    #[error(
+        "the component can't run as {kind}: it exports no {}; its exports: {}", .kind.exports(), list(.exports)
+    )]
     NotThisKind {
         /// The type asked for.
         kind: Kind,

@@ -1,6 +1,8 @@
 //! `cargo xtask`: `gen` writes what is made from the code, `tidy` checks the rules of style.
 
 mod r#gen;
+mod source;
+mod tidy;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
@@ -15,6 +17,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Checks the rules of style over every file.
+    Tidy,
 }
 
 fn main() -> Result<()> {
@@ -22,7 +26,20 @@ fn main() -> Result<()> {
     match Command::parse() {
         Command::Gen { check: false } => r#gen::write(&root),
         Command::Gen { check: true } => fail_if_any(&r#gen::stale(&root)?),
+        Command::Tidy => {
+            let mut tidy = tidy::check(&root)?;
+            tidy.findings.extend(r#gen::stale(&root)?);
+            println!("{}", ratio(tidy.code_lines, tidy.test_lines));
+            fail_if_any(&tidy.findings)
+        }
     }
+}
+
+/// How much of the code is tests, in words.
+fn ratio(code_lines: usize, test_lines: usize) -> String {
+    let hundredths = test_lines * 100 / code_lines.max(1);
+    let (whole, rest) = (hundredths / 100, hundredths % 100);
+    format!("{code_lines} lines of code, {test_lines} of tests: {whole}.{rest:02} to 1")
 }
 
 /// The workspace's folder: the one above this crate's.
@@ -38,5 +55,23 @@ fn fail_if_any(findings: &[String]) -> Result<()> {
     match findings.len() {
         0 => Ok(()),
         count => bail!("{count} found"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ratio_has_two_decimals_and_bears_nothing() {
+        assert_eq!(ratio(200, 241), "200 lines of code, 241 of tests: 1.20 to 1");
+        assert_eq!(ratio(0, 5), "0 lines of code, 5 of tests: 5.00 to 1");
+    }
+
+    #[test]
+    fn findings_are_a_failure_with_their_count() {
+        assert!(fail_if_any(&[]).is_ok());
+        let error = fail_if_any(&["a".to_owned(), "b".to_owned()]);
+        assert!(error.is_err_and(|error| error.to_string() == "2 found"));
     }
 }

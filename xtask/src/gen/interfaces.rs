@@ -6,8 +6,8 @@ const INTRODUCTION: &str = "\
 # Host interfaces
 
 Every interface that the host knows. An import that isn't here is denied: the Morph gets no pod, and
-`status.imports` says which it was. The operator's check, the linker on the node and this page are made from one
-table, `grant/src/interfaces.rs`.
+`status.imports` says which it was. The operator's check, the linker on the node and this page are made from
+one table, `grant/src/interfaces.rs`.
 
 | interface | versions | what it takes | served by |
 |---|---|---|---|

@@ -7,8 +7,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 const INTRODUCTION: &str = "\
 # Morph: every field
 
-`hayride.dev/v1alpha1`, kind `Morph`, short name `mo`. Fields in bold must be set. A field that is absent grants
-nothing. What a field must be besides its bounds stands at the end of its row.
+`hayride.dev/v1alpha1`, kind `Morph`, short name `mo`. Fields in bold must be set. A field that is absent
+grants nothing. What a field must be besides its bounds stands at the end of its row.
 
 | field | type | what it is |
 |---|---|---|

@@ -1,0 +1,72 @@
+//! Tests of reading source: what is code, what is a function, what is a test.
+
+use super::*;
+
+fn code(text: &str) -> String {
+    Source::new("a/src/b.rs", text).code
+}
+
+#[test]
+fn comments_and_texts_are_no_code() {
+    for (text, want) in [
+        ("a // b\nc", "a     \nc"),
+        ("a /* b /* c */ d */ e", "a                   e"),
+        (r#"a "b" c"#, "a     c"),
+        (r#"a "b\"c" d"#, "a        d"),
+        ("a r#\"b\"c\"# d", "a r#     # d"),
+        (r#"a br"\" b"#, "a br    b"),
+        ("'a' 'b", "    'b"),
+        (r"'\'' a", "     a"),
+        ("&'static str", "&'static str"),
+        ("\"a\nb\" c", "  \n   c"),
+    ] {
+        assert_eq!(code(text), want, "{text}");
+    }
+}
+
+#[test]
+fn functions_are_measured_from_fn_to_brace() {
+    let text = "fn a() {\n  1\n}\npub async fn b<T: Fn() -> u8>(\n  x: T,\n) -> u8\nwhere T: Copy,\n{\n  \
+                fn c() {}\n}\n";
+    let found = Source::new("a/src/b.rs", text).functions();
+    let found: Vec<_> = found.iter().map(|f| (f.name.as_str(), f.line, f.lines)).collect();
+    assert_eq!(found, [("a", 1, 3), ("b", 4, 7), ("c", 9, 1)]);
+}
+
+#[test]
+fn a_declaration_and_a_type_are_no_functions() {
+    let text = "trait A { fn a(&self); fn b(&self) {} }\nstruct B(fn(u8) -> u8);\n";
+    let names: Vec<_> = Source::new("a/src/b.rs", text).functions().into_iter().map(|f| f.name).collect();
+    assert_eq!(names, ["b"]);
+}
+
+#[test]
+fn test_modules_and_files_are_told_apart() {
+    let source = Source::new("a/src/b.rs", "let a;\n#[cfg(test)]\nmod tests {\n  let b;\n}\nlet c;\n");
+    let lines: Vec<_> = source.product_lines().map(|(number, _)| number).collect();
+    assert_eq!(lines, [1, 6]);
+    assert_eq!(source.count(), (2, 4));
+    let declared = Source::new("a/src/b.rs", "let a;\n#[cfg(test)]\nmod tests;\n");
+    assert_eq!(declared.count(), (1, 2));
+    for path in
+        ["e2e/src/lib.rs", "testkit/src/a.rs", "a/src/b/tests.rs", "a/tests/b.rs", "a/src/b/tests/c.rs"]
+    {
+        assert_eq!(Source::new(path, "let a;\n").count(), (0, 1), "{path}");
+    }
+}
+
+#[test]
+fn comments_and_blank_lines_are_not_counted() {
+    assert_eq!(Source::new("a/src/b.rs", "//! A.\n\nlet a = \"b\n  c\";\n/// D.\n").count(), (2, 0));
+}
+
+#[test]
+fn a_call_whose_value_is_kept_is_not_dropped() {
+    let text = "fn a() {\n  spawn(b(1));\n  let c = spawn(b);\n  d(spawn(b));\n  spawn(b)\n}\n";
+    assert_eq!(Source::new("a/src/b.rs", text).dropped_calls("spawn"), [2]);
+    assert_eq!(
+        Source::new("a/src/b.rs", "fn a() { x::spawn(b); respawn(c); }").dropped_calls("spawn"),
+        [0; 0]
+    );
+    assert_eq!(Source::new("a/tests/b.rs", "fn a() {\n  spawn(b);\n}\n").dropped_calls("spawn"), [0; 0]);
+}

@@ -1,0 +1,69 @@
+//! The rules of style that a machine can keep. Each finding is `path:line: what, and what to do`.
+
+mod rules;
+
+use crate::source::Source;
+use anyhow::{Context as _, Result};
+use std::fs;
+use std::path::Path;
+
+/// Folders that hold nothing of ours, wherever they stand.
+const SKIPPED: [&str; 7] = ["target", "out", "node_modules", "__pycache__", ".git", "corpus", "artifacts"];
+
+/// Longest text file that is looked into, in bytes: longer ones are generated.
+const TEXT_SIZE_BYTES_MAX: u64 = 1 << 20;
+
+/// What was found.
+pub(crate) struct Tidy {
+    /// What breaks a rule.
+    pub(crate) findings: Vec<String>,
+    /// Lines of code outside of tests.
+    pub(crate) code_lines: usize,
+    /// Lines of tests.
+    pub(crate) test_lines: usize,
+}
+
+/// Checks every file below the workspace's folder.
+pub(crate) fn check(root: &Path) -> Result<Tidy> {
+    let mut tidy = Tidy { findings: Vec::new(), code_lines: 0, test_lines: 0 };
+    let mut paths = Vec::new();
+    collect(root, root, &mut paths)?;
+    paths.sort();
+    for path in paths {
+        let Ok(text) = fs::read_to_string(root.join(&path)) else { continue };
+        tidy.findings.extend(rules::any_file(&path, &text));
+        if path.ends_with("Cargo.toml") {
+            tidy.findings.extend(rules::manifest(&path, &text));
+        }
+        if path.ends_with(".rs") {
+            let source = Source::new(&path, &text);
+            tidy.findings.extend(rules::rust_file(&source));
+            let (code, test) = source.count();
+            tidy.code_lines += code;
+            tidy.test_lines += test;
+        }
+    }
+    Ok(tidy)
+}
+
+fn collect(root: &Path, folder: &Path, into: &mut Vec<String>) -> Result<()> {
+    let entries = fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("list {}", folder.display()))?;
+        let kind = entry.file_type().with_context(|| format!("look at {}", entry.path().display()))?;
+        if SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
+            continue;
+        }
+        let path = entry.path();
+        if kind.is_dir() {
+            collect(root, &path, into)?;
+        } else if kind.is_file() && entry.metadata().is_ok_and(|meta| meta.len() <= TEXT_SIZE_BYTES_MAX) {
+            let below = path.strip_prefix(root).unwrap_or(&path);
+            into.push(below.to_string_lossy().into_owned());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
