@@ -39,34 +39,39 @@ const TOLD: [ConditionType; 4] = [
     ConditionType::Ready,
 ];
 
-/// Reasons of what is false and yet as it should be: on its way, or asked for.
-const EXPECTED: [Reason; 8] = [
-    Reason::Pending,
-    Reason::Progressing,
-    Reason::Deleting,
-    Reason::PodsUnavailable,
-    Reason::ScaledToZero,
-    Reason::CommandRunning,
-    Reason::CommandScheduled,
-    Reason::CommandSuspended,
-];
+/// Reasons of what is on its way: no news until it is there, or is stuck.
+const ON_ITS_WAY: [Reason; 5] =
+    [Reason::Pending, Reason::Progressing, Reason::Deleting, Reason::PodsUnavailable, Reason::CommandRunning];
 
-/// What changed between two statuses, by condition: its state or its reason. Messages alone change too often.
+/// Reasons of what is false because somebody wants it so.
+const WANTED: [Reason; 3] = [Reason::ScaledToZero, Reason::CommandScheduled, Reason::CommandSuspended];
+
+/// What changed between two statuses, by condition: its state or its reason. Messages alone change too often,
+/// and that nothing stands against a Morph is only news where something did.
 #[must_use]
 pub fn changes(before: &[Condition], after: &[Condition]) -> Vec<Change> {
     let mut told: Vec<Change> = Vec::new();
     for type_ in TOLD {
-        let find = |all: &[Condition]| all.iter().find(|c| c.type_ == type_.as_str()).cloned();
-        let Some(now) = find(after).filter(|now| now.status != "Unknown") else { continue };
-        let same = find(before)
-            .is_some_and(|old| (old.status, old.reason) == (now.status.clone(), now.reason.clone()));
-        if same || told.iter().any(|change| change.reason == now.reason) {
+        let Some(now) = find(after, type_).filter(|now| now.status != "Unknown") else { continue };
+        let old = find(before, type_);
+        let same = old.is_some_and(|old| (&old.status, &old.reason) == (&now.status, &now.reason));
+        let was_false = old.is_some_and(|old| old.status == "False");
+        let healed = type_ != ConditionType::ImportsSatisfied || now.status == "False" || was_false;
+        let is_one_of = |reasons: &[Reason]| reasons.iter().any(|reason| reason.as_str() == now.reason);
+        let repeated = told.iter().any(|change| change.reason == now.reason);
+        // Ready sums up the others: alone it is news only if it knows more than they do.
+        let summary = type_ == ConditionType::Ready && now.status == "True";
+        if same || !healed || repeated || summary || is_one_of(&ON_ITS_WAY) {
             continue;
         }
-        let expected = now.status == "True" || EXPECTED.iter().any(|reason| reason.as_str() == now.reason);
-        told.push(Change { warning: !expected, reason: now.reason, note: cut(&now.message) });
+        let warning = now.status != "True" && !is_one_of(&WANTED);
+        told.push(Change { warning, reason: now.reason.clone(), note: cut(&now.message) });
     }
     told
+}
+
+fn find(all: &[Condition], type_: ConditionType) -> Option<&Condition> {
+    all.iter().find(|condition| condition.type_ == type_.as_str())
 }
 
 fn cut(text: &str) -> String {

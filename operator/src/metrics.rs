@@ -124,7 +124,12 @@ mod tests {
 
     #[test]
     fn every_metric_has_its_help() {
-        let text = Metrics::default().text().unwrap();
+        let metrics = Metrics::default();
+        metrics.wrote("patch", "services");
+        metrics.reconciled("done", 0.1);
+        metrics.resolved("ImageResolved");
+        metrics.swept.get_or_create(&[("resource", "pods")]).inc();
+        let text = metrics.text().unwrap();
         let helps = text.lines().filter(|line| line.starts_with("# HELP")).count();
         let types = text.lines().filter(|line| line.starts_with("# TYPE")).count();
         assert_eq!((helps, types), (9, 9), "{text}");

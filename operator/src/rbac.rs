@@ -42,6 +42,9 @@ const fn right(
 /// What is done with objects of ours. An apply that makes an object takes both patch and create.
 const OWNED: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 
+/// The same of what is found by label alone, since its name holds a hash.
+const FOUND: &[&str] = &["list", "watch", "create", "patch", "delete"];
+
 /// Every right. There is no Secret in it, and none is asked for by any other name.
 pub const TABLE: &[Right] = &[
     right("hayride.dev", "morphs", &["get", "list", "watch"], "what people write"),
@@ -55,7 +58,7 @@ pub const TABLE: &[Right] = &[
     right("", "serviceaccounts", OWNED, "the pods' own account"),
     right("", "services", OWNED, "where a Server answers"),
     right("apps", "deployments", OWNED, "a Server's pods"),
-    right("batch", "jobs", OWNED, "a Command's run"),
+    right("batch", "jobs", FOUND, "a Command's run"),
     right("batch", "cronjobs", OWNED, "a Command's runs by the clock"),
     right("apps", "replicasets", &["list", "delete"], "the sweep: what lost its Morph"),
     right("", "pods", &["list", "delete"], "the sweep: what lost its Morph"),

@@ -214,6 +214,3 @@ impl Resolver {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -136,7 +136,7 @@ fn subdomain(text: &str) -> Result<String, String> {
 
 /// A registry as references spell it; the reference parser is the judge.
 fn registry(text: &str) -> Result<String, String> {
-    let reference = format!("{text}/x").parse::<morph_oci::Reference>();
+    let reference = format!("{text}/x:x").parse::<morph_oci::Reference>();
     match reference {
         Ok(reference) if reference.repository().registry() == text => Ok(text.to_owned()),
         _ => Err("must be a host with a dot, host:port, or localhost".to_owned()),

@@ -45,8 +45,8 @@ fn each_change_is_told_once() {
     let after = [resolved(), available("True", Reason::PodsAvailable)];
     assert_eq!(reasons(&before, &after), [told(Reason::PodsAvailable, false)]);
     assert_eq!(
-        reasons(&[], &before),
-        [told(Reason::ImageResolved, false), told(Reason::PodsUnavailable, false)]
+        reasons(&[], &after),
+        [told(Reason::ImageResolved, false), told(Reason::PodsAvailable, false)]
     );
 }
 
@@ -62,6 +62,29 @@ fn a_reason_that_two_conditions_share_is_told_with_its_cause() {
 }
 
 #[test]
+fn what_is_on_its_way_is_no_news() {
+    for reason in [Reason::Pending, Reason::Progressing, Reason::PodsUnavailable, Reason::CommandRunning] {
+        assert!(reasons(&[], &[available("False", reason)]).is_empty(), "{reason}");
+    }
+}
+
+#[test]
+fn that_nothing_stands_against_it_is_news_only_where_something_did() {
+    let imports = |status, reason| condition(ConditionType::ImportsSatisfied, status, reason, "");
+    let (good, bad) = (imports("True", Reason::AllImportsAnswered), imports("False", Reason::ImportDenied));
+    assert!(reasons(&[], &[good.clone()]).is_empty());
+    assert_eq!(reasons(&[good.clone()], &[bad.clone()]), [told(Reason::ImportDenied, true)]);
+    assert_eq!(reasons(&[bad], &[good]), [told(Reason::AllImportsAnswered, false)]);
+}
+
+#[test]
+fn ready_adds_only_what_the_others_do_not_say() {
+    let ready = |status, reason| condition(ConditionType::Ready, status, reason, "");
+    assert!(reasons(&[], &[ready("True", Reason::Ready)]).is_empty());
+    assert_eq!(reasons(&[], &[ready("False", Reason::SpecInvalid)]), [told(Reason::SpecInvalid, true)]);
+}
+
+#[test]
 fn unknown_is_no_news() {
     assert!(changes(&[], &[condition(ConditionType::Ready, "Unknown", Reason::Pending, "")]).is_empty());
     assert!(changes(&[resolved()], &[]).is_empty());
@@ -71,7 +94,6 @@ fn unknown_is_no_news() {
 fn only_what_somebody_should_look_at_is_a_warning() {
     for (status, reason, warning) in [
         ("True", Reason::PodsAvailable, false),
-        ("False", Reason::PodsUnavailable, false),
         ("False", Reason::ScaledToZero, false),
         ("False", Reason::CommandSuspended, false),
         ("False", Reason::RolloutFailed, true),

@@ -89,19 +89,16 @@ impl Applier {
             source: Box::new(kube::Error::SerdeError(error)),
         })?;
         let stamped = compare::stamp(wanted, found);
-        if found.is_some_and(|found| compare::is_as_stamped(&stamped, found) || self.gave_up(&stamped, found))
-        {
+        if found.is_some_and(|found| {
+            compare::difference(&stamped, found).is_none() || self.gave_up(&stamped, found)
+        }) {
             return Ok(false);
         }
         let answer: K = self.server.apply(namespace, &name, &stamped).await?;
         let answer = serde_json::to_value(&answer).unwrap_or_default();
-        if !compare::is_as_stamped(&stamped, &answer) {
-            tracing::warn!(
-                kind = K::kind(&()).as_ref(),
-                namespace,
-                name,
-                "what was applied is not what is there: an admission hook changes it"
-            );
+        if let Some(field) = compare::difference(&stamped, &answer) {
+            let kind = K::kind(&());
+            tracing::warn!(%kind, namespace, name, field, "somebody keeps a field different from what is applied");
             let mut contested = self.contested.lock().unwrap_or_else(PoisonError::into_inner);
             contested.put(compare::uid(&answer), contested_by(&stamped, &answer));
         }
@@ -169,6 +166,3 @@ fn refused(kind: ChildKind, name: &str, error: CallError) -> Result<Failure, Cal
     let message = format!("{} {name} was refused by the API server: {}", kind.as_str(), error.answer());
     Ok(Failure { reason: Reason::ApplyRefused, message, transient })
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,7 +4,9 @@
 use super::*;
 
 fn parse(args: &[&str]) -> Result<Settings, String> {
-    let all = ["morph-operator", "--identity", "morph-operator-0"].iter().chain(args);
+    let named = args.iter().any(|arg| arg.starts_with("--identity"));
+    let name: &[&str] = if named { &[] } else { &["--identity=morph-operator-0"] };
+    let all = ["morph-operator"].iter().chain(name).chain(args);
     Settings::try_parse_from(all).map_err(|error| error.to_string())
 }
 

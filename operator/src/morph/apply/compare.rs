@@ -37,9 +37,9 @@ pub(super) fn hash_of(stamped: &Value) -> String {
     stamped["metadata"]["annotations"][APPLIED_ANNOTATION].as_str().unwrap_or_default().to_owned()
 }
 
-/// Whether applying `stamped` would change nothing of ours in `found`.
-pub(super) fn is_as_stamped(stamped: &Value, found: &Value) -> bool {
-    holds(stamped, found, false)
+/// The first field of ours in which `found` is not as `stamped` would make it.
+pub(super) fn difference(stamped: &Value, found: &Value) -> Option<String> {
+    differs(stamped, found, false)
 }
 
 /// The same object gives the same text: its maps are sorted.
@@ -50,27 +50,32 @@ fn hash(wanted: &Value) -> String {
     text
 }
 
-/// Whether all that `wanted` says holds of `found`, which may say more.
-fn holds(wanted: &Value, found: &Value, is_quantity: bool) -> bool {
+/// Where `found`, which may say more, doesn't say what `wanted` does: the path of the first such field.
+fn differs(wanted: &Value, found: &Value, is_quantity: bool) -> Option<String> {
+    let here = |same: bool| (!same).then(String::new);
     match (wanted, found) {
-        (Value::Object(wanted), found) => {
-            wanted.iter().all(|(name, value)| {
-                let is_quantity = is_quantity || QUANTITIES.contains(&name.as_str());
-                holds(value, found.get(name).unwrap_or(&Value::Null), is_quantity)
-            }) && (found.is_object() || wanted.is_empty())
-        }
+        (Value::Object(wanted), Value::Object(_)) => wanted.iter().find_map(|(name, value)| {
+            let is_quantity = is_quantity || QUANTITIES.contains(&name.as_str());
+            let inner = differs(value, found.get(name).unwrap_or(&Value::Null), is_quantity);
+            inner.map(|path| format!(".{name}{path}"))
+        }),
+        // What is empty may be left out.
+        (Value::Object(wanted), Value::Null) => here(wanted.is_empty()),
+        (Value::Array(wanted), Value::Null) => here(wanted.is_empty()),
         (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => {
-            wanted.iter().zip(found).all(|(wanted, found)| holds(wanted, found, is_quantity))
+            wanted.iter().zip(found).enumerate().find_map(|(index, (wanted, found))| {
+                differs(wanted, found, is_quantity).map(|path| format!("[{index}]{path}"))
+            })
         }
         // Somebody has added to a list of objects: ours must still be there.
         (Value::Array(wanted), Value::Array(found)) if wanted.iter().all(Value::is_object) => {
-            wanted.iter().all(|wanted| found.iter().any(|found| holds(wanted, found, is_quantity)))
+            let is_there = |wanted| found.iter().any(|found| differs(wanted, found, is_quantity).is_none());
+            wanted.iter().position(|wanted| !is_there(wanted)).map(|index| format!("[{index}]"))
         }
-        (Value::Array(wanted), Value::Null) => wanted.is_empty(),
         (Value::String(wanted), Value::String(found)) if is_quantity && wanted != found => {
-            matches!((quantity(wanted), quantity(found)), (Some(a), Some(b)) if a == b)
+            here(matches!((quantity(wanted), quantity(found)), (Some(a), Some(b)) if a == b))
         }
-        _ => wanted == found,
+        _ => here(wanted == found),
     }
 }
 
@@ -132,49 +137,58 @@ mod tests {
         found
     }
 
-    fn check(change: impl FnOnce(&mut Value), same: bool) {
+    /// `change` is no difference, or one in the field at `path`.
+    fn check(change: impl FnOnce(&mut Value), path: Option<&str>) {
         let mut found = found();
         change(&mut found);
         let stamped = stamp(wanted(), Some(&found));
-        assert_eq!(is_as_stamped(&stamped, &found), same, "{found:#}");
+        assert_eq!(difference(&stamped, &found).as_deref(), path, "{found:#}");
     }
 
     #[test]
     fn what_the_server_adds_is_no_difference() {
-        check(|_| (), true);
+        check(|_| (), None);
     }
 
     #[test]
     fn what_others_add_is_no_difference() {
-        check(|found| found["metadata"]["labels"]["theirs"] = json!("x"), true);
-        check(|found| found["metadata"]["annotations"]["theirs"] = json!("x"), true);
-        check(|found| found["spec"]["minReadySeconds"] = json!(5), true);
+        check(|found| found["metadata"]["labels"]["theirs"] = json!("x"), None);
+        check(|found| found["metadata"]["annotations"]["theirs"] = json!("x"), None);
+        check(|found| found["spec"]["minReadySeconds"] = json!(5), None);
         let sidecar = json!({"name": "sidecar", "image": "x"});
         check(
             |found| {
                 found["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap().insert(0, sidecar);
             },
-            true,
+            None,
         );
     }
 
     #[test]
     fn a_field_of_ours_that_others_change_is() {
-        check(|found| found["spec"]["replicas"] = json!(5), false);
-        check(|found| found["metadata"]["labels"]["hayride.dev/morph"] = json!("b"), false);
-        check(
-            |found| found["spec"]["template"]["spec"]["containers"][0]["command"] = json!(["/", "x"]),
-            false,
-        );
-        check(|found| found["spec"]["template"]["spec"]["containers"] = json!([]), false);
-        check(
-            |found| {
-                found["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"] =
-                    json!("600m");
-            },
-            false,
-        );
-        check(|found| found["spec"] = Value::Null, false);
+        const POD: &str = "/spec/template/spec";
+        for (pointer, value, path) in [
+            ("/spec/replicas".to_owned(), json!(5), ".spec.replicas"),
+            (
+                "/metadata/labels/hayride.dev~1morph".to_owned(),
+                json!("b"),
+                ".metadata.labels.hayride.dev/morph",
+            ),
+            (
+                format!("{POD}/containers/0/command"),
+                json!(["/", "x"]),
+                ".spec.template.spec.containers[0].command",
+            ),
+            (format!("{POD}/containers"), json!([]), ".spec.template.spec.containers[0]"),
+            (
+                format!("{POD}/containers/0/resources/limits/cpu"),
+                json!("600m"),
+                ".spec.template.spec.containers[0].resources.limits.cpu",
+            ),
+            ("/spec".to_owned(), Value::Null, ".spec"),
+        ] {
+            check(|found| *found.pointer_mut(&pointer).unwrap() = value, Some(path));
+        }
     }
 
     #[test]
@@ -182,12 +196,13 @@ mod tests {
         let mut before = wanted();
         before["spec"]["minReadySeconds"] = json!(5);
         let found = stamp(before, None);
-        assert!(!is_as_stamped(&stamp(wanted(), Some(&found)), &found));
+        assert!(difference(&stamp(wanted(), Some(&found)), &found).is_some());
     }
 
     #[test]
     fn a_lost_annotation_is() {
-        check(|found| found["metadata"]["annotations"] = json!({}), false);
+        let path = ".metadata.annotations.hayride.dev/applied";
+        check(|found| found["metadata"]["annotations"] = json!({}), Some(path));
     }
 
     #[test]
@@ -212,6 +227,6 @@ mod tests {
             assert_eq!(quantity(text), None, "{text}");
         }
         // Outside of quantities a text is a text.
-        assert!(!holds(&json!({"value": "1"}), &json!({"value": "1000m"}), false));
+        assert!(difference(&json!({"value": "1"}), &json!({"value": "1000m"})).is_some());
     }
 }

@@ -1,0 +1,15 @@
+//! The operator's shell against an API server and a registry in memory: each test tells a piece of a Morph's
+//! life. What the pure parts decide is tested beside them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod controller;
+mod converge;
+mod crash;
+mod leader;
+mod refuse;
+mod registry;
+mod rights;
+mod server;
+mod store;
+mod sweep;
+mod world;

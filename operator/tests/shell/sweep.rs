@@ -1,0 +1,115 @@
+//! What carries our label and whose Morph is gone is deleted; nothing else is.
+
+use crate::server::{FakeServer, Fault};
+use crate::store::Key;
+use crate::world::{NAMESPACE, morph_key};
+use morph_operator::morph::MORPH_UID_LABEL;
+use morph_operator::morph::sweep::sweep;
+use serde_json::{Value, json};
+
+const KINDS: [(&str, &str); 7] = [
+    ("batch", "cronjobs"),
+    ("apps", "deployments"),
+    ("batch", "jobs"),
+    ("apps", "replicasets"),
+    ("", "services"),
+    ("", "serviceaccounts"),
+    ("", "pods"),
+];
+
+fn object(name: &str, morph: Option<&str>) -> Value {
+    let labels = morph.map_or(json!({}), |uid| json!({ "hayride.dev/morph": "w", (MORPH_UID_LABEL): uid }));
+    json!({ "metadata": { "name": name, "labels": labels } })
+}
+
+/// One Morph that lives, and of each kind an object of it, one of a dead Morph, and one of somebody else.
+fn world() -> FakeServer {
+    let api = FakeServer::default();
+    api.with(|store| {
+        store.create(&morph_key("living"), json!({ "metadata": { "uid": "living" } }));
+        for (group, resource) in KINDS {
+            for (name, morph) in [("ours", Some("living")), ("orphan", Some("dead")), ("theirs", None)] {
+                store.create(&Key::new(group, resource, NAMESPACE, name), object(name, morph));
+            }
+        }
+    });
+    api
+}
+
+fn names(api: &FakeServer, resource: &str) -> Vec<String> {
+    let all = api.with(|store| store.all(resource));
+    all.iter().map(|object| object["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn what_lost_its_morph_goes_and_the_rest_stays() {
+    let api = world();
+    assert_eq!(sweep(&api.server()).await.unwrap(), KINDS.len());
+    for (_, resource) in KINDS {
+        assert_eq!(names(&api, resource), ["ours", "theirs"], "{resource}");
+    }
+    let deleted: Vec<String> = api.take_writes();
+    assert!(deleted[0].contains("cronjobs") && deleted[6].contains("pods"), "makers first: {deleted:?}");
+}
+
+#[tokio::test]
+async fn a_second_sweep_writes_nothing() {
+    let api = world();
+    sweep(&api.server()).await.unwrap();
+    api.take_calls();
+    assert_eq!(sweep(&api.server()).await.unwrap(), 0);
+    assert!(api.take_writes().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_being_deleted_is_left_alone() {
+    let api = FakeServer::default();
+    let mut going = object("going", Some("dead"));
+    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    api.with(|store| store.create(&Key::new("", "pods", NAMESPACE, "going"), going));
+    assert_eq!(sweep(&api.server()).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_changed_since_it_was_read_is_left_to_the_next_sweep() {
+    let api = world();
+    api.faults(|_, call| (call.verb == "delete" && call.resource == "pods").then_some(Fault::Status(409)));
+    sweep(&api.server()).await.unwrap();
+    assert_eq!(names(&api, "pods"), ["orphan", "ours", "theirs"]);
+    api.no_faults();
+    sweep(&api.server()).await.unwrap();
+    assert_eq!(names(&api, "pods"), ["ours", "theirs"]);
+}
+
+#[tokio::test]
+async fn a_list_that_fails_deletes_nothing_by_mistake() {
+    let api = world();
+    api.faults(|_, call| (call.resource == "morphs").then_some(Fault::Status(500)));
+    assert!(sweep(&api.server()).await.is_err());
+    assert!(api.take_writes().is_empty());
+    for (_, resource) in KINDS {
+        assert_eq!(names(&api, resource).len(), 3, "{resource}");
+    }
+}
+
+#[tokio::test]
+async fn a_morph_made_while_it_sweeps_keeps_its_objects() {
+    let api = FakeServer::default();
+    let late = api.clone();
+    // Its objects can't be listed before it is there; it can be there after the Morphs were listed once.
+    api.with(|store| {
+        store.create(&morph_key("old"), json!({ "metadata": { "uid": "old" } }));
+        store.create(&Key::new("batch", "cronjobs", NAMESPACE, "a"), object("a", Some("old")));
+    });
+    api.faults(move |_, call| {
+        if call.verb == "list" && call.resource == "pods" {
+            late.with(|store| {
+                store.create(&morph_key("new"), json!({ "metadata": { "uid": "new" } }));
+                store.create(&Key::new("", "pods", NAMESPACE, "p"), object("p", Some("new")));
+            });
+        }
+        None
+    });
+    assert_eq!(sweep(&api.server()).await.unwrap(), 0);
+    assert_eq!(names(&api, "pods"), ["p"]);
+}

@@ -1,0 +1,174 @@
+//! A small world for tests: an API server, a registry, an operator that can be killed, and the controllers
+//! of Kubernetes played in a few lines.
+
+use crate::registry::FakeRegistry;
+use crate::server::FakeServer;
+use crate::store::Key;
+use morph_operator::events::Recorder;
+use morph_operator::morph::reconcile::{Next, Reconciler};
+use morph_operator::morph::server::CallError;
+use morph_operator::registry::Resolver;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) const NAMESPACE: &str = "demo";
+pub(crate) const IMAGE: &str = "r.example/acme/weather:1";
+
+pub(crate) struct World {
+    pub(crate) api: FakeServer,
+    pub(crate) registry: Arc<FakeRegistry>,
+    pub(crate) operator: Reconciler,
+}
+
+/// A component that serves HTTP and imports `extra`.
+pub(crate) fn server_component(extra: &str) -> Vec<u8> {
+    component("wasi:http/incoming-handler@0.2.3", extra)
+}
+
+/// A component that runs once.
+pub(crate) fn command_component() -> Vec<u8> {
+    component("wasi:cli/run@0.2.3", "wasi:cli/stdout@0.2.3")
+}
+
+pub(crate) fn component(exports: &str, imports: &str) -> Vec<u8> {
+    let import = format!("(import \"{imports}\" (instance))");
+    let import = if imports.is_empty() { "" } else { &import };
+    let text = format!("(component {import} (instance $i) (export \"{exports}\" (instance $i)))");
+    wat::parse_str(text).unwrap()
+}
+
+pub(crate) fn morph_key(name: &str) -> Key {
+    Key::new("hayride.dev", "morphs", NAMESPACE, name)
+}
+
+fn operator(api: &FakeServer, registry: &Arc<FakeRegistry>) -> Reconciler {
+    let server = api.server();
+    let metrics = Arc::clone(&server.metrics);
+    let resolver = Resolver::new(Arc::clone(registry) as _, Arc::clone(&metrics));
+    let recorder = Recorder::new(api.client(), "operator-0".to_owned(), metrics);
+    Reconciler::new(server, resolver, recorder, "cluster-uid".to_owned(), Duration::from_secs(600))
+}
+
+impl World {
+    /// A world with `component` in its registry.
+    pub(crate) fn new(component: &[u8]) -> Self {
+        let (api, registry) = (FakeServer::default(), Arc::new(FakeRegistry::default()));
+        registry.push(IMAGE, component);
+        let operator = operator(&api, &registry);
+        let world = Self { api, registry, operator };
+        let namespace =
+            json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "uid": "cluster-uid" } });
+        world.api.with(|store| store.create(&Key::new("", "namespaces", "", "kube-system"), namespace));
+        world
+    }
+
+    /// Creates a Morph; `spec` is merged over an image alone.
+    pub(crate) fn create(&self, name: &str, spec: Value) {
+        let mut whole = json!({ "image": IMAGE, "replicas": 1 });
+        whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        let morph = json!({
+            "apiVersion": "hayride.dev/v1alpha1", "kind": "Morph",
+            "metadata": { "name": name, "uid": format!("uid-of-{name}") }, "spec": whole,
+        });
+        self.api.with(|store| store.create(&morph_key(name), morph));
+    }
+
+    pub(crate) fn edit(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        self.api.with(|store| store.edit(&morph_key(name), change));
+    }
+
+    pub(crate) fn morph(&self, name: &str) -> Value {
+        self.api.with(|store| store.get(&morph_key(name)).cloned()).unwrap_or_default()
+    }
+
+    /// Status and reason of a condition.
+    pub(crate) fn condition(&self, name: &str, type_: &str) -> (String, String) {
+        let morph = self.morph(name);
+        let all = morph["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let found = all.iter().find(|condition| condition["type"] == type_).cloned().unwrap_or_default();
+        let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
+        (text("status"), text("reason"))
+    }
+
+    /// Kinds of what belongs to Morphs, with names.
+    pub(crate) fn children(&self) -> Vec<String> {
+        let kinds = ["serviceaccounts", "services", "deployments", "jobs", "cronjobs"];
+        let keys = self.api.with(|store| store.keys());
+        let ours = keys.into_iter().filter(|key| kinds.contains(&key.resource.as_str()));
+        ours.map(|key| format!("{} {}", key.resource, key.name)).collect()
+    }
+
+    pub(crate) fn events(&self) -> Vec<String> {
+        let reason = |event: Value| event["reason"].as_str().unwrap_or_default().to_owned();
+        self.api.with(|store| store.all("events")).into_iter().map(reason).collect()
+    }
+
+    /// Kills the operator and starts another one: all that it kept in memory is gone.
+    pub(crate) fn restart(&mut self) {
+        self.operator = operator(&self.api, &self.registry);
+    }
+
+    pub(crate) async fn pass(&self, name: &str) -> Result<Next, CallError> {
+        self.operator.reconcile(NAMESPACE, name).await
+    }
+
+    /// Passes and plays the controllers until a pass writes nothing.
+    pub(crate) async fn converge(&self, name: &str) {
+        for _ in 0..12 {
+            self.play();
+            self.api.take_calls();
+            self.pass(name).await.unwrap();
+            if self.api.take_writes().is_empty() {
+                return;
+            }
+        }
+        panic!("no end of writes: {:#}", self.morph(name));
+    }
+
+    /// The controllers of Kubernetes: Deployments become available, Jobs of other names than `*-fails` complete.
+    pub(crate) fn play(&self) {
+        self.api.with(|store| {
+            for key in store.keys() {
+                let object = store.get(&key).cloned().unwrap();
+                let status = match key.resource.as_str() {
+                    "deployments" => {
+                        let replicas = object["spec"]["replicas"].clone();
+                        let condition = json!({ "type": "Available", "status": "True" });
+                        json!({
+                            "observedGeneration": object["metadata"]["generation"], "replicas": replicas,
+                            "updatedReplicas": replicas, "availableReplicas": replicas,
+                            "readyReplicas": replicas, "conditions": [condition],
+                        })
+                    }
+                    "jobs" if object["spec"]["suspend"] != json!(true) => {
+                        json!({ "succeeded": 1, "conditions": [{ "type": "Complete", "status": "True" }] })
+                    }
+                    _ => continue,
+                };
+                if object["status"] != status {
+                    store.edit(&key, |object| object["status"] = status);
+                }
+            }
+        });
+    }
+
+    /// All objects but Events, without what differs from run to run.
+    pub(crate) fn picture(&self) -> String {
+        let mut text = String::new();
+        self.api.with(|store| {
+            for key in store.keys().into_iter().filter(|key| key.resource != "events") {
+                let mut object = store.get(&key).cloned().unwrap();
+                for field in ["resourceVersion", "uid", "generation"] {
+                    object["metadata"].as_object_mut().unwrap().remove(field);
+                }
+                for condition in object["status"]["conditions"].as_array_mut().into_iter().flatten() {
+                    condition.as_object_mut().unwrap().remove("lastTransitionTime");
+                }
+                object["status"].as_object_mut().map(|status| status.remove("observedGeneration"));
+                text.push_str(&format!("{key:?} {object:#}\n"));
+            }
+        });
+        text
+    }
+}
