@@ -25,8 +25,8 @@ impl Cluster {
         Ok(Self { client })
     }
 
-    /// Runs `body` in a namespace of its own. The namespace is gone afterwards, however the body ended; when it
-    /// ended badly, what stood in the namespace is printed first.
+    /// Runs `body` in a namespace of its own. The namespace is gone afterwards, however the body ended; when
+    /// it ended badly, what stood in the namespace is printed first.
     ///
     /// # Errors
     /// The body's, or the namespace's.

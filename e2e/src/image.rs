@@ -72,7 +72,8 @@ fn descriptor(media_type: &str, bytes: &[u8]) -> serde_json::Value {
 }
 
 impl Pushed {
-    /// Pushes a layer and a config of the caller's own, unchecked: what a careless or hostile tool would push.
+    /// Pushes a layer and a config of the caller's own, unchecked: what a careless or hostile tool would
+    /// push.
     ///
     /// # Errors
     /// When the registry doesn't take it.

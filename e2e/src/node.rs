@@ -79,7 +79,8 @@ impl Node {
         Ok(pids)
     }
 
-    /// Pids of this machine's processes whose name is `name` (as `/proc/<pid>/comm` has it) or whose program is.
+    /// Pids of this machine's processes whose name is `name` (as `/proc/<pid>/comm` has it) or whose program
+    /// is.
     ///
     /// # Errors
     /// When `/proc` can't be read.

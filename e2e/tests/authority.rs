@@ -1,5 +1,5 @@
-//! What somebody with the ClusterRole *edit* can and can't bring a pod to do: no grant comes from anywhere but
-//! the operator.
+//! What somebody with the ClusterRole *edit* can and can't bring a pod to do: no grant comes from anywhere
+//! but the operator.
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};

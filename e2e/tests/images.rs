@@ -49,8 +49,8 @@ async fn a_tag_that_moves_changes_nothing_until_the_next_generation() -> Result<
     .await
 }
 
-/// Pushes `component` in a manifest whose config is one that many tools write: `{}`-like, with the layer named.
-/// Both artifacts get the very same config bytes, naming both layers.
+/// Pushes `component` in a manifest whose config is one that many tools write: `{}`-like, with the layer
+/// named. Both artifacts get the very same config bytes, naming both layers.
 async fn push_with_config(space: &Space, name: &str, component: &[u8], config: &[u8]) -> Result<String> {
     let pushed = Pushed::push_raw(&space.name, name, component, config).await?;
     Ok(pushed.image)

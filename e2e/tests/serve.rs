@@ -1,4 +1,5 @@
-//! A Server from YAML to an answer: status whole, shown by kubectl, in a namespace that enforces *restricted*.
+//! A Server from YAML to an answer: status whole, shown by kubectl, in a namespace that enforces
+//! *restricted*.
 
 use anyhow::{Context as _, Result};
 use morph_crds::{Answer, RunType};

@@ -1,5 +1,6 @@
-//! The action `start`: finds the server of a task's group, or makes it, and says where it listens. A group is what may
-//! share a server: one containerd, one Kubernetes namespace, one build of this program, one node configuration.
+//! The action `start`: finds the server of a task's group, or makes it, and says where it listens. A group is
+//! what may share a server: one containerd, one Kubernetes namespace, one build of this program, one node
+//! configuration.
 
 mod lock;
 mod protocol;

@@ -1,5 +1,5 @@
-//! What a task leaves in its bundle for `delete`, which comes in a process of its own and perhaps after the server's
-//! death: whom to kill and which cgroup to remove.
+//! What a task leaves in its bundle for `delete`, which comes in a process of its own and perhaps after the
+//! server's death: whom to kill and which cgroup to remove.
 
 use crate::cgroup::Cgroup;
 use serde::{Deserialize, Serialize};

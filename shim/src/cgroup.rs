@@ -1,5 +1,5 @@
-//! The cgroup of a task: made, limited, frozen, killed and removed by its files, of version 1 and 2. Which process
-//! goes into it is `process`'s; what its figures mean is `stats`'s.
+//! The cgroup of a task: made, limited, frozen, killed and removed by its files, of version 1 and 2. Which
+//! process goes into it is `process`'s; what its figures mean is `stats`'s.
 
 mod layout;
 mod limits;

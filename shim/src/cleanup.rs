@@ -1,5 +1,5 @@
-//! The action `delete`: takes down what a task has left, with or without a server, once or twice. It comes after every
-//! ordinary Delete too, beside the living server, and finds nothing to do then.
+//! The action `delete`: takes down what a task has left, with or without a server, once or twice. It comes
+//! after every ordinary Delete too, beside the living server, and finds nothing to do then.
 
 use crate::bundle::{Record, neighbour};
 use crate::cgroup::CgroupError;
@@ -43,8 +43,8 @@ pub enum CleanupError {
     Cgroup(#[from] CgroupError),
 }
 
-/// Takes down the task of a bundle; for a sandbox, its whole pod: some releases of containerd clean up nobody else
-/// when a server has died. Answers what to print.
+/// Takes down the task of a bundle; for a sandbox, its whole pod: some releases of containerd clean up nobody
+/// else when a server has died. Answers what to print.
 ///
 /// # Errors
 /// The first thing that can't be taken down; everything else is.

@@ -1,5 +1,5 @@
-//! The node's configuration: one small TOML file that the administrator owns. Read once by each process; nothing
-//! in it can be changed by a pod.
+//! The node's configuration: one small TOML file that the administrator owns. Read once by each process;
+//! nothing in it can be changed by a pod.
 
 use morph_grant::Digest;
 use serde::{Deserialize, Serialize};

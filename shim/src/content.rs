@@ -1,5 +1,5 @@
-//! From the manifest digest that a grant names (or the image that a pod names) to the component's bytes, out of
-//! containerd's content store. Every blob is hashed here; an image id proves nothing.
+//! From the manifest digest that a grant names (or the image that a pod names) to the component's bytes, out
+//! of containerd's content store. Every blob is hashed here; an image id proves nothing.
 
 mod containerd;
 mod manifest;

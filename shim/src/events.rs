@@ -1,5 +1,6 @@
-//! Events for containerd's subscribers, in the order in which they happened: one task, one queue, each event tried
-//! until containerd has it or refuses it. containerd may be away for a while; nothing is dropped for that.
+//! Events for containerd's subscribers, in the order in which they happened: one task, one queue, each event
+//! tried until containerd has it or refuses it. containerd may be away for a while; nothing is dropped for
+//! that.
 
 use containerd_shim_protos::api::ForwardRequest;
 use containerd_shim_protos::protobuf::well_known_types::any::Any;
@@ -17,8 +18,8 @@ pub const QUEUE_LENGTH: usize = 1024;
 /// How long containerd may take for one event, in milliseconds.
 const FORWARD_MILLIS_MAX: u64 = 5_000;
 
-/// How long [`Publisher::publish_and_wait`] waits, in milliseconds: the order of two of containerd's channels is
-/// worth this much of a delay when containerd is away, and no more.
+/// How long [`Publisher::publish_and_wait`] waits, in milliseconds: the order of two of containerd's channels
+/// is worth this much of a delay when containerd is away, and no more.
 const ACKNOWLEDGE_MILLIS_MAX: u64 = 2_000;
 
 /// First and longest pause before containerd is tried again, in milliseconds.

@@ -1,5 +1,5 @@
-//! The grant document against what containerd says of the pod: who it is for, what may be mounted, which variables
-//! pass. It decides; the bytes are `content`'s, the mounts are made by `process`.
+//! The grant document against what containerd says of the pod: who it is for, what may be mounted, which
+//! variables pass. It decides; the bytes are `content`'s, the mounts are made by `process`.
 
 mod volume;
 
@@ -25,7 +25,8 @@ pub const VOLUMES_DIRECTORY: &str = "/volumes";
 /// Port of a Server without a grant: the default of `spec.http.port`.
 const UNGRANTED_PORT: u16 = 8080;
 
-/// Lame-duck time and grace period of a Server without a grant, in seconds: the defaults of the Morph and of pods.
+/// Lame-duck time and grace period of a Server without a grant, in seconds: the defaults of the Morph and of
+/// pods.
 const UNGRANTED_SECONDS: (u32, u32) = (3, 30);
 
 /// Imports named in one message.

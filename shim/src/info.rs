@@ -1,5 +1,5 @@
-//! What this runtime says of itself (`-info`): its name, and the features of the OCI specification that it has.
-//! What isn't named here, containerd and the kubelet don't ask for.
+//! What this runtime says of itself (`-info`): its name, and the features of the OCI specification that it
+//! has. What isn't named here, containerd and the kubelet don't ask for.
 
 use containerd_shim_protos::protobuf::well_known_types::any::Any;
 use containerd_shim_protos::protobuf::{self, Message, MessageField};
@@ -12,8 +12,8 @@ pub const RUNTIME: &str = "io.containerd.morph.v1";
 /// Type of the features, as containerd's typeurl names it.
 const FEATURES: &str = "types.containerd.io/opencontainers/runtime-spec/1/features/Features";
 
-/// The answer to `-info`. User namespaces aren't among the features, so that the kubelet refuses `hostUsers: false`
-/// before there is a pod.
+/// The answer to `-info`. User namespaces aren't among the features, so that the kubelet refuses `hostUsers:
+/// false` before there is a pod.
 ///
 /// # Errors
 /// A message that can't be encoded.

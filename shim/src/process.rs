@@ -153,7 +153,8 @@ impl Exit {
 }
 
 /// A handle of the server's zygote; it can be cloned. When the last handle goes, the zygote ends and every
-/// process forked from it is killed. A zygote that dies is replaced at the next fork; what it forked lives on.
+/// process forked from it is killed. A zygote that dies is replaced at the next fork; what it forked lives
+/// on.
 #[derive(Debug, Clone)]
 pub struct Zygote {
     keeper: keeper::Keeper,
@@ -190,7 +191,8 @@ impl Zygote {
         }
     }
 
-    /// Forks a worker and answers when it is sealed and has mapped its code; [`Control::start`] runs the guest.
+    /// Forks a worker and answers when it is sealed and has mapped its code; [`Control::start`] runs the
+    /// guest.
     pub async fn fork_worker(&self, spec: WorkerSpec) -> Result<Worker, Error> {
         let mut descriptors = Vec::new();
         let entry = entry(

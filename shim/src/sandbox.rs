@@ -1,5 +1,5 @@
-//! A pod's sandbox from its spec: which namespaces the forked process is to hold, and the kernel parameters that the
-//! pod sets in them. The pause image is never run.
+//! A pod's sandbox from its spec: which namespaces the forked process is to hold, and the kernel parameters
+//! that the pod sets in them. The pause image is never run.
 
 use crate::process::{Namespace, SandboxSpec};
 use crate::spec::Spec;

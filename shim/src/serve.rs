@@ -1,5 +1,5 @@
-//! The server's process: listens where `bootstrap` bound, serves the task calls, and ends some time after its last
-//! task. No guest runs in it.
+//! The server's process: listens where `bootstrap` bound, serves the task calls, and ends some time after its
+//! last task. No guest runs in it.
 
 use crate::bootstrap::{Lock, READY, ServerArguments};
 use crate::cache::Cache;
@@ -22,8 +22,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use ttrpc::r#async::transport::Listener;
 
-/// How long a server without tasks goes on, in milliseconds: a `start` that has just found it must still find it
-/// when its task comes.
+/// How long a server without tasks goes on, in milliseconds: a `start` that has just found it must still find
+/// it when its task comes.
 const LINGER_MILLIS: u64 = 10_000;
 
 /// How long the last events may take, in milliseconds.

@@ -1,5 +1,5 @@
-//! The life of a task as a table: state and event give the next state and what is to be done, in that order. It does
-//! nothing itself; a task that is deleted has no state.
+//! The life of a task as a table: state and event give the next state and what is to be done, in that order.
+//! It does nothing itself; a task that is deleted has no state.
 
 use std::fmt;
 

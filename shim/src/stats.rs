@@ -1,5 +1,5 @@
-//! What a task uses, from the files of its cgroup, in containerd's messages for both cgroup versions. It answers until
-//! the cgroup is removed; a file that is missing counts as nothing.
+//! What a task uses, from the files of its cgroup, in containerd's messages for both cgroup versions. It
+//! answers until the cgroup is removed; a file that is missing counts as nothing.
 
 use crate::cgroup::{Cgroup, Version};
 use crate::events::pack;

@@ -1,5 +1,5 @@
-//! Standard streams of a task, as containerd names them: fifos or files. The server keeps a read end of each output
-//! fifo until the task is deleted, so that a guest gets no EPIPE while containerd is away.
+//! Standard streams of a task, as containerd names them: fifos or files. The server keeps a read end of each
+//! output fifo until the task is deleted, so that a guest gets no EPIPE while containerd is away.
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use std::io;

@@ -1,5 +1,5 @@
-//! containerd's task service, all 17 calls, in both versions of its name. It turns requests into events of a task and
-//! answers from its state; what happens then is `life`'s, how a task comes to be is `create`'s.
+//! containerd's task service, all 17 calls, in both versions of its name. It turns requests into events of a
+//! task and answers from its state; what happens then is `life`'s, how a task comes to be is `create`'s.
 
 mod create;
 mod fault;
@@ -111,7 +111,8 @@ impl Task for Service {
     async fn pids(&self, _: &TtrpcContext, request: PidsRequest) -> ttrpc::Result<PidsResponse> {
         let task = self.task(&request.id, "")?;
         let mut pids = task.cgroup.processes().unwrap_or_default();
-        // containerd deletes a task without processes when it comes back: one that has ended is there until Delete.
+        // containerd deletes a task without processes when it comes back: one that has ended is there until
+        // Delete.
         if !pids.contains(&task.pid) {
             pids.insert(0, task.pid);
         }

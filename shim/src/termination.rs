@@ -1,5 +1,5 @@
-//! The termination message of a container, written where the kubelet reads it: into the file that it mounted, below
-//! its own directory and nowhere else.
+//! The termination message of a container, written where the kubelet reads it: into the file that it mounted,
+//! below its own directory and nowhere else.
 
 use crate::spec::{Pod, Spec};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};

@@ -1,5 +1,6 @@
-//! The zygote: one thread, both engines built, nothing of any tenant. It forks on request and gives each child
-//! its socket; what a child then does is `sandbox_process` and `worker`. It never compiles and never runs a guest.
+//! The zygote: one thread, both engines built, nothing of any tenant. It forks on request and gives each
+//! child its socket; what a child then does is `sandbox_process` and `worker`. It never compiles and never
+//! runs a guest.
 
 use crate::seal::{self, Step};
 use crate::wire::{self, EngineKind, FromZygote, Role, ToZygote};

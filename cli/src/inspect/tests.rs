@@ -1,3 +1,4 @@
+//! Tests of `inspect`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 

@@ -1,5 +1,5 @@
-//! `wasi:cli`: arguments, environment, exit, standard streams, terminals. The environment is the task's alone;
-//! without a grant it is empty (`docs/decisions/0002`).
+//! `wasi:cli`: arguments, environment, exit, standard streams, terminals. The environment is the task's
+//! alone; without a grant it is empty (`docs/decisions/0002`).
 
 use super::{Linked, Track, V0_2, V0_3, known};
 use crate::Task;

@@ -1,3 +1,4 @@
+//! Tests of `cap`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::{EngineKind, engine};

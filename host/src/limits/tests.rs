@@ -1,3 +1,5 @@
+//! Tests of `limits`.
+
 use super::*;
 use morph_grant::Limits;
 

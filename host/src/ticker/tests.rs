@@ -1,3 +1,4 @@
+//! Tests of `ticker`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use std::time::Instant;

@@ -1,3 +1,4 @@
+//! Tests of `address`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 

@@ -1,3 +1,4 @@
+//! Tests of `artifact`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::manifest::Content;

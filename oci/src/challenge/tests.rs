@@ -1,3 +1,4 @@
+//! Tests of `challenge`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use proptest::prelude::*;

@@ -1,3 +1,4 @@
+//! Tests of `credentials`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use std::io::Write as _;

@@ -1,3 +1,4 @@
+//! Tests of `error`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 

@@ -1,3 +1,4 @@
+//! Tests of `resolver`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 

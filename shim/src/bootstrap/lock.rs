@@ -1,5 +1,5 @@
-//! The lock of a group: held while its server is looked for, made or ended, so that there is one at most and none is
-//! handed out that is about to end. The file goes with its server.
+//! The lock of a group: held while its server is looked for, made or ended, so that there is one at most and
+//! none is handed out that is about to end. The file goes with its server.
 
 use rustix::fs::FlockOperation;
 use std::fs::File;

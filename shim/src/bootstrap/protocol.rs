@@ -1,5 +1,5 @@
-//! The two ways in which containerd asks for a server: protobuf on standard input (2.3 and later), or flags and
-//! environment. Each is answered in its own form.
+//! The two ways in which containerd asks for a server: protobuf on standard input (2.3 and later), or flags
+//! and environment. Each is answered in its own form.
 
 use crate::arguments::Arguments;
 use containerd_shim_protos::bootstrap_api::{BootstrapParams, BootstrapResult, LogLevel};
@@ -97,8 +97,8 @@ impl Request {
     }
 }
 
-/// The parameters on standard input. Older releases put runtime options there, in an `Any`: its two fields read as
-/// id and namespace of parameters that have nothing else.
+/// The parameters on standard input. Older releases put runtime options there, in an `Any`: its two fields
+/// read as id and namespace of parameters that have nothing else.
 fn params(arguments: &Arguments, input: &[u8]) -> Result<Option<BootstrapParams>, String> {
     let Ok(params) = BootstrapParams::parse_from_bytes(input) else { return Ok(None) };
     if input.is_empty() || params.containerd_ttrpc_address.is_empty() {

@@ -1,5 +1,6 @@
-//! The cache's directory. An entry is a directory `<key>/` with `code` and `sha256`, renamed into place whole;
-//! one that doesn't check out is as good as none. Only root may enter, since what is here is run unchecked.
+//! The cache's directory. An entry is a directory `<key>/` with `code` and `sha256`, renamed into place
+//! whole; one that doesn't check out is as good as none. Only root may enter, since what is here is run
+//! unchecked.
 
 use super::Error;
 use crate::compile::hex;

@@ -1,4 +1,5 @@
-//! How this machine's cgroup hierarchies are mounted, and how a directory is made in one. Mounts are never changed.
+//! How this machine's cgroup hierarchies are mounted, and how a directory is made in one. Mounts are never
+//! changed.
 
 use super::{CgroupError, file_error, write};
 use serde::{Deserialize, Serialize};
@@ -111,8 +112,8 @@ impl Hierarchy {
     }
 }
 
-/// Turns controllers on for the children of a directory, each by itself. One that can't be turned on (it isn't
-/// there, or processes live in the directory) shows when a limit needs it.
+/// Turns controllers on for the children of a directory, each by itself. One that can't be turned on (it
+/// isn't there, or processes live in the directory) shows when a limit needs it.
 fn hand_down(directory: &Path) {
     let has = |file: &str| std::fs::read_to_string(directory.join(file)).unwrap_or_default();
     let (there, on) = (has("cgroup.controllers"), has("cgroup.subtree_control"));

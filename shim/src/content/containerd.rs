@@ -1,5 +1,5 @@
-//! containerd's content and image services over its socket. The few messages that are needed are written out here
-//! (`api/services/{content,images}/v1` in containerd); nothing is verified here.
+//! containerd's content and image services over its socket. The few messages that are needed are written out
+//! here (`api/services/{content,images}/v1` in containerd); nothing is verified here.
 
 use super::{ContentError, Store};
 use async_trait::async_trait;

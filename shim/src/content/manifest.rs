@@ -1,4 +1,5 @@
-//! Which layer of an OCI manifest is the component. Pure; only the CNCF form is written anywhere, older forms are read.
+//! Which layer of an OCI manifest is the component. Pure; only the CNCF form is written anywhere, older forms
+//! are read.
 
 use super::{ContentError, Descriptor};
 use morph_grant::Digest;

@@ -1,5 +1,5 @@
-//! Where a granted volume's directory is on the node. For each kind the kubelet has one place, below the pod's own
-//! directory; a mount from elsewhere isn't what was granted.
+//! Where a granted volume's directory is on the node. For each kind the kubelet has one place, below the
+//! pod's own directory; a mount from elsewhere isn't what was granted.
 
 use super::VOLUMES_DIRECTORY;
 use crate::spec::Spec;
@@ -76,9 +76,9 @@ fn plugin(kind: VolumeKind) -> Option<&'static str> {
     })
 }
 
-/// A claim's volume is named after the persistent volume, and its plugin may be any. One of the plugin hostPath lies
-/// anywhere on the node: that is the administrator's choice, who makes such volumes. What the kubelet keeps for
-/// other pods it never is.
+/// A claim's volume is named after the persistent volume, and its plugin may be any. One of the plugin
+/// hostPath lies anywhere on the node: that is the administrator's choice, who makes such volumes. What the
+/// kubelet keeps for other pods it never is.
 fn claim(source: &Path, volumes: &Path, kubelet_dir: &Path) -> Option<(PathBuf, PathBuf)> {
     let is_plain = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
     if let Ok(relative) = source.strip_prefix(volumes) {

@@ -1,5 +1,5 @@
-//! What containerd's CRI says of a container. These annotations are applied after all others, so that no pod can
-//! write them (`internal/cri/annotations` in containerd).
+//! What containerd's CRI says of a container. These annotations are applied after all others, so that no pod
+//! can write them (`internal/cri/annotations` in containerd).
 
 use super::SpecError;
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! The call Create: a cgroup, a record for `delete`, a process in both, and a task that owns them. What fails half way
-//! is taken down again.
+//! The call Create: a cgroup, a record for `delete`, a process in both, and a task that owns them. What fails
+//! half way is taken down again.
 
 use super::life::{Guest, Parts, Task};
 use super::prepare::{Failure, Prepared, prepare};

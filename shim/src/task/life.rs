@@ -1,5 +1,5 @@
-//! One task while it lives: `state`'s table with hands. All that changes it goes through one lock, so that events are
-//! published in the order in which things happened.
+//! One task while it lives: `state`'s table with hands. All that changes it goes through one lock, so that
+//! events are published in the order in which things happened.
 
 use super::Fault;
 use crate::bundle::Record;
@@ -25,7 +25,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// How long the last words of a process that has ended may take, in milliseconds: they are in the socket already.
+/// How long the last words of a process that has ended may take, in milliseconds: they are in the socket
+/// already.
 const LAST_WORDS_MILLIS_MAX: u64 = 1_000;
 
 /// How a task ended.

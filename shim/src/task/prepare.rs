@@ -1,5 +1,5 @@
-//! From what was decided for a container to what a worker needs: verified bytes, a world whose imports are answered,
-//! compiled code, opened volumes.
+//! From what was decided for a container to what a worker needs: verified bytes, a world whose imports are
+//! answered, compiled code, opened volumes.
 
 use super::{Fault, Server};
 use crate::cache;

@@ -1,5 +1,5 @@
-//! What the tasks of one server share, and the list of them. A server has one containerd namespace and the pods of
-//! one Kubernetes namespace.
+//! What the tasks of one server share, and the list of them. A server has one containerd namespace and the
+//! pods of one Kubernetes namespace.
 
 use super::Fault;
 use super::life::Task;

@@ -1,5 +1,6 @@
-//! The shim under a real containerd, with its own root and state, driven with `ctr`. Behind the feature `containerd`,
-//! which `hack/test` turns on: it needs containerd and ctr (built by `hack/up`) and the guests of `hack/guests`.
+//! The shim under a real containerd, with its own root and state, driven with `ctr`. Behind the feature
+//! `containerd`, which `hack/test` turns on: it needs containerd and ctr (built by `hack/up`) and the guests
+//! of `hack/guests`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod containers;

@@ -1,4 +1,5 @@
-//! The code cache with a real compile child: one compilation for a key, and none for what is damaged or wrong.
+//! The code cache with a real compile child: one compilation for a key, and none for what is damaged or
+//! wrong.
 
 use super::support::{SHIM, tiny};
 use morph_grant::Digest;

@@ -1,3 +1,5 @@
+//! Tests of `registry`.
+
 use super::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

@@ -1,3 +1,4 @@
+//! Tests of `task`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use morph_crds::Morph;

@@ -1,3 +1,4 @@
+//! Tests of `unknown`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! A command that does what its first argument says: prints what it was given, exits with a code, traps, loops,
-//! writes much, copies its input, touches files. Tests of the host, the shim and the cluster use it.
+//! A command that does what its first argument says: prints what it was given, exits with a code, traps,
+//! loops, writes much, copies its input, touches files. Tests of the host, the shim and the cluster use it.
 
 use std::io::{Read, Write};
 use std::process::exit;

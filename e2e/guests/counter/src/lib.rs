@@ -36,7 +36,8 @@ impl Guest for Counter {
     }
 }
 
-/// The number after the one in the file; 1 when there is none yet. Renamed in place, so that it is never half.
+/// The number after the one in the file; 1 when there is none yet. Renamed in place, so that it is never
+/// half.
 fn count() -> io::Result<u64> {
     let last = match std::fs::read_to_string(COUNT) {
         Ok(text) => text.trim().parse::<u64>().map_err(io::Error::other)?,

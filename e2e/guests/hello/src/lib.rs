@@ -1,4 +1,5 @@
-//! The smallest Server of WASI 0.2: greets, says what was asked, and writes a line to stdout and one to stderr.
+//! The smallest Server of WASI 0.2: greets, says what was asked, and writes a line to stdout and one to
+//! stderr.
 
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam};

@@ -1,3 +1,5 @@
+//! Tests of `serve`.
+
 use super::*;
 use std::net::Ipv4Addr;
 

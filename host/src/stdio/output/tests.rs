@@ -1,3 +1,4 @@
+//! Tests of `output`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use std::io::{PipeReader, Read};

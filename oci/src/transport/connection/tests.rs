@@ -1,3 +1,4 @@
+//! Tests of `connection`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 

@@ -1,3 +1,4 @@
+//! Tests of `token`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 
