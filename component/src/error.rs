@@ -70,7 +70,8 @@ pub enum Error {
     },
     /// Type Command or Server was asked for, but the component isn't one.
     #[error(
-        "the component can't run as {kind}: it exports no {}; its exports: {}", .kind.exports(), list(.exports)
+        "the component can't run as {kind}: it exports no {}; its exports: {}",
+        .kind.exports(), list(.exports)
     )]
     NotThisKind {
         /// The type asked for.

@@ -32,6 +32,24 @@ impl Source {
         Self { path: path.to_owned(), text: text.to_owned(), code, is_test }
     }
 
+    /// Takes the whole file for tests: its declaration is only there for them.
+    pub(crate) fn mark_as_test(&mut self) {
+        self.is_test.fill(true);
+    }
+
+    /// Where the files of modules are that are declared for tests alone: without `.rs`, or as a folder.
+    pub(crate) fn test_modules(&self) -> Vec<String> {
+        let (folder, file) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
+        let folder = match file {
+            "lib.rs" | "main.rs" | "mod.rs" => folder.to_owned(),
+            _ => self.path.trim_end_matches(".rs").to_owned(),
+        };
+        let lines: Vec<&str> = self.code.lines().map(str::trim).collect();
+        let declared = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]");
+        let name = |line: &str| line.strip_suffix(';')?.rsplit_once("mod ").map(|(_, name)| name.to_owned());
+        declared.filter_map(|pair| name(pair[1])).map(|name| format!("{folder}/{name}")).collect()
+    }
+
     /// The lines of code outside of tests, with their numbers from 1.
     pub(crate) fn product_lines(&self) -> impl Iterator<Item = (usize, &str)> {
         self.code
@@ -156,7 +174,7 @@ pub(crate) fn is_test_file(path: &str) -> bool {
     let name = parts.last().copied().unwrap_or_default();
     matches!(parts.first(), Some(&("e2e" | "testkit")))
         || parts.iter().any(|part| matches!(*part, "tests" | "fuzz_targets"))
-        || matches!(name, "tests.rs" | "samples.rs")
+        || name == "tests.rs"
 }
 
 fn test_lines(path: &str, code: &str) -> Vec<bool> {

@@ -29,6 +29,7 @@ pub(crate) fn check(root: &Path) -> Result<Tidy> {
     let mut paths = Vec::new();
     collect(root, root, &mut paths)?;
     paths.sort();
+    let mut sources = Vec::new();
     for path in paths {
         let Ok(text) = fs::read_to_string(root.join(&path)) else { continue };
         tidy.findings.extend(rules::any_file(&path, &text));
@@ -36,14 +37,25 @@ pub(crate) fn check(root: &Path) -> Result<Tidy> {
             tidy.findings.extend(rules::manifest(&path, &text));
         }
         if path.ends_with(".rs") {
-            let source = Source::new(&path, &text);
-            tidy.findings.extend(rules::rust_file(&source));
-            let (code, test) = source.count();
-            tidy.code_lines += code;
-            tidy.test_lines += test;
+            sources.push(Source::new(&path, &text));
         }
     }
+    let test_modules: Vec<String> = sources.iter().flat_map(Source::test_modules).collect();
+    for mut source in sources {
+        if test_modules.iter().any(|module| is_of(&source.path, module)) {
+            source.mark_as_test();
+        }
+        tidy.findings.extend(rules::rust_file(&source));
+        let (code, test) = source.count();
+        tidy.code_lines += code;
+        tidy.test_lines += test;
+    }
     Ok(tidy)
+}
+
+/// Whether a file is a module's, or of one below it.
+fn is_of(path: &str, module: &str) -> bool {
+    path.strip_prefix(module).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
 fn collect(root: &Path, folder: &Path, into: &mut Vec<String>) -> Result<()> {

@@ -70,3 +70,15 @@ fn a_call_whose_value_is_kept_is_not_dropped() {
     );
     assert_eq!(Source::new("a/tests/b.rs", "fn a() {\n  spawn(b);\n}\n").dropped_calls("spawn"), [0; 0]);
 }
+
+#[test]
+fn modules_for_tests_alone_are_found_beside_or_below_their_file() {
+    let text =
+        "mod a;\n#[cfg(test)]\nmod fixture;\n#[cfg(test)]\npub(crate) mod history;\n#[cfg(test)]\nmod b {}\n";
+    for (path, folder) in
+        [("a/src/b/mod.rs", "a/src/b"), ("a/src/lib.rs", "a/src"), ("a/src/b.rs", "a/src/b")]
+    {
+        let wanted = [format!("{folder}/fixture"), format!("{folder}/history")];
+        assert_eq!(Source::new(path, text).test_modules(), wanted, "{path}");
+    }
+}

@@ -114,7 +114,9 @@ fn a_crate_that_is_not_the_workspaces_is_found() {
 fn every_file_below_a_folder_is_looked_at_but_for_what_is_built() {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in [
-        ("a/src/lib.rs", "fn a() {}\n"),
+        ("a/src/lib.rs", "fn a() {}\n#[cfg(test)]\nmod fixture;\n"),
+        ("a/src/fixture.rs", "//! A.\nfn a() {}\n"),
+        ("a/src/fixture/more.rs", "//! A.\nfn a() {}\n"),
         ("a/src/tests.rs", "//! A.\nfn a() {}\nfn b() {}\n"),
         ("target/b.rs", "fn a() {}\n"),
         ("a/Cargo.toml", "[dependencies]\nrand = \"1\"\n"),
@@ -126,7 +128,7 @@ fn every_file_below_a_folder_is_looked_at_but_for_what_is_built() {
     let tidy = check(folder.path()).unwrap();
     let found: Vec<_> = tidy.findings.iter().map(|finding| finding.split(':').next().unwrap()).collect();
     assert_eq!(found, ["a/Cargo.toml", "a/src/lib.rs"]);
-    assert_eq!((tidy.code_lines, tidy.test_lines), (1, 2));
+    assert_eq!((tidy.code_lines, tidy.test_lines), (1, 6));
 }
 
 #[test]
