@@ -5,12 +5,12 @@ use crate::limits::{
     CONCURRENT_REQUESTS_MAX, CORE_INSTANCES_MAX, MEMORIES_MAX, MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX,
     TABLES_MAX,
 };
-use morph_component::World;
+use morph_component::{FEATURES, World};
 use morph_grant::Digest;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
 
 /// Component instances alive at once in a process: the requests worked on, and those whose instances are
 /// being taken down meanwhile.
@@ -141,19 +141,12 @@ fn config(kind: EngineKind) -> Config {
         .memory_init_cow(true)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(ASYNC_STACK_BYTES)
-        .wasm_tail_call(true)
-        .wasm_extended_const(true)
-        .wasm_multi_memory(true)
-        .wasm_relaxed_simd(true)
-        .wasm_memory64(false)
-        .wasm_wide_arithmetic(false)
-        .wasm_custom_page_sizes(false)
-        .wasm_stack_switching(false)
-        .wasm_component_model(true);
-    match kind {
-        EngineKind::P2 => config.concurrency_support(false),
-        EngineKind::P3 => config.wasm_component_model_async(true),
+        .concurrency_support(kind == EngineKind::P3);
+    let features = match kind {
+        EngineKind::P2 => FEATURES.difference(WasmFeatures::CM_ASYNC),
+        EngineKind::P3 => FEATURES,
     };
+    config.wasm_features(features, true).wasm_features(features.complement(), false);
     config
 }
 

@@ -103,8 +103,9 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false); // the module's own maximum: no limit of ours
+        let own_maximum = maximum.filter(|maximum| (*maximum as u64) < MEMORY_BYTES_MAX);
+        if own_maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false); // the module's own: no limit of ours
         }
         self.growing_bytes = (desired as u64).saturating_sub(current as u64);
         let wanted_bytes = self.memory_bytes.saturating_add(self.growing_bytes);
@@ -124,11 +125,14 @@ impl ResourceLimiter for Limiter {
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let own_maximum = maximum.is_some_and(|maximum| desired > maximum);
-        if desired > TABLE_ELEMENTS_MAX && !own_maximum {
+        let own_maximum = maximum.filter(|maximum| *maximum < TABLE_ELEMENTS_MAX);
+        if own_maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false); // as with memories
+        }
+        if desired > TABLE_ELEMENTS_MAX {
             self.hit = Some(Hit::Table { wanted: desired });
         }
-        Ok(desired <= TABLE_ELEMENTS_MAX && !own_maximum)
+        Ok(desired <= TABLE_ELEMENTS_MAX)
     }
 
     fn instances(&self) -> usize {

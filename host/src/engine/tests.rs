@@ -83,7 +83,7 @@ fn what_is_on_is_on_in_the_reader_and_in_both_engines() {
         ),
         ("bulk memory", "(memory 1) (func i32.const 0 i32.const 0 i32.const 0 memory.fill)"),
         ("extended constants", "(global i32 i32.const 1 i32.const 2 i32.add)"),
-        ("reference types", "(table 1 externref)"),
+        ("reference types", "(table 1 funcref) (func (result funcref) i32.const 0 table.get 0)"),
     ] {
         let text = format!("(component (core module {module}))");
         assert_eq!(taken(&text), (true, [true, true]), "{what}");

@@ -10,13 +10,19 @@ pub(crate) fn outcome(error: &wasmtime::Error, store: &Store<State>) -> Outcome 
     if let Some(I32Exit(status)) = error.downcast_ref() {
         return Outcome::exited((status & 0xff) as u8); // as the system does with an exit status
     }
-    if let Some(hit) = store.data().limiter.hit() {
+    if let Some(hit) = store.data().limiter.hit().filter(|_| may_come_of_a_limit(error)) {
         return Outcome::because(code::LIMIT, format!("{hit}{}", backtrace(error)));
     }
     if is_exhausted(error) {
         return Outcome::because(code::LIMIT, format!("the instance does not fit: {error:#}"));
     }
     Outcome::because(code::TRAP, trap(error))
+}
+
+/// Whether a refused growth may be why: then no instance was made, or the guest's own allocator gave up,
+/// which is an `unreachable` in every language. A division by zero is a trap, whatever was refused before.
+fn may_come_of_a_limit(error: &wasmtime::Error) -> bool {
+    error.downcast_ref::<Trap>().is_none_or(|trap| *trap == Trap::UnreachableCodeReached)
 }
 
 /// Whether an instance couldn't be made because a bound of the engine's pool, or of the store, was reached.
@@ -27,7 +33,11 @@ pub(crate) fn is_exhausted(error: &wasmtime::Error) -> bool {
 /// Words for a trap: its cause, and the functions on the way to it.
 pub(crate) fn trap(error: &wasmtime::Error) -> String {
     match error.downcast_ref::<Trap>() {
-        Some(trap) => format!("the guest trapped: {trap}{}", backtrace(error)),
+        Some(trap) => {
+            let cause = trap.to_string();
+            let cause = cause.strip_prefix("wasm trap: ").unwrap_or(&cause);
+            format!("the guest trapped: {cause}{}", backtrace(error))
+        }
         None => format!("the guest failed: {}{}", error.root_cause(), backtrace(error)),
     }
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wasmtime::component::InstancePre;
@@ -78,13 +78,16 @@ struct Server {
 struct Ending {
     lame_duck: Duration,
     interrupt: Duration,
+    tell: Duration,
 }
 
 impl Ending {
     fn of(http: &Http) -> Self {
         let grace = Duration::from_secs(http.grace_period_seconds.into());
-        let interrupt = grace.saturating_sub(Duration::from_millis(LAST_MILLIS).min(grace / 10));
-        Self { lame_duck: Duration::from_secs(http.lame_duck_seconds.into()).min(interrupt), interrupt }
+        let last = Duration::from_millis(LAST_MILLIS).min(grace / 10);
+        let interrupt = grace.saturating_sub(last);
+        let lame_duck = Duration::from_secs(http.lame_duck_seconds.into()).min(interrupt);
+        Self { lame_duck, interrupt, tell: last / 4 }
     }
 }
 
@@ -113,9 +116,11 @@ impl Server {
         let interrupt = stopped + ending.interrupt;
         if timeout_at(interrupt, ended).await.is_err() {
             streams.stderr.say(&format!("stopping: {} requests are interrupted", self.guests.busy()));
-            self.interrupt.cancel();
             self.guests.interrupt();
-            sleep_until(interrupt).await;
+            // Their clients are told so, if they read.
+            let told = timeout_at(interrupt + ending.tell, self.connections.wait()).await;
+            tracing::debug!(all_told = told.is_ok(), "interrupted");
+            self.interrupt.cancel();
             self.connections.wait().await;
             self.guests.ended().await;
         }

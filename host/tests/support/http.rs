@@ -8,6 +8,7 @@ use morph_host::{Http, Program, Run, Task};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 /// A server's task on a port of the system's choice.
 pub fn server(lame_duck_seconds: u32, grace_period_seconds: u32) -> Task {
@@ -42,11 +43,9 @@ pub async fn try_get(
 ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
-    let answer = answer(sender.send_request(request(path)).await?).await?;
-    drop(sender);
-    connection.await??;
-    Ok(answer)
+    let mut connections = JoinSet::new(); // closes the connection when this is cancelled
+    connections.spawn(connection);
+    Ok(answer_of(sender.send_request(request(path)).await?).await?)
 }
 
 pub async fn get(address: SocketAddr, path: &str) -> Answer {
@@ -62,7 +61,7 @@ pub async fn get_http2(address: SocketAddr, paths: &[&str]) -> Vec<Answer> {
     let sent = paths.iter().map(|path| {
         let mut sender = sender.clone();
         let uri = format!("http://{address}{path}");
-        async move { answer(sender.send_request(request(&uri)).await.unwrap()).await.unwrap() }
+        async move { answer_of(sender.send_request(request(&uri)).await.unwrap()).await.unwrap() }
     });
     futures::future::join_all(sent).await
 }
@@ -73,7 +72,7 @@ fn request(uri: &str) -> hyper::Request<Full<Bytes>> {
     request.body(Full::default()).unwrap()
 }
 
-async fn answer(response: hyper::Response<hyper::body::Incoming>) -> Result<Answer, hyper::Error> {
+async fn answer_of(response: hyper::Response<hyper::body::Incoming>) -> Result<Answer, hyper::Error> {
     let status = response.status().as_u16();
     let retry_after = response.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
     let text = response.into_body().collect().await?.to_bytes();

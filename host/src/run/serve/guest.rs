@@ -112,7 +112,7 @@ impl Guests {
     ) {
         let called = tokio::select! {
             called = self.call(request, &answer) => called,
-            () = self.interrupt.cancelled() => return,
+            () = self.interrupt.cancelled() => return answer.give(Err(StatusCode::SERVICE_UNAVAILABLE)),
             () = wanted.over() => return,
         };
         drop(place);
