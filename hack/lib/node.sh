@@ -14,8 +14,7 @@ SHIM=$MORPH_STATE/bin/containerd-shim-morph-v1
 SYSCTLS="net/ipv4/ip_forward vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops
 kernel/keys/root_maxkeys kernel/keys/root_maxbytes net/bridge/bridge-nf-call-iptables"
 # Directories that programs of the cluster make outside of the state directory.
-STRAY_PLACES="/run/containerd /var/lib/cni /var/log/containers /var/log/pods /var/lib/kubelet /run/netns /run/runc
-/opt/cni /opt/containerd /run/kubernetes /var/lib/containerd /etc/cni"
+STRAY_PLACES="/run/containerd /var/lib/cni /var/log/containers /var/lib/kubelet /run/netns"
 
 # What the machine was like before the first start, so that the end can be told from the beginning.
 note_baseline() {
@@ -88,6 +87,8 @@ state = "$MORPH_STATE/containerd/state"
   address = "$CONTAINERD_SOCKET"
 [ttrpc]
   address = "$CONTAINERD_SOCKET.ttrpc"
+[plugins.'io.containerd.internal.v1.opt']
+  path = "$MORPH_STATE/containerd/opt"
 [plugins.'io.containerd.nri.v1.nri']
   disable = true
 [plugins.'io.containerd.cri.v1.images'.registry]
@@ -107,6 +108,7 @@ state = "$MORPH_STATE/containerd/state"
     [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
       BinaryName = "$RUNC_BIN/runc"
       SystemdCgroup = $systemd
+      Root = "$MORPH_STATE/containerd/runc"
   [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.morph]
     runtime_type = "io.containerd.morph.v1"
     runtime_path = "$SHIM"

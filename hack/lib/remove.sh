@@ -70,13 +70,20 @@ restore_sysctls() {
 	done <"$MORPH_STATE/baseline/sysctls"
 }
 
+# Only what is certainly of this cluster: another containerd or kubelet may have come to these places since.
 remove_places() {
-	local place link
-	for link in /var/log/containers/*; do
-		case $(readlink "$link") in "$MORPH_STATE"/*) rm "$link" ;; esac
+	local place file
+	for file in /var/log/containers/*; do
+		case $(readlink "$file") in "$MORPH_STATE"/*) rm "$file" ;; esac
 	done
+	for file in /run/containerd/s/* /var/lib/kubelet/*/*.sock; do
+		if [ -S "$file" ] && ! grep -qF " $file" /proc/net/unix; then rm "$file"; fi
+	done
+	{ grep -lsF "$MORPH_STATE/" /var/lib/cni/results/* || true; } | xargs -r rm
 	for place in $STRAY_PLACES; do
-		grep -qxF "$place" "$MORPH_STATE/baseline/places" || rm -rf --one-file-system "$place"
+		if [ -d "$place" ] && ! grep -qxF "$place" "$MORPH_STATE/baseline/places"; then
+			find "$place" -depth -type d -empty -delete
+		fi
 	done
 }
 
