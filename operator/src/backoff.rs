@@ -12,7 +12,7 @@ pub const WAIT_MS_MIN: u64 = 1_000;
 /// The longest wait: what somebody who repaired a registry has to wait at most for it to be noticed.
 pub const WAIT_MS_MAX: u64 = 60_000;
 
-/// How far a wait may be from its middle, in percent, so that those that failed together don't return together.
+/// How far a wait may be from its middle, in percent: those that failed together shan't return together.
 pub const JITTER_PERCENT: u64 = 25;
 
 /// The wait after `failures` failures in a row; `spread` in 0..=1 chooses within the jitter.

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How long requests for passes over one Morph are gathered, in milliseconds: a roll-out is a burst of events.
+/// How long requests for passes over one Morph are gathered, in milliseconds: a roll-out is a burst.
 pub const DEBOUNCE_MS: u64 = 100;
 
 /// Objects in one page of a watch's first list.

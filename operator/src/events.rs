@@ -1,5 +1,5 @@
-//! Kubernetes Events: one for each change of a condition, none for what stays as it is. Which, is decided by a
-//! pure function; writing them never holds up a Morph.
+//! Kubernetes Events: one for each change of a condition, none for what stays as it is. A pure function
+//! decides which; writing them never holds up a Morph.
 
 use crate::metrics::Metrics;
 use jiff::Timestamp;

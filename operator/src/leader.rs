@@ -1,4 +1,4 @@
-//! Leader election by a Lease, as client-go does it: only who holds the lease works. A holder that can't renew
+//! Leader election by a Lease, as client-go does it: only who holds the lease works. One that can't renew it
 //! in time is an error, which ends the process. Remote clocks are never compared with ours.
 
 use crate::metrics::Metrics;
@@ -19,7 +19,7 @@ pub const LEASE_NAME: &str = "morph-operator";
 /// How long a lease holds after its last renewal, in seconds. Others take it then.
 pub const LEASE_SECONDS: i32 = 15;
 
-/// How long the holder tries to renew before it gives up, in milliseconds. Below [`LEASE_SECONDS`], so that two
+/// How long the holder tries to renew before it gives up, in milliseconds; below [`LEASE_SECONDS`]: two
 /// never hold it at once, whatever the clocks say.
 pub const RENEW_MS_MAX: u64 = 10_000;
 

@@ -1,4 +1,4 @@
-//! What the operator may ask of the API server: one table, from which the chart's rules are made. A test plays
+//! What the operator may ask of the API server: one table; the chart's rules are made from it. A test plays
 //! the operator's whole life against a server that refuses everything else, and wants each line used.
 
 use k8s_openapi::api::rbac::v1::PolicyRule;

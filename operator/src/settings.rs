@@ -1,4 +1,4 @@
-//! What the operator is told at its start, by flag or environment: parsed and checked once. Nothing here acts.
+//! What the operator is told at its start, by flag or environment: parsed and checked once. It does nothing.
 
 use clap::{Args, Parser, ValueEnum};
 use morph_oci::{ClientConfig, HostPattern, IpNet};
@@ -27,7 +27,8 @@ pub struct Settings {
     pub health_addr: SocketAddr,
 
     /// How many Morphs are looked at at once.
-    #[arg(long, env = "MORPH_WORKERS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, env = "MORPH_WORKERS", default_value_t = 8,
+        value_parser = clap::value_parser!(u16).range(1..=64))]
     pub workers: u16,
 
     /// Seconds between two looks at a Morph that nothing happens to.
@@ -56,7 +57,7 @@ pub struct Settings {
 /// Whom registries are asked as, and which of them.
 #[derive(Debug, Clone, Args)]
 pub struct RegistrySettings {
-    /// Registries that are asked without TLS: host or host:port, as references spell them; separated by commas.
+    /// Registries that are asked without TLS: host or host:port, as in references; separated by commas.
     #[arg(long = "registry-plain-http", env = "MORPH_REGISTRY_PLAIN_HTTP", value_delimiter = ',',
         value_parser = registry)]
     pub plain_http: Vec<String>,

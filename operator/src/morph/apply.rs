@@ -98,7 +98,7 @@ impl Applier {
         let answer = serde_json::to_value(&answer).unwrap_or_default();
         if let Some(field) = compare::difference(&stamped, &answer) {
             let kind = K::kind(&());
-            tracing::warn!(%kind, namespace, name, field, "somebody keeps a field different from what is applied");
+            tracing::warn!(%kind, namespace, name, field, "somebody keeps a field different");
             let mut contested = self.contested.lock().unwrap_or_else(PoisonError::into_inner);
             contested.put(compare::uid(&answer), contested_by(&stamped, &answer));
         }
@@ -155,8 +155,8 @@ fn contested_by(stamped: &Value, object: &Value) -> Contested {
     Contested { hash: compare::hash_of(stamped), generation: object["metadata"]["generation"].as_i64() }
 }
 
-/// An answer that is a refusal becomes a failure to show; no answer, or one that says that what was seen is of
-/// the past, stays an error, and the whole pass is made again.
+/// An answer that is a refusal becomes a failure to show; no answer, or one by which what was seen is of the
+/// past, stays an error, and the whole pass is made again.
 fn refused(kind: ChildKind, name: &str, error: CallError) -> Result<Failure, CallError> {
     let Some(code) = error.code().filter(|code| !matches!(code, 404 | 409 | 410 | 429 | 503 | 504)) else {
         return Err(error);

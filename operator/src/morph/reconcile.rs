@@ -81,7 +81,7 @@ impl Reconciler {
         };
         let judged = validate(&seen);
         if looked.moves && judged.is_ok() {
-            // What a tag was found to be stands in status before anything is made of it: a crash can't lose it.
+            // What a tag stood for is in status before anything is made of it: a crash can't lose it.
             let pinned = self.write_status(&seen, &judged, &Applied::Not).await?;
             seen.morph = Arc::new(Morph { status: Some(pinned), ..Morph::clone(&seen.morph) });
         }

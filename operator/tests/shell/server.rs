@@ -1,5 +1,5 @@
-//! An API server in memory, behind the operator's own client: it keeps objects, applies, watches, refuses what
-//! the table of rights doesn't hold, records every call, and fails where a test tells it to.
+//! An API server in memory, behind the operator's own client: it keeps objects, applies, watches, refuses
+//! what the table of rights doesn't hold, records every call, and fails where a test tells it to.
 
 use crate::store::{Key, Outcome, Store};
 use bytes::Bytes;

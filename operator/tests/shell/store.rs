@@ -1,5 +1,5 @@
-//! The objects of the API server in memory: resourceVersions, generations, server-side apply (whole lists, one
-//! manager at a time), preconditions, watches. Only what the operator's calls need.
+//! The objects of the API server in memory: resourceVersions, generations, server-side apply (whole lists,
+//! one manager at a time), preconditions, watches. Only what the operator's calls need.
 
 use futures::stream::{BoxStream, StreamExt as _};
 use serde_json::{Map, Value, json};
@@ -33,6 +33,8 @@ pub(crate) enum Outcome {
     Refused(u16, String),
 }
 
+type Hook = Box<dyn Fn(&mut Value) + Send>;
+
 #[derive(Debug, Clone)]
 struct Event {
     revision: u64,
@@ -47,7 +49,7 @@ pub(crate) struct Store {
     revision: u64,
     made: u64,
     history: Vec<Event>,
-    hook: Option<Box<dyn Fn(&mut Value) + Send>>,
+    hook: Option<Hook>,
     events: broadcast::Sender<Event>,
 }
 

@@ -126,7 +126,7 @@ impl World {
         panic!("no end of writes: {:#}", self.morph(name));
     }
 
-    /// The controllers of Kubernetes: Deployments become available, Jobs of other names than `*-fails` complete.
+    /// The controllers of Kubernetes: Deployments become available, Jobs complete.
     pub(crate) fn play(&self) {
         self.api.with(|store| {
             for key in store.keys() {
