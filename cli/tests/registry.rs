@@ -21,7 +21,7 @@ fn inspected(what: &str) -> serde_json::Value {
 async fn what_is_pushed_is_inspected_and_run_from_the_registry() {
     let registry = Registry::start().await;
     let reference = format!("{}/acme/command:1", registry.authority());
-    let pushed = run(&["push", &path("command"), &reference]);
+    let pushed = run(&["push", &path("command-p3"), &reference]);
     assert_eq!(pushed.code, 0, "{pushed:?}");
     let pinned = pushed.stdout.trim();
     assert!(pinned.starts_with(&format!("{}/acme/command@sha256:", registry.authority())), "{pinned}");

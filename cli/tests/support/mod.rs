@@ -140,12 +140,13 @@ pub(crate) struct Running {
 impl Running {
     /// Waits for a line on standard output that has `part`.
     pub(crate) fn says(&self, part: &str) -> String {
-        wait_for(&self.stdout, part)
+        let complaints = || self.stderr.try_iter().collect::<Vec<_>>().join("\n");
+        wait_for(&self.stdout, part).unwrap_or_else(|seen| panic!("{seen}; {}", complaints()))
     }
 
     /// Waits for a line on standard error that has `part`.
     pub(crate) fn complains(&self, part: &str) -> String {
-        wait_for(&self.stderr, part)
+        wait_for(&self.stderr, part).unwrap_or_else(|seen| panic!("{seen}"))
     }
 
     /// Waits until it listens; gives the address.
@@ -177,13 +178,15 @@ impl Drop for Running {
     }
 }
 
-fn wait_for(lines: &Receiver<String>, part: &str) -> String {
+/// The first line with `part`; without one, what was seen instead.
+fn wait_for(lines: &Receiver<String>, part: &str) -> Result<String, String> {
     let end = Instant::now() + PATIENCE;
+    let mut seen = Vec::new();
     loop {
-        let line = lines.recv_timeout(end.saturating_duration_since(Instant::now()));
-        let line = line.unwrap_or_else(|error| panic!("no line with \"{part}\": {error}"));
-        if line.contains(part) {
-            return line;
+        match lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(line) if line.contains(part) => return Ok(line),
+            Ok(line) => seen.push(line),
+            Err(error) => return Err(format!("no line with \"{part}\" ({error}), but: {}", seen.join("\n"))),
         }
     }
 }

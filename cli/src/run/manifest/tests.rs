@@ -33,7 +33,7 @@ fn of_several_one_is_chosen_by_name() {
 fn what_is_no_morph_is_refused() {
     assert_eq!(refused(CLAIM, None), "no object of kind Morph");
     assert_eq!(refused("", None), "no object of kind Morph");
-    assert!(refused("a: [", None).contains("line 1"));
+    assert!(refused("a: [", None).contains("line 2 column 1"));
     let other = MORPH.replace("v1alpha1", "v1");
     assert_eq!(refused(&other, None), "apiVersion: must be hayride.dev/v1alpha1");
     let shape = MORPH.replace("image: a.test/x:1", "image: [a]");
