@@ -150,7 +150,10 @@ fn config(kind: EngineKind) -> Config {
     config
 }
 
-/// Slots for everything that may be alive at once; what a slot held is mapped away, not kept.
+/// Slots for everything that may be alive at once; what a slot held is mapped away, not kept. Page map scans
+/// stay off: wasmtime opens `/proc/self/pagemap` with the engine and renews it in the C library's fork hook,
+/// which a bare `clone3` doesn't call; a worker would then ask about its zygote's pages and could leave
+/// one guest's memory to the next.
 fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES_MAX)
@@ -163,7 +166,7 @@ fn pool() -> PoolingAllocationConfig {
         .max_tables_per_component(TABLES_MAX)
         .max_memory_size(usize::try_from(MEMORY_BYTES_MAX).unwrap_or(usize::MAX))
         .table_elements(TABLE_ELEMENTS_MAX)
-        .pagemap_scan(Enabled::Auto);
+        .pagemap_scan(Enabled::No);
     pool
 }
 

@@ -38,3 +38,34 @@ impl Stop {
         *self.0.borrow()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn everybody_hears_stop_even_late_and_from_a_stopper_that_is_gone() {
+        let (stopper, stop) = stop();
+        let early = tokio::spawn({
+            let stop = stop.clone();
+            async move { stop.stopped().await }
+        });
+        assert!(!stop.is_stopped());
+        stopper.clone().stop();
+        stopper.stop();
+        drop(stopper);
+        assert!(stop.is_stopped());
+        timeout(Duration::from_secs(10), early).await.unwrap().unwrap();
+        timeout(Duration::from_secs(10), stop.stopped()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_stopper_that_goes_without_a_word_stops_nothing() {
+        let (stopper, stop) = stop();
+        drop(stopper);
+        assert!(timeout(Duration::from_millis(50), stop.stopped()).await.is_err());
+    }
+}

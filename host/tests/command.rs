@@ -3,8 +3,10 @@
 
 mod support;
 
-use morph_host::{Run, Task, code};
-use support::{command, guest, run, start, with_memory};
+use morph_host::{Outcome, Run, Stdio, Stopper, Task, code};
+use std::io::{PipeReader, Read};
+use std::thread::JoinHandle;
+use support::{command, guest, run, start, start_with, with_memory};
 
 #[test]
 fn arguments_and_environment_are_the_tasks() {
@@ -90,6 +92,50 @@ fn a_command_that_loops_or_sleeps_ends_when_it_is_told_to() {
         assert_eq!(ended.code, code::STOPPED, "{name} {args:?}: {ended:?}");
         assert!(ended.message.contains("told to stop"), "{}", ended.message);
     }
+}
+
+#[test]
+fn a_hundred_megabytes_of_output_lose_no_line() {
+    let ended = run(guest("command"), command(&["flood", "100"]));
+    assert_eq!((ended.code, ended.stdout.len()), (0, 100_000_000), "{}", ended.stderr);
+    for (number, line) in ended.stdout.lines().enumerate() {
+        assert!(line.starts_with(&format!("{number:010} ")), "line {number}: {line}");
+    }
+}
+
+/// Starts `command flood` over pipes that nobody reads yet.
+fn flood(megabytes: &str) -> (JoinHandle<Outcome>, Stopper, [PipeReader; 2]) {
+    let (stdin, _) = std::io::pipe().unwrap();
+    let (reader, stdout) = std::io::pipe().unwrap();
+    let (errors, stderr) = std::io::pipe().unwrap();
+    let stdio = Stdio { stdin: stdin.into(), stdout: stdout.into(), stderr: stderr.into() };
+    let (outcome, stopper, _) = start_with(guest("command"), command(&["flood", megabytes]), stdio);
+    (outcome, stopper, [reader, errors])
+}
+
+#[test]
+fn output_that_nobody_reads_does_not_keep_a_command_from_stopping() {
+    let (outcome, stopper, readers) = flood("100");
+    stopper.stop();
+    assert_eq!(outcome.join().unwrap().code, code::STOPPED);
+    drop(readers);
+}
+
+#[test]
+fn output_that_is_read_late_is_waited_for() {
+    let (outcome, _stopper, [mut reader, _errors]) = flood("1");
+    assert!(!outcome.is_finished());
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_eq!((outcome.join().unwrap().code, text.len()), (0, 1_000_000));
+}
+
+#[test]
+fn a_command_that_was_stopped_before_it_began_does_not_hang() {
+    let running = start(guest("command"), command(&["loop"]), "");
+    running.stopper.stop();
+    running.stopper.stop();
+    assert_eq!(running.ended().code, code::STOPPED);
 }
 
 #[test]

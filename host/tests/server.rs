@@ -6,7 +6,7 @@ mod support;
 use morph_host::{CONCURRENT_REQUESTS_MAX, code};
 use std::time::Instant;
 use support::guest;
-use support::http::{block_on, get, get_http2, refused, serve, server, try_get};
+use support::http::{block_on, get, get_http2, raw, refused, serve, server, try_get};
 
 #[test]
 fn both_generations_answer_over_http_1() {
@@ -142,8 +142,8 @@ fn a_lame_duck_goes_on_accepting() {
 #[test]
 fn what_does_not_end_is_interrupted_within_the_grace_period() {
     for (name, path) in [("hello", "/loop"), ("hello", "/sleep/3600000"), ("hello-p3", "/sleep/3600000")] {
-        let (running, address) = serve(guest(name), server(1, 3));
-        let stopper = running.stopper.clone();
+        let (running, address) = serve(guest(name), server(0, 10));
+        let (stopper, started) = (running.stopper.clone(), Instant::now());
         let client = std::thread::spawn(move || {
             block_on(async {
                 let endless = tokio::spawn(try_get(address, path));
@@ -155,9 +155,62 @@ fn what_does_not_end_is_interrupted_within_the_grace_period() {
         let answer = client.join().unwrap();
         assert_eq!((answer.status, answer.retry_after.as_deref()), (503, Some("1")), "{name} {path}");
         let ended = running.ended();
+        assert!(started.elapsed().as_secs() < 10, "{name} {path}: {:?}", started.elapsed());
         assert_eq!(ended.code, 0, "{name} {path}: {ended:?}");
         assert!(ended.stderr.contains("requests are interrupted"), "{name} {path}: {}", ended.stderr);
     }
+}
+
+#[test]
+fn a_guest_that_reads_no_body_leaves_its_connection_whole() {
+    let (running, address) = serve(guest("hello"), server(0, 10));
+    let post = "POST /post HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\n\r\nhello";
+    let text = raw(address, &[post, "GET /next HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n"]);
+    assert!(text.contains("You asked POST /post") && text.contains("You asked GET /next"), "{text}");
+    assert_eq!(running.stopped().code, 0);
+}
+
+#[test]
+fn what_is_no_request_gets_no_guest() {
+    let (running, address) = serve(guest("hello"), server(0, 10));
+    let long = format!("GET / HTTP/1.1\r\nhost: h\r\nlong: {}\r\n\r\n", "x".repeat(100_000));
+    for (request, want) in [
+        ("GET / HTTP/1.1\r\nconnection: close\r\n\r\n", "HTTP/1.1 400"),
+        ("GET / HTTP/1.0\r\n\r\n", "HTTP/1.0 400"),
+        ("hello?\r\n\r\n", "HTTP/1.1 400"),
+        (long.as_str(), "HTTP/1.1 431"),
+    ] {
+        let text = raw(address, &[request]);
+        assert!(text.starts_with(want), "{}: {text}", &request[..20.min(request.len())]);
+    }
+    let ended = running.stopped();
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, ""));
+}
+
+#[test]
+fn an_old_client_that_names_a_host_is_served() {
+    let (running, address) = serve(guest("hello"), server(0, 10));
+    let text = raw(address, &["GET /old HTTP/1.0\r\nhost: h\r\n\r\n"]);
+    assert!(text.starts_with("HTTP/1.0 200") && text.contains("GET /old"), "{text}");
+    assert_eq!(running.stopped().code, 0);
+}
+
+#[test]
+fn a_server_in_another_language_answers_within_the_default_limits() {
+    let (running, address) = serve(guest("python"), server(0, 10));
+    let answer = block_on(get(address, "/from/python"));
+    assert_eq!((answer.status, answer.text.as_str()), (200, "Hello from Python! You asked /from/python\n"));
+    let ended = running.stopped();
+    assert_eq!(ended.code, 0, "{ended:?}");
+}
+
+#[test]
+fn memory_past_the_limit_is_500_and_the_limit_is_named() {
+    let (running, address) = serve(guest("hello"), support::with_memory(server(0, 10), 1));
+    assert_eq!(block_on(get(address, "/")).status, 500);
+    let ended = running.stopped();
+    assert!(ended.stderr.contains("morph: limits.memory: the guest wanted"), "{}", ended.stderr);
+    assert_eq!(ended.code, 0);
 }
 
 #[test]

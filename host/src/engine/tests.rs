@@ -55,6 +55,14 @@ fn making_engines_starts_no_thread() {
 }
 
 #[test]
+fn an_engine_keeps_no_descriptor_that_a_fork_would_get_wrong() {
+    let _engines = EngineKind::ALL.map(|kind| engine(kind).unwrap());
+    let open = std::fs::read_dir("/proc/self/fd").unwrap();
+    let open: Vec<_> = open.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok()).collect();
+    assert!(open.iter().all(|path| !path.ends_with("pagemap")), "{open:?}");
+}
+
+#[test]
 fn what_is_off_is_off_in_the_reader_and_in_both_engines() {
     for (what, module) in [
         ("64-bit memory", "(memory i64 1)"),

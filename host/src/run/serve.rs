@@ -87,7 +87,7 @@ impl Ending {
         let last = Duration::from_millis(LAST_MILLIS).min(grace / 10);
         let interrupt = grace.saturating_sub(last);
         let lame_duck = Duration::from_secs(http.lame_duck_seconds.into()).min(interrupt);
-        Self { lame_duck, interrupt, tell: last / 4 }
+        Self { lame_duck, interrupt, tell: last / 2 }
     }
 }
 
@@ -173,8 +173,8 @@ impl Server {
             let guests = guests.clone();
             async move { Ok::<_, Infallible>(guests.answer(request).await) }
         });
-        let watcher = graceful.watcher();
-        async move { watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned()).await }
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        graceful.watcher().watch(connection)
     }
 }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use morph_host::{Http, Program, Run, Task};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -64,6 +65,21 @@ pub async fn get_http2(address: SocketAddr, paths: &[&str]) -> Vec<Answer> {
         async move { answer_of(sender.send_request(request(&uri)).await.unwrap()).await.unwrap() }
     });
     futures::future::join_all(sent).await
+}
+
+/// Sends text as it is and answers all that comes back until the server closes.
+pub fn raw(address: SocketAddr, parts: &[&str]) -> String {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut sender = stream.try_clone().unwrap();
+    let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
+    // A server that answers early may close before it has read everything.
+    let sent =
+        std::thread::spawn(move || parts.iter().try_for_each(|part| sender.write_all(part.as_bytes())));
+    let mut text = Vec::new();
+    let read = stream.read_to_end(&mut text);
+    assert!(read.is_ok() || !text.is_empty(), "{read:?} {:?}", sent.join().unwrap());
+    String::from_utf8(text).unwrap()
 }
 
 fn request(uri: &str) -> hyper::Request<Full<Bytes>> {
