@@ -160,7 +160,8 @@ fn a_server_goes_on_accepting_for_its_lame_duck_time() {
 
 #[test]
 fn a_command_that_is_stopped_says_so() {
-    let running = Desk::new("command", "args: [loop]").start(&[]);
+    let desk = Desk::new("command", "args: [loop]");
+    let running = desk.start(&[]);
     running.says("looping");
     running.signal(Signal::INT);
     assert_eq!(running.ended(), 143);
