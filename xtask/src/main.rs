@@ -29,7 +29,11 @@ fn main() -> Result<()> {
         Command::Tidy => {
             let mut tidy = tidy::check(&root)?;
             tidy.findings.extend(r#gen::stale(&root)?);
-            println!("{}", ratio(tidy.code_lines, tidy.test_lines));
+            for (folder, (code, test)) in &tidy.lines {
+                println!("{folder:10} {}", ratio(*code, *test));
+            }
+            let sum = tidy.lines.values().fold((0, 0), |sum, lines| (sum.0 + lines.0, sum.1 + lines.1));
+            println!("{:10} {}", "all", ratio(sum.0, sum.1));
             fail_if_any(&tidy.findings)
         }
     }

@@ -4,6 +4,7 @@ mod rules;
 
 use crate::source::Source;
 use anyhow::{Context as _, Result};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -17,15 +18,13 @@ const TEXT_SIZE_BYTES_MAX: u64 = 1 << 20;
 pub(crate) struct Tidy {
     /// What breaks a rule.
     pub(crate) findings: Vec<String>,
-    /// Lines of code outside of tests.
-    pub(crate) code_lines: usize,
-    /// Lines of tests.
-    pub(crate) test_lines: usize,
+    /// Lines of code outside of tests and of tests, for each folder of the workspace.
+    pub(crate) lines: BTreeMap<String, (usize, usize)>,
 }
 
 /// Checks every file below the workspace's folder.
 pub(crate) fn check(root: &Path) -> Result<Tidy> {
-    let mut tidy = Tidy { findings: Vec::new(), code_lines: 0, test_lines: 0 };
+    let mut tidy = Tidy { findings: Vec::new(), lines: BTreeMap::new() };
     let mut paths = Vec::new();
     collect(root, root, &mut paths)?;
     paths.sort();
@@ -47,8 +46,9 @@ pub(crate) fn check(root: &Path) -> Result<Tidy> {
         }
         tidy.findings.extend(rules::rust_file(&source));
         let (code, test) = source.count();
-        tidy.code_lines += code;
-        tidy.test_lines += test;
+        let folder = source.path.split('/').next().unwrap_or_default();
+        let lines = tidy.lines.entry(folder.to_owned()).or_default();
+        *lines = (lines.0 + code, lines.1 + test);
     }
     Ok(tidy)
 }

@@ -128,7 +128,7 @@ fn every_file_below_a_folder_is_looked_at_but_for_what_is_built() {
     let tidy = check(folder.path()).unwrap();
     let found: Vec<_> = tidy.findings.iter().map(|finding| finding.split(':').next().unwrap()).collect();
     assert_eq!(found, ["a/Cargo.toml", "a/src/lib.rs"]);
-    assert_eq!((tidy.code_lines, tidy.test_lines), (1, 6));
+    assert_eq!(tidy.lines, [("a".to_owned(), (1, 6))].into());
 }
 
 #[test]
