@@ -2,6 +2,10 @@
 # shellcheck shell=bash
 set -euo pipefail
 
+# Bare environments (CI) lack these.
+export HOME=${HOME:-/root}
+PATH=$PATH:$HOME/.cargo/bin:/usr/local/go/bin:/usr/sbin:/sbin
+
 MORPH_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # What can be made again, outside the tree and kept between clusters: Go-built tools, cargo's output, guests.
 export MORPH_CACHE=${MORPH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/morph}

@@ -9,7 +9,6 @@ GUESTS=$CARGO_TARGET_DIR/guests
 EXAMPLE_REGISTRY=registry.example
 
 need_rust() {
-	PATH=$HOME/.cargo/bin:$PATH
 	command -v cargo >/dev/null || die "cargo: not found; install Rust (https://rustup.rs); rust-toolchain.toml pins it"
 	(cd "$MORPH_ROOT" && cargo --version >/dev/null) || die "the Rust of rust-toolchain.toml is not there and did not install"
 }
