@@ -68,7 +68,8 @@ impl Pushed {
 
 /// What a registry is told about one blob.
 fn descriptor(media_type: &str, bytes: &[u8]) -> serde_json::Value {
-    serde_json::json!({ "mediaType": media_type, "digest": Digest::of(bytes).to_string(), "size": bytes.len() })
+    let digest = Digest::of(bytes).to_string();
+    serde_json::json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
 }
 
 impl Pushed {

@@ -120,7 +120,10 @@ async fn a_spec_that_contradicts_itself_is_refused_by_the_api_server() -> Result
             (json!({ "image": "" }), "spec.image", "at least 1"),
             (json!({ "image": "no spaces allowed" }), "spec.image", "registry/repository"),
             (
-                json!({ "image": image, "capabilities": { "filesystem": [{ "volume": "data", "path": "/data" }] } }),
+                json!({
+                    "image": image,
+                    "capabilities": { "filesystem": [{ "volume": "data", "path": "/data" }] },
+                }),
                 "spec.capabilities.filesystem",
                 "spec.volumes doesn't declare",
             ),

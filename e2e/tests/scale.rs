@@ -42,7 +42,8 @@ async fn a_foreign_field_that_the_operator_does_not_own_stays() -> Result<()> {
         space.morph("hello", &json!({ "image": image })).await?;
         space.ready("hello").await?;
         let foreign = json!({
-            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "annotations": { "team.example/note": "ours" } },
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": { "annotations": { "team.example/note": "ours" } },
             "spec": { "minReadySeconds": 1 },
         });
         let deployments = space.api::<Deployment>();

@@ -13,7 +13,9 @@ async fn a_scheduled_command_fires_and_can_be_suspended() -> Result<()> {
         let spec = |suspend: bool| {
             json!({
                 "image": image, "type": "Command", "args": ["exit", "0"],
-                "run": { "schedule": "* * * * *", "timeZone": "Etc/UTC", "suspend": suspend, "backoffLimit": 0 },
+                "run": {
+                    "schedule": "* * * * *", "timeZone": "Etc/UTC", "suspend": suspend, "backoffLimit": 0,
+                },
             })
         };
         space.morph("tick", &spec(false)).await?;

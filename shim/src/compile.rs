@@ -57,7 +57,8 @@ pub enum CompileError {
     TooLarge,
     /// The compiler was ended or gave up half way.
     #[error(
-        "the compiler ended early ({how}); it may use {} MiB and {COMPILE_CPU_SECONDS_MAX} s of processor time{words}",
+        "the compiler ended early ({how}); it may use {} MiB and {COMPILE_CPU_SECONDS_MAX} s of processor \
+         time{words}",
         COMPILE_MEMORY_BYTES_MAX >> 20
     )]
     Died {

@@ -1,3 +1,4 @@
+//! Tests of `engine`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::compile;

@@ -109,7 +109,8 @@ fn only_what_somebody_should_look_at_is_a_warning() {
 
 #[test]
 fn a_note_is_cut_between_characters() {
-    let long = condition(ConditionType::Resolved, "True", Reason::ImageResolved, &"é".repeat(NOTE_BYTES_MAX));
+    let note = "é".repeat(NOTE_BYTES_MAX);
+    let long = condition(ConditionType::Resolved, "True", Reason::ImageResolved, &note);
     let found = changes(&[], &[long]);
     assert_eq!(found[0].note.len(), NOTE_BYTES_MAX);
     let odd = condition(

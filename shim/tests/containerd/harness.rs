@@ -52,7 +52,8 @@ impl Containerd {
         );
         std::fs::write(root.join("config.toml"), text).unwrap();
         let text = format!(
-            "cluster = '{CLUSTER}'\ncache_dir = '{0}/cache'\nrun_dir = '{0}/run'\nkubelet_dir = '{0}/kubelet'\n",
+            "cluster = '{CLUSTER}'\ncache_dir = '{0}/cache'\nrun_dir = '{0}/run'\n\
+             kubelet_dir = '{0}/kubelet'\n",
             root.display()
         );
         std::fs::write(root.join("node.toml"), text).unwrap();

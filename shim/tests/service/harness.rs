@@ -80,7 +80,9 @@ impl Node {
             },
             "linux": {
                 "cgroupsPath": format!("/morph-test/service-{}-{id}", std::process::id()),
-                "namespaces": [{ "type": "network" }, { "type": "ipc" }, { "type": "uts" }, { "type": "pid" }],
+                "namespaces": [
+                    { "type": "network" }, { "type": "ipc" }, { "type": "uts" }, { "type": "pid" },
+                ],
             },
         });
         self.bundle(id, &spec)

@@ -1,3 +1,4 @@
+//! Tests of `manifest`.
 #![allow(clippy::unwrap_used)]
 use super::*;
 
