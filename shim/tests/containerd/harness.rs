@@ -164,7 +164,10 @@ impl Containerd {
             std::fs::write(blobs.join(digest.hex()), bytes).unwrap();
             digest
         };
-        let described = |kind: &str, bytes: &[u8]| json!({ "mediaType": kind, "digest": add(bytes), "size": bytes.len() });
+        let described = |kind: &str, bytes: &[u8]| {
+            let digest = add(bytes);
+            json!({ "mediaType": kind, "digest": digest, "size": bytes.len() })
+        };
         let manifest_type = "application/vnd.oci.image.manifest.v1+json";
         let manifest = json!({
             "schemaVersion": 2, "mediaType": manifest_type,
