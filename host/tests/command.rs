@@ -35,8 +35,7 @@ fn the_exit_code_is_the_guests() {
     for (name, args, want) in [
         ("command", &["exit", "0"][..], 0),
         ("command", &["exit", "1"], 1),
-        // Rust's standard library for 0.2 tells well and not well alone.
-        ("command", &["exit", "3"], 1),
+        ("command", &["exit", "3"], 3),
         ("command-p3", &["exit", "3"], 3),
         ("command-p3", &["fail"], 1),
     ] {

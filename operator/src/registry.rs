@@ -1,5 +1,5 @@
 //! From an image's name to its component, for many Morphs at once: bounded in time, memory and number; one
-//! pull for each image, and no registry asked again before its time. What a failure means stands in `reason.rs`.
+//! pull for each image, and no registry asked before its time. What a failure means is said by `reason.rs`.
 
 mod reason;
 

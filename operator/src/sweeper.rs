@@ -1,4 +1,5 @@
-//! When to sweep: when this replica begins to lead, then periodically. What a sweep does: in `morph/sweep.rs`.
+//! When to sweep: when this replica begins to lead, then periodically. What a sweep does is in
+//! `morph/sweep.rs`.
 
 use crate::backoff;
 use crate::morph::server::Server;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod cel;
+mod random;
 
 use super::*;
 use serde::Deserialize;
@@ -167,4 +168,81 @@ fn a_valid_morph_tells_its_values_with_defaults() {
     assert_eq!((full.memory_bytes(), full.grace_period_seconds()), (Some(1536 << 10), 60));
     assert_eq!((full.http().port, full.filesystem()[0].path.as_str()), (80, "/a"));
     assert_eq!(full.spec().replicas, 1);
+}
+
+/// Cron lines: what the CronJob controller reads, and what it doesn't.
+#[test]
+fn a_schedule_is_five_fields_or_a_word() {
+    let passes = |schedule: &str| errors(&morph(&json!({ "run": { "schedule": schedule } }))).is_empty();
+    for right in [
+        "* * * * *",
+        "0 0 1 1 0",
+        "59 23 31 12 6",
+        "*/15 0-6,18-23 ? JAN-Dec SUN,wed",
+        "0  0   1 1 *",
+        "@hourly",
+        "@yearly",
+        "@midnight",
+    ] {
+        assert!(passes(right), "{right}");
+    }
+    for wrong in [
+        "",
+        "* * * * * *",
+        "* * * *",
+        " * * * * *",
+        "* 24 * * *",
+        "* * 0 * *",
+        "* * 32 * *",
+        "* * * 13 *",
+        "* * * * 7",
+        "*/0 * * * *",
+        "1- * * * *",
+        "a * * * *",
+        "@Daily",
+        "@every 1h",
+        "TZ=UTC * * * * *",
+        "* * * * *\n",
+    ] {
+        assert!(!passes(wrong), "{wrong:?}");
+    }
+}
+
+#[test]
+fn an_image_names_its_registry_and_what_it_pins() {
+    let passes = |image: &str| errors(&morph(&json!({ "image": image }))).is_empty();
+    let digest = "sha256:".to_owned() + &"a".repeat(64);
+    for right in ["r.example/a", "localhost:5000/a:1", "10.0.0.1:5000/a/b_c/d-e:v1.0_x", "R.Example/a:1"] {
+        assert!(passes(right), "{right}");
+        assert!(passes(&format!("{right}@{digest}")), "{right}");
+    }
+    for wrong in
+        ["a", "a:1", "/a:1", "r.example/", "r.example/A:1", "r.example//a", "r.example/a:", "r.example/a@1"]
+    {
+        assert!(!passes(wrong), "{wrong}");
+    }
+    assert!(!passes(&format!("r.example/a@{}", digest.to_uppercase())));
+    assert!(!passes(&format!("r.example/a:{}", "t".repeat(129))));
+}
+
+#[test]
+fn a_field_of_the_pod_is_one_that_the_kubelet_knows() {
+    let passes = |path: &str| {
+        let env = json!([{ "name": "A", "valueFrom": { "fieldRef": { "fieldPath": path } } }]);
+        errors(&morph(&json!({ "env": env }))).is_empty()
+    };
+    for right in [
+        "metadata.name",
+        "metadata.uid",
+        "metadata.annotations['a/b']",
+        "spec.nodeName",
+        "status.podIPs",
+        "status.hostIP",
+    ] {
+        assert!(passes(right), "{right}");
+    }
+    for wrong in ["metadata", "metadata.labels", "metadata.labels[a]", "spec.containers", "status.phase", "x"]
+    {
+        assert!(!passes(wrong), "{wrong}");
+    }
 }

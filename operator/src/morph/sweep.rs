@@ -71,8 +71,7 @@ impl Sweep<'_> {
                 tracing::warn!(limit = DELETIONS_MAX, "a sweep has found more than it deletes at once");
                 return Ok(());
             }
-            self.delete::<K>(lost).await?;
-            self.left -= 1;
+            self.left -= usize::from(self.delete::<K>(lost).await?);
         }
         Ok(())
     }
@@ -90,7 +89,8 @@ impl Sweep<'_> {
         Ok(living)
     }
 
-    async fn delete<K>(&self, lost: &Orphan) -> Result<(), CallError>
+    /// Whether it was deleted.
+    async fn delete<K>(&self, lost: &Orphan) -> Result<bool, CallError>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {
@@ -115,10 +115,10 @@ impl Sweep<'_> {
                 );
                 self.server.metrics.wrote("delete", resource);
                 self.server.metrics.swept.get_or_create(&[("resource", resource)]).inc();
-                Ok(())
+                Ok(true)
             }
             // Gone already, or changed since it was read: the next sweep sees it as it is then.
-            Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
+            Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(false),
             Err(error) => Err(error),
         }
     }

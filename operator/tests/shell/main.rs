@@ -8,6 +8,7 @@ mod crash;
 mod leader;
 mod refuse;
 mod registry;
+mod resolver;
 mod rights;
 mod server;
 mod store;

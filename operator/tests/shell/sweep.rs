@@ -74,7 +74,7 @@ async fn what_is_being_deleted_is_left_alone() {
 async fn what_changed_since_it_was_read_is_left_to_the_next_sweep() {
     let api = world();
     api.faults(|_, call| (call.verb == "delete" && call.resource == "pods").then_some(Fault::Status(409)));
-    sweep(&api.server()).await.unwrap();
+    assert_eq!(sweep(&api.server()).await.unwrap(), KINDS.len() - 1);
     assert_eq!(names(&api, "pods"), ["orphan", "ours", "theirs"]);
     api.no_faults();
     sweep(&api.server()).await.unwrap();

@@ -62,7 +62,8 @@ impl Keeper {
         self.ask(Request::Pid { reply }, answer).await
     }
 
-    /// Forks, places the child in its cgroups, and gives back the server's ends.
+    /// Forks, places the child in its cgroups, and gives back the server's ends. A zygote that is found dead
+    /// costs a second try with another one.
     pub(super) async fn fork(
         &self,
         role: Role,
@@ -70,10 +71,23 @@ impl Keeper {
         cgroup_procs: Vec<PathBuf>,
         oom_score_adj: Option<i32>,
     ) -> Result<(Child, Control), Error> {
+        let fork = Fork { role, descriptors: stdio, cgroup_procs, oom_score_adj };
+        match self.fork_once(&fork).await {
+            Err(Error::Zygote { .. }) => self.fork_once(&fork).await,
+            done => done,
+        }
+    }
+
+    /// With a control socket of its own for each try: a child that a dying zygote still made finds the
+    /// other end closed, and ends.
+    async fn fork_once(&self, fork: &Fork) -> Result<(Child, Control), Error> {
         let (ours, theirs) = UnixStream::pair().map_err(|source| failed("making a socket pair", source))?;
         let mut descriptors = vec![OwnedFd::from(theirs)];
-        descriptors.extend(stdio);
-        let fork = Box::new(Fork { role, descriptors, cgroup_procs, oom_score_adj });
+        for stream in &fork.descriptors {
+            descriptors.push(stream.try_clone().map_err(|source| failed("copying a stream", source))?);
+        }
+        let cgroup_procs = fork.cgroup_procs.clone();
+        let fork = Box::new(Fork { descriptors, cgroup_procs, ..*fork });
         let (reply, answer) = oneshot::channel();
         let (pid, pidfd) = self.ask(Request::Fork { fork, reply }, answer).await?;
         let child = Child::new(pid, pidfd)?;
@@ -230,7 +244,7 @@ fn unified_cgroup(cgroup_procs: &[PathBuf]) -> Result<Option<OwnedFd>, Error> {
 }
 
 fn is_unified(path: &Path) -> bool {
-    rustix::fs::statfs(path).is_ok_and(|status| i64::from(status.f_type) == CGROUP2_SUPER_MAGIC)
+    rustix::fs::statfs(path).is_ok_and(|status| status.f_type == CGROUP2_SUPER_MAGIC)
 }
 
 /// Puts a child that waits for its first message into its cgroups and gives it its score.

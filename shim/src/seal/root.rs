@@ -77,6 +77,10 @@ fn staged_root(stage: &str) -> Result<OwnedFd> {
 fn make_mount_point(root: BorrowedFd<'_>, target: &MountTarget) -> io::Result<OwnedFd> {
     let path = Path::new(&target.path).strip_prefix("/").map_err(io::Error::other)?;
     let mut parts = path.components().peekable();
+    if parts.peek().is_none() {
+        // It would hide the root, and what is mounted later would land in it.
+        return Err(Errno::INVAL.into());
+    }
     let mut at = rustix::fs::openat(root, ".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     while let Some(part) = parts.next() {
         let std::path::Component::Normal(name) = part else { return Err(Errno::INVAL.into()) };

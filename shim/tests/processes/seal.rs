@@ -133,10 +133,17 @@ async fn a_granted_volume_is_where_the_grant_says_and_as_it_says() {
 }
 
 #[tokio::test]
-async fn a_mount_point_outside_the_root_is_refused() {
+async fn a_mount_point_that_is_none_is_refused_by_name() {
     let zygote = zygote().await;
     let volume = tempfile::tempdir().expect("directory");
-    for target in ["relative", "/a/../../b"] {
+    let named = [
+        ("relative", "relative"),
+        ("/a/../../b", "/a/../../b"),
+        ("/", "/"),
+        ("", ""),
+        ("/code/below", "/code"),
+    ];
+    for (target, name) in named {
         let (mut spec, _) = spec(code(tiny(), P2).await, P2, command(&[]));
         spec.mounts = vec![Granted {
             source: open_beneath(volume.path(), Path::new(".")).expect("source"),
@@ -144,7 +151,7 @@ async fn a_mount_point_outside_the_root_is_refused() {
             read_only: true,
         }];
         let error = zygote.fork_worker(spec).await.expect_err(target);
-        assert!(error.to_string().contains(&format!("mounting {target}")), "{error}");
+        assert!(error.to_string().contains(&format!("mounting {name}: ")), "{error}");
     }
 }
 

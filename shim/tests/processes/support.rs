@@ -55,6 +55,7 @@ pub(crate) async fn code(component: Vec<u8>, kind: EngineKind) -> File {
 pub(crate) fn command(args: &[&str]) -> Task {
     let mut task = Task::ungranted("command", Run::Command);
     task.args = args.iter().map(|arg| (*arg).to_owned()).collect();
+    task.grants.environment = true;
     task
 }
 

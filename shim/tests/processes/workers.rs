@@ -2,7 +2,7 @@
 
 use super::support::{PATIENCE, code, command, finish, guest, run, server, spec, tiny, zygote};
 use morph_grant::Access;
-use morph_host::{EngineKind, Preopen, Task};
+use morph_host::{EngineKind, Preopen};
 use morph_shim::process::{Exit, Granted, Worker, Zygote, open_beneath};
 use morph_shim::wire::FromChild;
 use rustix::process::Signal;
@@ -80,7 +80,7 @@ async fn with_data(args: &[&str], access: Access, check: impl FnOnce(super::supp
     let mut task = command(args);
     task.preopens = vec![Preopen { path: "/data".into(), directory: "/data".into(), access }];
     task.grants.filesystem =
-        vec![morph_grant::Filesystem { volume: "data".into(), path: "/data".into(), access }];
+        vec![morph_grant::FilesystemGrant { volume: "data".into(), path: "/data".into(), access }];
     let (mut spec, output) = spec(code(guest("command.wasm"), P2).await, P2, task);
     spec.mounts = vec![Granted {
         source: open_beneath(volume.path(), Path::new(".")).expect("source"),
@@ -190,8 +190,7 @@ async fn a_command_that_is_asked_to_serve_says_so() {
 #[tokio::test]
 async fn an_import_without_grant_ends_with_its_name() {
     let zygote = zygote().await;
-    let task = Task { run: server().run, ..command(&[]) };
-    let ended = run(&zygote, spec(code(guest("imports-http.wasm"), P2).await, P2, task)).await;
+    let ended = run(&zygote, spec(code(guest("imports-http.wasm"), P2).await, P2, command(&[]))).await;
     assert_eq!(ended.exit, Exit::Code(morph_host::code::IMPORT_DENIED), "{ended:?}");
     assert!(ended.message.expect("a message").contains("wasi:http/outgoing-handler"));
 }

@@ -9,7 +9,8 @@ fn main() {
     let word = |at: usize| args.get(at).map(String::as_str).unwrap_or_default();
     match word(0) {
         "" | "show" => show(&args),
-        "exit" => exit(number(word(1)) as i32),
+        // The standard library's `exit` tells well and not well alone.
+        "exit" => wasip2::cli::exit::exit_with_code(number(word(1)) as u8),
         "trap" => std::process::abort(),
         "loop" => endless(),
         "sleep" => std::thread::sleep(std::time::Duration::from_millis(number(word(1)))),

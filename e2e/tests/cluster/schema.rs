@@ -22,7 +22,7 @@ async fn the_api_server_answers_each_case_as_the_table_says() -> Result<()> {
     let cluster = Cluster::connect().await?;
     let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("hayride.dev", "v1alpha1", "Morph"));
     let morphs: Api<DynamicObject> = Api::namespaced_with(cluster.client.clone(), "default", &kind);
-    let cases: Vec<Case> = serde_norway::from_str(include_str!("../../crds/src/checked/cases.yaml"))?;
+    let cases: Vec<Case> = serde_norway::from_str(include_str!("../../../crds/src/checked/cases.yaml"))?;
     let dry_run = PostParams { dry_run: true, ..PostParams::default() };
     for case in cases {
         let mut spec = json!({ "image": "registry.example/acme/weather:1.0" });

@@ -1,0 +1,16 @@
+//! What Morph promises, on the real cluster that `hack/up` brings up.
+
+mod api;
+mod authority;
+mod commands;
+mod examples;
+mod images;
+mod leftovers;
+mod refusals;
+mod restarts;
+mod rollout;
+mod scale;
+mod schedule;
+mod schema;
+mod serve;
+mod volumes;
