@@ -78,36 +78,4 @@ impl FromStr for Digest {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-    #[test]
-    fn the_digest_of_nothing_is_the_known_one() {
-        assert_eq!(Digest::of(b"").to_string(), EMPTY);
-        assert_eq!(EMPTY.parse::<Digest>().unwrap(), Digest::of(b""));
-        assert_eq!(serde_json::to_string(&Digest::of(b"")).unwrap(), format!("\"{EMPTY}\""));
-    }
-
-    #[test]
-    fn any_other_spelling_is_refused() {
-        let wrong = [
-            "",
-            "sha256:",
-            &EMPTY[7..],
-            &EMPTY[..70],
-            &format!("{EMPTY}0"),
-            &EMPTY.to_uppercase(),
-            &EMPTY.replace("e3", "E3"),
-            &EMPTY.replace("sha256", "sha512"),
-            &EMPTY.replace("e3", "+3"),
-            &EMPTY.replace("e3", "é"),
-        ];
-        for text in wrong {
-            assert!(text.parse::<Digest>().is_err(), "{text}");
-            assert!(serde_json::from_value::<Digest>(serde_json::json!(text)).is_err(), "{text}");
-        }
-    }
-}
+mod tests;

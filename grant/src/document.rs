@@ -325,3 +325,6 @@ pub enum DocumentError {
         path: String,
     },
 }
+
+#[cfg(test)]
+mod tests;

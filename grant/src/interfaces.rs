@@ -166,46 +166,4 @@ fn track_of(id: &InterfaceId) -> Option<Track> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn the_table_is_sorted_and_has_no_twin() {
-        for pair in TABLE.windows(2) {
-            assert!((pair[0].interface, pair[0].track) < (pair[1].interface, pair[1].track), "{:?}", pair[1]);
-        }
-    }
-
-    #[test]
-    fn exactly_what_is_served_names_its_file() {
-        for row in TABLE {
-            assert_eq!(row.served_by.is_empty(), row.need == Ungrantable, "{row:?}");
-        }
-    }
-
-    #[test]
-    fn a_version_newer_than_the_host_is_unknown() {
-        for (id, want_known) in [
-            ("wasi:cli/stdout@0.2.0", true),
-            ("wasi:cli/stdout@0.2.12", true),
-            ("wasi:cli/stdout@0.2.13", false),
-            ("wasi:cli/stdout@0.3.0", true),
-            ("wasi:cli/stdout@0.3.1", false),
-            ("wasi:cli/stdout@0.3.0-rc-2025-09-16", false),
-            ("wasi:cli/stdout@1.2.0", false),
-            ("wasi:cli/stdout", false),
-        ] {
-            let found = lookup(&id.parse().unwrap());
-            assert_eq!(matches!(found, Lookup::Known(_)), want_known, "{id}: {found:?}");
-            assert!(want_known || found == Lookup::UnknownVersion, "{id}: {found:?}");
-        }
-    }
-
-    #[test]
-    fn a_name_alike_is_not_the_same() {
-        for id in ["evil:cli/stdout@0.2.0", "wasi:cli2/stdout@0.2.0", "wasi:cli/stdout2@0.2.0"] {
-            assert_eq!(lookup(&id.parse().unwrap()), Lookup::Unknown, "{id}");
-        }
-    }
-}
+mod tests;

@@ -7,6 +7,9 @@ mod document;
 mod envelope;
 pub mod interfaces;
 
+#[cfg(test)]
+mod samples;
+
 pub use check::{Answer, Answered, check, check_one};
 pub use digest::{Digest, DigestError};
 pub use document::{

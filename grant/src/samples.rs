@@ -1,0 +1,46 @@
+//! A document for tests: one Server with each kind of right that there is.
+
+use crate::{
+    Access, Component, Digest, Document, EnvLiteral, FilesystemGrant, Grants, Http, Limits, Mount, MountUse,
+    RunType, Subject, VolumeKind,
+};
+
+pub(crate) fn document() -> Document {
+    Document {
+        version: Document::VERSION,
+        subject: Subject {
+            cluster: "6e1c".into(),
+            namespace: "demo".into(),
+            name: "weather".into(),
+            uid: "77aa".into(),
+        },
+        run: RunType::Server,
+        components: vec![Component {
+            name: "weather".into(),
+            manifest: Digest::of(b"manifest"),
+            content: Digest::of(b"content"),
+            grants: Grants {
+                filesystem: vec![FilesystemGrant {
+                    volume: "data".into(),
+                    path: "/data".into(),
+                    access: Access::ReadWrite,
+                }],
+                environment: true,
+            },
+            limits: Limits { memory_bytes: Some(64 << 20) },
+            links: vec![],
+        }],
+        args: vec!["--units".into(), "metric".into()],
+        env: vec![EnvLiteral { name: "LOG".into(), value: "$(X) \"é\"\n".into() }],
+        env_references: vec!["CITY".into()],
+        env_prefixes: vec![],
+        mounts: vec![Mount {
+            volume: "data".into(),
+            kind: VolumeKind::PersistentVolumeClaim,
+            destination: "/.morph/volumes/data".into(),
+            read_only: false,
+            used_for: MountUse::Filesystem,
+        }],
+        http: Some(Http { port: 8080, lame_duck_seconds: 3, grace_period_seconds: 30 }),
+    }
+}
