@@ -1,6 +1,8 @@
 //! Tests of reading bytes: real components, and every kind of bytes that is none.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod hostile;
+
 use super::*;
 use crate::samples::{command, component, server, text};
 use proptest::prelude::*;

@@ -72,7 +72,67 @@ fn an_id_is_its_text_in_json() {
     assert!(serde_json::from_str::<InterfaceId>("\"run\"").is_err());
 }
 
+#[test]
+fn an_id_may_have_so_many_bytes_and_no_more() {
+    let sized = |bytes: usize| format!("a:b/{}", "c".repeat(bytes - 4));
+    assert_eq!(id(&sized(INTERFACE_ID_BYTES_MAX)).to_string().len(), INTERFACE_ID_BYTES_MAX);
+    assert!(sized(INTERFACE_ID_BYTES_MAX + 1).parse::<InterfaceId>().is_err());
+    let error = "é".repeat(1 << 16).parse::<InterfaceId>().unwrap_err().to_string();
+    assert!(error.len() < 700, "{}", error.len());
+}
+
+#[test]
+fn a_name_that_only_looks_like_an_id_is_none() {
+    for text in [
+        "wasi:cli/ｓtdout@0.2.0",
+        "wаsi:cli/stdout@0.2.0", // a Cyrillic letter
+        "wasi:cli/stdout\0@0.2.0",
+        "wasi:cli/stdout@0.2.0\n",
+        "wasi:cli/stdout@00.2.0",
+        "wasi:cli/stdout@0.02.0",
+        "wasi:cli/stdout@v0.2.0",
+        "wasi:cli/stdout@0.2.*",
+        "wasi:cli/stdout@^0.2.0",
+        "wasi:cli/stdout@0.2.-1",
+        "wasi:cli/stdout@0.2.18446744073709551616",
+        "wasi:cli/-stdout",
+        "wasi:cli/std--out",
+        "wasi:cli/1stdout",
+        "WASI:cli/stdout",
+        "wasi:cli:more/stdout",
+        "unlocked-dep=<wasi:cli/stdout>",
+        "url=<https://a.example>",
+        "[constructor]stdout",
+    ] {
+        assert!(text.parse::<InterfaceId>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_name_in_another_case_is_another_interface() {
+    if let Ok(shouted) = "wasi:cli/STDOUT@0.2.0".parse::<InterfaceId>() {
+        assert!(!shouted.matches(&id("wasi:cli/stdout@0.2.0")) && !shouted.is("wasi", "cli", "stdout"));
+    }
+}
+
+fn any_version() -> impl Strategy<Value = String> {
+    let pre = prop_oneof![3 => Just(""), 1 => Just("-rc.1")];
+    let some = (0_u64..3, 0_u64..3, 0_u64..3, pre)
+        .prop_map(|(major, minor, patch, pre)| format!("@{major}.{minor}.{patch}{pre}"));
+    prop_oneof![1 => Just(String::new()), 9 => some]
+}
+
 proptest! {
+    #[test]
+    fn standing_for_each_other_is_an_equivalence(
+        one in any_version(), other in any_version(), third in any_version()
+    ) {
+        let [one, other, third] = [one, other, third].map(|version| id(&format!("a:b/c{version}")));
+        prop_assert!(one.matches(&one));
+        prop_assert_eq!(one.matches(&other), other.matches(&one));
+        prop_assert!(!(one.matches(&other) && other.matches(&third)) || one.matches(&third));
+    }
+
     #[test]
     fn any_text_is_answered_and_what_parses_is_spelt_the_same(text in "[a-z:/@0-9.-]{0,40}") {
         if let Ok(id) = text.parse::<InterfaceId>() {
