@@ -84,12 +84,10 @@ async fn an_ordinary_image_under_our_runtime_says_that_it_is_no_component() -> R
         let image = "10.245.0.1:5000/pause:1";
         let pods = space.api::<Pod>();
         pods.create(&PostParams::default(), &serde_json::from_value(pod("side", image, &[]))?).await?;
-        let seen = until(60, "the pod says why", async || {
-            let text = space.kubectl(&["describe", "pod", "side"])?;
-            Ok(if text.contains("component") { Ok(text) } else { Err(text) })
-        })
-        .await?;
-        assert!(!seen.contains("Running"), "{seen}");
+        let (code, message) = terminated(space, "side").await?;
+        assert_eq!(code, 127, "{message}");
+        assert!(message.contains("not a WebAssembly component"), "{message}");
+        assert!(message.contains("injected sidecars"), "{message}");
         Ok(())
     })
     .await

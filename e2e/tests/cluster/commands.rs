@@ -45,7 +45,7 @@ async fn exit_code_0_is_a_success_and_output_is_in_the_log() -> Result<()> {
         let available = space.condition("cmd", ConditionType::Available, "True", None).await?;
         assert!(format!("{:?}", available.status).contains(Reason::CommandSucceeded.as_str()));
         assert_eq!(ended(space, "cmd").await?.0, 0);
-        let log = space.kubectl(&["logs", "-l", "hayride.dev/morph=cmd"])?;
+        let log = space.kubectl(&["logs", "-l", "hayride.dev/morph=cmd", "--tail=-1"])?;
         for line in ["arg show", "arg --units", "arg metric", "env CITY=Porto", "shown on stderr"] {
             assert!(log.lines().any(|found| found == line), "{line}: {log}");
         }
@@ -78,7 +78,7 @@ async fn a_trap_has_a_code_of_its_own_and_says_so() -> Result<()> {
         let (code, message) = ended(space, "cmd").await?;
         assert_eq!(code, 134, "{message}");
         assert!(message.contains("trap"), "{message}");
-        let log = space.kubectl(&["logs", "-l", "hayride.dev/morph=cmd"])?;
+        let log = space.kubectl(&["logs", "-l", "hayride.dev/morph=cmd", "--tail=-1"])?;
         assert!(log.contains("trap"), "{log}");
         Ok(())
     })

@@ -93,14 +93,14 @@ async fn twenty_morphs_of_one_image_compile_once() -> Result<()> {
         bytes.extend([0, length, length - 1]);
         bytes.extend(name);
         let hello = space.push("hello", "1", bytes).await?;
-        let before = code_files()?;
+        let before = compiled_keys()?;
         for number in 0..20 {
             space.morph(&format!("hello-{number}"), &json!({ "image": hello.image })).await?;
         }
         for number in 0..20 {
             space.ready(&format!("hello-{number}")).await?;
         }
-        let new: Vec<_> = code_files()?.difference(&before).cloned().collect();
+        let new: Vec<_> = compiled_keys()?.difference(&before).cloned().collect();
         assert_eq!(new.len(), 1, "one entry of the code cache for one component: {new:?}");
         let compiled = compilations(&hello.content.to_string())?;
         assert_eq!(compiled, 1, "one line 'compiled' in the servers' logs");
@@ -109,12 +109,12 @@ async fn twenty_morphs_of_one_image_compile_once() -> Result<()> {
     .await
 }
 
-/// Names of the files of compiled code in the node's cache.
-fn code_files() -> Result<BTreeSet<String>> {
+/// The keys of compiled code in the node's cache.
+fn compiled_keys() -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(Node::state()?.join("morph/cache"))? {
         let entry = entry?;
-        if entry.file_type()?.is_file() && entry.metadata()?.len() > 0 {
+        if entry.path().join("code").is_file() {
             names.insert(entry.file_name().to_string_lossy().into_owned());
         }
     }

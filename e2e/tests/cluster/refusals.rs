@@ -136,7 +136,7 @@ async fn a_spec_that_contradicts_itself_is_refused_by_the_api_server() -> Result
             (json!({ "image": image, "type": "Server", "run": { "suspend": true } }), "spec.run", "Command"),
             (json!({ "image": image, "replicas": -1 }), "spec.replicas", "greater than or equal to 0"),
             (json!({ "image": image, "args": vec!["x"; 10_000] }), "spec.args", "at most"),
-            (json!({ "image": image, "imagine": 1 }), "spec.imagine", "unknown field"),
+            (json!({ "image": image, "imagine": 1 }), "spec.imagine", "not declared in schema"),
         ] {
             let error = space.morph("m", &spec).await.err().with_context(|| format!("accepted: {spec}"))?;
             let text = format!("{error:#}");
