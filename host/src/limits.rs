@@ -21,7 +21,7 @@ pub const ANSWER_SECONDS_MAX: u64 = 60;
 /// as a line in a file.
 pub const AFTER_ANSWER_SECONDS_MAX: u64 = 30;
 
-/// Elements of one table. The largest seen, of a Python interpreter, has some 10,000.
+/// Elements of one table. The largest seen, of an interpreter, has some 10,000.
 pub const TABLE_ELEMENTS_MAX: usize = 65_536;
 
 /// Core instances of one component: a Rust component has 4, a composition of nine such parts 36.

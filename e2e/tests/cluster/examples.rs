@@ -37,8 +37,8 @@ async fn hello_p3() -> Result<()> {
 }
 
 #[tokio::test]
-async fn python() -> Result<()> {
-    serves("python", "Hello from Python!").await
+async fn javascript() -> Result<()> {
+    serves("javascript", "Hello from JavaScript!").await
 }
 
 #[tokio::test]
