@@ -25,6 +25,7 @@ pub mod stats;
 pub mod stdio;
 pub mod task;
 pub mod termination;
+mod turns;
 pub mod wire;
 mod worker;
 pub mod zygote;

@@ -250,10 +250,19 @@ impl Task {
         self.blocking(move || cgroup.freeze(frozen)).await
     }
 
-    /// With cgroups of version 1 a frozen process dies only once it is thawed.
+    /// With cgroups of version 1 a frozen process dies only once it is thawed, and one can be frozen that is
+    /// not paused: a pause may have failed half way.
     async fn kill(&self, state: Option<State>) -> Result<(), Fault> {
         self.signal(Signal::KILL)?;
-        if state == Some(State::Paused) { self.freeze(false).await } else { Ok(()) }
+        if state == Some(State::Paused) {
+            return self.freeze(false).await;
+        }
+        let cgroup = self.cgroup.clone();
+        self.blocking(move || {
+            cgroup.thaw_dying();
+            Ok::<_, std::convert::Infallible>(())
+        })
+        .await
     }
 
     async fn remove(&self, life: &mut Life) -> Result<(), Fault> {

@@ -190,3 +190,23 @@ fn ten_tasks_at_once_share_one_server_and_one_compilation() {
     let log = containerd.logs();
     assert_eq!(log.matches("compiled").count(), 1, "{log}");
 }
+
+#[test]
+fn a_hundred_megabytes_pass_the_log_fifo_and_no_line_is_lost() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let grant = document(&image, "command", &["flood", "100"]);
+    containerd.start_task("s1", &Spec::sandbox("s1", "demo").granted(&grant));
+    let sandbox = containerd.task("s1").0;
+    let spec = Spec::container("c1", "s1", "demo", "morph", &image).joined(sandbox).granted(&grant);
+    let mut child = containerd.run("c1", &spec, &["--rm"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = 0_u64;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+        assert_eq!(line.len(), 99, "line {lines}: {line}");
+        assert_eq!(line.split_once(' ').unwrap().0.parse(), Ok(lines), "{line}");
+        lines += 1;
+    }
+    assert!(child.wait().unwrap().success(), "{}", containerd.logs());
+    assert_eq!(lines, 1_000_000);
+    containerd.remove("s1");
+}
