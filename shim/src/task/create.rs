@@ -212,7 +212,7 @@ async fn make_container(
         Err(Failure::Fate(outcome)) => {
             let child = server.zygote.fork_sandbox(stand_in(cgroup)).await;
             let child = child.map_err(|error| Fault::internal(&error))?;
-            Ok(Made { child, guest: Guest::Fated(outcome), kept: opened.kept, pin: None })
+            Ok(Made { child, guest: Guest::Fated(outcome, opened.process), kept: opened.kept, pin: None })
         }
         Err(Failure::Fault(fault)) => Err(fault),
     }
