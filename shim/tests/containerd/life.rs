@@ -59,9 +59,11 @@ fn a_looping_guest_ends_soon_after_sigterm() {
     containerd.wait_status("c1", "STOPPED");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     let output = containerd.ctr(&["task", "kill", "--signal", "SIGTERM", "c1"]).output().unwrap();
-    assert!(told(&output).contains("not found"), "{}", told(&output));
+    assert!(told(&output).contains("no process"), "{}", told(&output));
     let output = containerd.ctr(&["task", "delete", "c1"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(143), "{}", told(&output));
+    // Some releases of ctr end with the task's code, others only tell it.
+    let is_told = told(&output).contains("exit code 143");
+    assert!(is_told || output.status.code() == Some(143), "{}", told(&output));
 }
 
 #[test]
@@ -139,7 +141,9 @@ fn an_end_while_containerd_is_away_is_told_when_it_is_back() {
     containerd.begin();
     containerd.wait_status("c1", "STOPPED");
     let output = containerd.ctr(&["task", "delete", "c1"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(137), "{}", told(&output));
+    // Some releases of ctr end with the task's code, others only tell it.
+    let is_told = told(&output).contains("exit code 137");
+    assert!(is_told || output.status.code() == Some(137), "{}", told(&output));
 }
 
 #[test]
