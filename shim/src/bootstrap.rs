@@ -2,15 +2,14 @@
 //! what may share a server: one containerd, one Kubernetes namespace, one build of this program, one node
 //! configuration.
 
-mod lock;
 mod protocol;
 
-pub use lock::Lock;
 pub use protocol::{Form, Request};
 
 use crate::arguments::Arguments;
 use crate::bundle::{Record, neighbour};
 use crate::config::{ConfigError, NodeConfig};
+use crate::lock::Lock;
 use crate::spec::{Role, Spec, SpecError};
 use containerd_shim_protos::api::ConnectRequest;
 use containerd_shim_protos::shim_sync::{Client, TaskClient};
@@ -19,11 +18,11 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The sub-command that is the server.
 pub const SERVE_ARGUMENT: &str = "serve";
@@ -34,8 +33,20 @@ pub const READY: &str = "ready";
 /// How long a server may take to begin, in milliseconds: building engines takes some ten.
 const READY_MILLIS_MAX: u64 = 10_000;
 
-/// How long a server may take to answer a ping, in milliseconds.
+/// How long a server may take to answer a ping, in milliseconds. One that takes longer and lives is asked
+/// again.
 const PING_MILLIS_MAX: u64 = 2_000;
+
+/// How long a server that lives may take to answer at all, in milliseconds. Past that the task fails with
+/// words that say so, and containerd's caller tries again; its pods are left alone.
+const BUSY_MILLIS_MAX: u64 = 10_000;
+
+/// Time between two questions to a server that doesn't answer, in milliseconds.
+const AGAIN_MILLIS: u64 = 50;
+
+/// How long another `start` may hold the group's lock, in milliseconds: it waits for an answer and then for
+/// a new server.
+pub const LOCK_MILLIS_MAX: u64 = 2 * (BUSY_MILLIS_MAX + READY_MILLIS_MAX);
 
 /// Longest reason of a server that doesn't begin, in bytes.
 const REASON_BYTES_MAX: u64 = 4096;
@@ -72,6 +83,12 @@ pub enum BootstrapError {
         /// The sandbox.
         sandbox: String,
     },
+    /// The server lives and says nothing.
+    #[error("the server at {address} is busy: it lives and has not answered for {BUSY_MILLIS_MAX} ms")]
+    Busy {
+        /// Where it listens.
+        address: String,
+    },
     /// The server didn't begin.
     #[error("the server did not begin: {reason}; see {log}")]
     Server {
@@ -87,8 +104,10 @@ pub enum BootstrapError {
 pub struct ServerArguments {
     /// Its own address.
     pub address: String,
-    /// Its lock, taken when it ends.
+    /// Its group's lock, taken when it ends.
     pub lock: PathBuf,
+    /// What it holds as long as it lives.
+    pub life: PathBuf,
     /// Its log.
     pub log: PathBuf,
     /// containerd's gRPC socket.
@@ -118,8 +137,9 @@ pub fn start(arguments: &Arguments, input: &[u8]) -> Result<Vec<u8>, BootstrapEr
     let config = NodeConfig::load()?;
     let pods = spec.role.pod().map_or("", |pod| pod.namespace.as_str());
     let group = Group::new(&request, pods, &config)?;
-    let lock = Lock::take(&group.lock).map_err(file_error(&group.lock, "locking"))?;
-    if !ping(&group.address(), &request.id) {
+    let patience = Duration::from_millis(LOCK_MILLIS_MAX);
+    let lock = Lock::take(&group.lock, patience).map_err(file_error(&group.lock, "locking"))?;
+    if !is_served(&group.address(), &group.life, &request.id)? {
         group.begin(&request, pods)?;
     }
     drop(lock);
@@ -132,7 +152,31 @@ fn address_of_sandbox(bundle: &Path, sandbox: &str, id: &str) -> Result<String, 
     let place = neighbour(bundle, sandbox).ok_or_else(gone)?;
     let record = Record::read(&place).map_err(file_error(&place, "reading the sandbox's record"))?;
     let address = record.ok_or_else(gone)?.address;
-    if ping(&address, id) { Ok(address) } else { Err(gone()) }
+    let life = life_file(Path::new(address.strip_prefix("unix://").unwrap_or(&address)));
+    if is_served(&address, &life, id)? { Ok(address) } else { Err(gone()) }
+}
+
+/// What the server of a socket holds as long as it lives.
+fn life_file(socket: &Path) -> PathBuf {
+    socket.with_extension("life")
+}
+
+/// Whether a server answers at an address. Silence alone proves nothing: only one that has let go of its
+/// life is dead, one that still holds it is waited for.
+fn is_served(address: &str, life: &Path, id: &str) -> Result<bool, BootstrapError> {
+    let end = Instant::now() + Duration::from_millis(BUSY_MILLIS_MAX);
+    loop {
+        if ping(address, id) {
+            return Ok(true);
+        }
+        if !Lock::is_held(life).map_err(file_error(life, "looking for its holder"))? {
+            return Ok(false);
+        }
+        if Instant::now() >= end {
+            return Err(BootstrapError::Busy { address: address.into() });
+        }
+        std::thread::sleep(Duration::from_millis(AGAIN_MILLIS));
+    }
 }
 
 /// Whether a server answers. It then knows that a task is coming and doesn't end meanwhile.
@@ -152,6 +196,7 @@ fn ping(address: &str, id: &str) -> bool {
 struct Group {
     socket: PathBuf,
     lock: PathBuf,
+    life: PathBuf,
     log: PathBuf,
 }
 
@@ -163,11 +208,10 @@ impl Group {
         // Half a digest: a socket's path has at most 107 bytes.
         let name = Digest::of(key.join("\0").as_bytes()).hex()[..32].to_owned();
         let directory = &config.run_dir;
-        let mut builder = std::fs::DirBuilder::new();
-        let made = builder.recursive(true).mode(0o711).create(directory);
-        made.map_err(file_error(directory, "making it"))?;
+        keep_private(directory).map_err(file_error(directory, "keeping it for root alone"))?;
         let file = |suffix: &str| directory.join(format!("{name}.{suffix}"));
-        Ok(Self { socket: file("sock"), lock: file("lock"), log: file("log") })
+        let socket = file("sock");
+        Ok(Self { life: life_file(&socket), socket, lock: file("lock"), log: file("log") })
     }
 
     fn address(&self) -> String {
@@ -183,9 +227,13 @@ impl Group {
             _ => {}
         }
         let listener = UnixListener::bind(&self.socket).map_err(file_error(&self.socket, "listening"))?;
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&self.socket, private)
+            .map_err(file_error(&self.socket, "keeping it for root alone"))?;
         let arguments = ServerArguments {
             address: self.address(),
             lock: self.lock.clone(),
+            life: self.life.clone(),
             log: self.log.clone(),
             containerd: request.containerd.clone(),
             containerd_ttrpc: request.containerd_ttrpc.clone(),
@@ -241,7 +289,29 @@ fn open_log(path: &Path) -> io::Result<File> {
     if std::fs::metadata(path).is_ok_and(|status| status.len() > LOG_BYTES_MAX) {
         std::fs::remove_file(path)?;
     }
-    File::options().append(true).create(true).open(path)
+    File::options().append(true).create(true).mode(0o600).open(path)
+}
+
+/// Makes the run directory, or takes one that nobody else could have put something into: who may write there
+/// could pose as a server.
+fn keep_private(directory: &Path) -> io::Result<()> {
+    if let Some(parent) = directory.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    match std::fs::DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let status = std::fs::symlink_metadata(directory)?;
+    let ours = status.is_dir() && status.uid() == rustix::process::geteuid().as_raw();
+    if !ours || status.mode() & 0o022 != 0 {
+        let text = "it must be a directory of the shim's own user into which nobody else may write";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+    }
+    if status.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
 }
 
 /// Tells one build of this program from another by its file: a replaced program is another file.

@@ -4,19 +4,28 @@
 mod store;
 
 use crate::compile::{CompileError, Compiler};
+use crate::turns::Turns;
 use crate::wire::EngineKind;
 use morph_grant::Digest;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use store::{Key, Store};
-use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+use tokio::sync::Semaphore;
 
 /// Compilations at once in one server. One uses all processors, and each may use as much memory as
 /// [`crate::compile::COMPILE_MEMORY_BYTES_MAX`]; the second keeps a small component from waiting for a large.
 const COMPILATIONS_AT_ONCE: usize = 2;
+
+/// How long a verdict on a component is remembered, in seconds: a container that is restarted again and again
+/// is told so without another compilation, and a slow node gets its chance in time.
+const VERDICT_SECONDS: u64 = 180;
+
+/// Verdicts remembered; past that all are forgotten.
+const VERDICTS_MAX: usize = 256;
 
 /// Why there is no code.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +83,9 @@ pub struct Cache {
     /// What code must fit, by engine.
     engines: HashMap<EngineKind, String>,
     /// Tasks that want the same key take turns here, so that one thread at most waits for the lock file.
-    turns: Mutex<HashMap<Key, Weak<AsyncMutex<()>>>>,
+    turns: Turns<Key>,
+    /// What compilers have said of components, and when.
+    verdicts: Mutex<HashMap<Key, (Instant, CompileError)>>,
     places: Semaphore,
 }
 
@@ -96,7 +107,8 @@ impl Cache {
             store: Arc::new(store),
             compiler: Compiler::new(program),
             engines,
-            turns: Mutex::default(),
+            turns: Turns::default(),
+            verdicts: Mutex::default(),
             places: Semaphore::new(COMPILATIONS_AT_ONCE),
         })
     }
@@ -113,19 +125,23 @@ impl Cache {
         if let Some(code) = self.find(&key).await? {
             return Ok(code);
         }
-        let turn = self.turn(&key);
+        let turn = self.turns.of(&key);
         let _turn = turn.lock().await;
         if let Some(code) = self.find(&key).await? {
             return Ok(code);
         }
-        // The semaphore is never closed; an error would only mean no bound.
-        let _place = self.places.acquire().await;
+        if let Some(source) = self.verdict(&key) {
+            return Err(Error::Compile { digest: digest.clone(), source });
+        }
         let store = Arc::clone(&self.store);
         let wanted = key.clone();
         let _lock = tokio::task::spawn_blocking(move || store.lock(&wanted)).await??;
         if let Some(code) = self.find(&key).await? {
             return Ok(code);
         }
+        // After the lock: what another server compiles needs no place here. The semaphore is never closed; an
+        // error would only mean no bound.
+        let _place = self.places.acquire().await;
         let component =
             read.await.map_err(|error| Error::Read { digest: digest.clone(), source: error.into() })?;
         self.make(&key, digest, kind, &component).await
@@ -144,11 +160,13 @@ impl Cache {
         }
         let (draft, file) = self.store.begin(key)?;
         let mut file = tokio::fs::File::from_std(file);
-        let compiled = self
-            .compiler
-            .compile(component, kind, &mut file)
-            .await
-            .map_err(|source| Error::Compile { digest: digest.clone(), source })?;
+        let compiled = match self.compiler.compile(component, kind, &mut file).await {
+            Ok(compiled) => compiled,
+            Err(source) => {
+                self.remember(key, &source);
+                return Err(Error::Compile { digest: digest.clone(), source });
+            }
+        };
         let file = file.into_std().await;
         let (store, sha256) = (Arc::clone(&self.store), compiled.sha256);
         let code = tokio::task::spawn_blocking(move || store.commit(draft, &file, &sha256)).await??;
@@ -166,14 +184,18 @@ impl Cache {
         Key::new(digest, kind, engine)
     }
 
-    fn turn(&self, key: &Key) -> Arc<AsyncMutex<()>> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.retain(|_, turn| turn.strong_count() > 0);
-        if let Some(turn) = turns.get(key).and_then(Weak::upgrade) {
-            return turn;
+    fn verdict(&self, key: &Key) -> Option<CompileError> {
+        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+        verdicts.retain(|_, (said, _)| said.elapsed() < Duration::from_secs(VERDICT_SECONDS));
+        verdicts.get(key)?.1.again()
+    }
+
+    fn remember(&self, key: &Key, error: &CompileError) {
+        let Some(verdict) = error.again() else { return };
+        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+        if verdicts.len() >= VERDICTS_MAX {
+            verdicts.clear();
         }
-        let turn = Arc::default();
-        turns.insert(key.clone(), Arc::downgrade(&turn));
-        turn
+        verdicts.insert(key.clone(), (Instant::now(), verdict));
     }
 }

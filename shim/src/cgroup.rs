@@ -187,10 +187,15 @@ impl Cgroup {
             Version::V1 => (path.clone(), value.to_owned()),
             Version::V2 => (path.with_file_name("cgroup.events"), format!("frozen {value}")),
         };
-        settle(&path, if frozen { "frozen" } else { "thawed" }, || {
+        let settled = settle(&path, if frozen { "frozen" } else { "thawed" }, || {
             let text = std::fs::read_to_string(&seen).map_err(file_error(&seen, "reading"))?;
             Ok(text.lines().any(|line| line == wanted))
-        })
+        });
+        if frozen && settled.is_err() {
+            // Half frozen is neither: nobody would resume what was never paused.
+            self.thaw_dying();
+        }
+        settled
     }
 
     /// Kills every process in it and waits until it is empty. Does nothing where it is gone.
@@ -211,12 +216,14 @@ impl Cgroup {
         })
     }
 
-    /// With version 1 a frozen process doesn't die. One that can't be thawed shows in the wait that follows.
-    fn thaw_dying(&self) {
-        if self.version == Version::V1
-            && let Some(path) = self.file("freezer", "freezer.state")
-        {
-            drop(write(&path, "THAWED"));
+    /// Lets processes go on, without waiting: with version 1 a frozen one doesn't die. One that can't be thawed shows in the wait that follows.
+    pub(crate) fn thaw_dying(&self) {
+        let (file, value) = match self.version {
+            Version::V1 => ("freezer.state", "THAWED"),
+            Version::V2 => ("cgroup.freeze", "0"),
+        };
+        if let Some(path) = self.file("freezer", file) {
+            drop(write(&path, value));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The action `delete`: takes down what a task has left, with or without a server, once or twice. It comes
 //! after every ordinary Delete too, beside the living server, and finds nothing to do then.
 
-use crate::bundle::{Record, neighbour};
+use crate::bundle::{Process, Record, neighbour};
 use crate::cgroup::CgroupError;
 use containerd_shim_protos::api::DeleteResponse;
 use containerd_shim_protos::protobuf::{Message, MessageField};
@@ -95,8 +95,8 @@ fn read(bundle: &Path) -> Result<Option<Record>, CleanupError> {
 }
 
 fn take_down(bundle: &Path, record: &Record) -> Result<(), CleanupError> {
-    if let Some(process) = record.process.filter(crate::bundle::Process::is_there) {
-        end(process.pid).map_err(|source| CleanupError::Process { pid: process.pid, source })?;
+    if let Some(process) = record.process {
+        end(process).map_err(|source| CleanupError::Process { pid: process.pid, source })?;
     }
     record.cgroup.kill()?;
     record.cgroup.remove()?;
@@ -104,12 +104,16 @@ fn take_down(bundle: &Path, record: &Record) -> Result<(), CleanupError> {
 }
 
 /// Kills a process and waits until it is gone, whoever is its parent now.
-fn end(pid: i32) -> io::Result<()> {
-    let Some(pid) = Pid::from_raw(pid) else { return Ok(()) };
+fn end(recorded: Process) -> io::Result<()> {
+    let Some(pid) = Pid::from_raw(recorded.pid) else { return Ok(()) };
     let process = match pidfd_open(pid, PidfdFlags::empty()) {
         Err(rustix::io::Errno::SRCH) => return Ok(()),
         other => other?,
     };
+    // Only now: what is compared is what the descriptor holds, and no other can get its pid meanwhile.
+    if !recorded.is_there() {
+        return Ok(());
+    }
     match pidfd_send_signal(&process, Signal::KILL) {
         Err(rustix::io::Errno::SRCH) => return Ok(()),
         other => other?,

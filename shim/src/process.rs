@@ -3,9 +3,11 @@
 
 mod keeper;
 mod mounts;
+mod patience;
 
 pub use keeper::ZYGOTE_ARGUMENT;
 pub use mounts::{Granted, open_beneath};
+pub use patience::{FILES_MILLIS_MAX, patiently};
 
 use crate::seal;
 use crate::wire::{self, Entry, FromChild, Join, MountTarget, SandboxSetup, ToChild, WorkerSetup};
@@ -53,6 +55,12 @@ pub enum Error {
         /// Why not.
         #[source]
         source: io::Error,
+    },
+    /// A file system that doesn't answer.
+    #[error("{what}: the file system has not answered for {FILES_MILLIS_MAX} ms")]
+    Hangs {
+        /// What was wanted of it.
+        what: &'static str,
     },
     /// Anything else between server and process.
     #[error("process {pid}: {doing}")]
@@ -199,12 +207,9 @@ impl Zygote {
             [(Join::Net, &spec.net), (Join::Ipc, &spec.ipc), (Join::Uts, &spec.uts)],
             &mut descriptors,
         )?;
-        let mut mount_targets = Vec::new();
-        for mount in &spec.mounts {
-            descriptors.push(mount.detach()?);
-            mount_targets.push(MountTarget { path: mount.target.clone(), directory: mount.is_directory()? });
-        }
-        descriptors.push(mounts::detach_code(&spec.code)?);
+        let (mounts, code) = (spec.mounts, spec.code);
+        let (detached, mount_targets) = patiently("mounts", move || detach(&mounts, &code)).await??;
+        descriptors.extend(detached);
         let unprivileged = |id: u32| if id == 0 { UNPRIVILEGED_ID } else { id };
         let setup = ToChild::Worker(Box::new(WorkerSetup {
             id: spec.id,
@@ -225,6 +230,17 @@ impl Zygote {
             Err(error) => Err(child.give_up(error).await),
         }
     }
+}
+
+/// The mounts of a worker, the compiled code's last. Asks file systems, and may hang with them.
+fn detach(mounts: &[Granted], code: &File) -> Result<(Vec<OwnedFd>, Vec<MountTarget>), Error> {
+    let (mut detached, mut targets) = (Vec::new(), Vec::new());
+    for mount in mounts {
+        detached.push(mount.detach()?);
+        targets.push(MountTarget { path: mount.target.clone(), directory: mount.is_directory()? });
+    }
+    detached.push(mounts::detach_code(code)?);
+    Ok((detached, targets))
 }
 
 fn entry(wanted: [(Join, &Namespace); 3], descriptors: &mut Vec<OwnedFd>) -> Result<Entry, Error> {

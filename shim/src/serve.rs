@@ -1,19 +1,22 @@
 //! The server's process: listens where `bootstrap` bound, serves the task calls, and ends some time after its
 //! last task. No guest runs in it.
 
-use crate::bootstrap::{Lock, READY, ServerArguments};
+use crate::bootstrap::{LOCK_MILLIS_MAX, READY, ServerArguments};
 use crate::cache::Cache;
 use crate::config::NodeConfig;
 use crate::content::Containerd;
 use crate::events::{Forwarding, Publisher};
 use crate::grant::chain;
+use crate::lock::Lock;
 use crate::process::Zygote;
 use crate::task::{Parts, Server, Service};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +31,10 @@ const LINGER_MILLIS: u64 = 10_000;
 
 /// How long the last events may take, in milliseconds.
 const LAST_EVENTS_MILLIS_MAX: u64 = 5_000;
+
+/// How long another may hold what a server holds for life, in milliseconds: a `start` that looks does so for
+/// an instant.
+const LIFE_MILLIS_MAX: u64 = 2_000;
 
 /// This program, whatever file is installed by now.
 const PROGRAM: &str = "/proc/self/exe";
@@ -58,9 +65,44 @@ fn begin(text: &str) -> Result<(), Error> {
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).init();
     // Not with containerd's session, if that is a terminal's. It fails for who leads one already.
     let _ = rustix::process::setsid();
+    raise_descriptors()?;
+    // Held until this process is gone: that, and no silence, is how others know that it is.
+    let _life = Lock::take(&arguments.life, Duration::from_millis(LIFE_MILLIS_MAX))?;
+    let socket = Socket::of(&arguments.address)?;
     let listener = take_listener()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
-    runtime.block_on(serve(arguments, listener))
+    runtime.block_on(serve(arguments, listener, socket))
+}
+
+/// A server of many pods has many streams: as many as this process may have, whatever containerd was started
+/// with.
+fn raise_descriptors() -> std::io::Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
+}
+
+/// The file of a listening socket, told from one that another puts in its place.
+struct Socket {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl Socket {
+    fn of(address: &str) -> std::io::Result<Self> {
+        let path = PathBuf::from(address.strip_prefix("unix://").unwrap_or(address));
+        let status = std::fs::symlink_metadata(&path)?;
+        Ok(Self { path, identity: (status.dev(), status.ino()) })
+    }
+
+    /// Removes the file if it is still this one.
+    fn remove(&self) -> std::io::Result<()> {
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(status) if (status.dev(), status.ino()) == self.identity => std::fs::remove_file(&self.path),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Standard input is the listener: nobody else is to find it there.
@@ -79,7 +121,7 @@ fn say_ready() -> std::io::Result<()> {
     Ok(rustix::stdio::dup2_stdout(File::options().write(true).open("/dev/null")?)?)
 }
 
-async fn serve(arguments: ServerArguments, listener: UnixListener) -> Result<(), Error> {
+async fn serve(arguments: ServerArguments, listener: UnixListener, socket: Socket) -> Result<(), Error> {
     let (server, forwarding) = make(&arguments).await?;
     let listener = Listener::try_from(listener)?;
     let mut ttrpc = ttrpc::r#async::Server::new().add_listener(listener);
@@ -88,7 +130,7 @@ async fn serve(arguments: ServerArguments, listener: UnixListener) -> Result<(),
     say_ready()?;
     tracing::info!(address = arguments.address, pods = arguments.pods, "serving");
     let lock = until_unused(&server, &arguments.lock).await?;
-    end(&arguments, lock)?;
+    end(&arguments, &socket, lock)?;
     ttrpc.shutdown().await?;
     drop((ttrpc, server));
     if timeout(Duration::from_millis(LAST_EVENTS_MILLIS_MAX), forwarding).await.is_err() {
@@ -129,7 +171,12 @@ async fn until_unused(server: &Server, lock: &Path) -> Result<Lock, Error> {
             continue;
         }
         let path = lock.to_path_buf();
-        let lock = spawn_blocking(move || Lock::take(&path)).await??;
+        let patience = Duration::from_millis(LOCK_MILLIS_MAX);
+        let lock = match spawn_blocking(move || Lock::take(&path, patience)).await? {
+            // Somebody is looking, and slowly: then it is to be found.
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => continue,
+            taken => taken?,
+        };
         if server.is_idle() && !calls.has_changed()? {
             return Ok(lock);
         }
@@ -137,9 +184,33 @@ async fn until_unused(server: &Server, lock: &Path) -> Result<Lock, Error> {
 }
 
 /// Removes what the group has in the run directory; the log of a server that ends well says nothing more.
-fn end(arguments: &ServerArguments, lock: Lock) -> Result<(), Error> {
-    let socket = arguments.address.strip_prefix("unix://").unwrap_or(&arguments.address);
-    std::fs::remove_file(socket)?;
+fn end(arguments: &ServerArguments, socket: &Socket, lock: Lock) -> Result<(), Error> {
+    socket.remove()?;
     std::fs::remove_file(&arguments.log)?;
+    // Only its name: what is held is held to the end, and the next server has a file of its own.
+    std::fs::remove_file(&arguments.life)?;
     Ok(lock.remove()?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_server_removes_its_own_socket_and_never_anothers() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sock");
+        let address = format!("unix://{}", path.display());
+        let _listener = UnixListener::bind(&path).unwrap();
+        let own = Socket::of(&address).unwrap();
+        // Kept under another name, so that its number isn't given to the next.
+        std::fs::rename(&path, directory.path().join("old")).unwrap();
+        own.remove().unwrap();
+        let _other = UnixListener::bind(&path).unwrap();
+        own.remove().unwrap();
+        assert!(path.exists());
+        Socket::of(&address).unwrap().remove().unwrap();
+        assert!(!path.exists());
+    }
 }

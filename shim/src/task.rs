@@ -4,8 +4,10 @@
 mod create;
 mod fault;
 mod life;
+mod list;
 mod prepare;
 mod server;
+mod worlds;
 
 pub use fault::Fault;
 pub use server::{Parts, Server};
@@ -96,9 +98,13 @@ impl Task for Service {
     }
 
     async fn delete(&self, _: &TtrpcContext, request: DeleteRequest) -> ttrpc::Result<DeleteResponse> {
-        let task = self.task(&request.id, &request.exec_id)?;
+        self.server.touch();
+        if !request.exec_id.is_empty() {
+            return Err(Fault::not_found("exec", &request.exec_id).into());
+        }
+        let task = self.server.task_to_delete(&request.id)?;
         task.handle(Event::Delete).await?;
-        self.server.forget(&request.id);
+        self.server.forget(&task);
         let end = task.end();
         Ok(DeleteResponse {
             pid: task.pid.unsigned_abs(),

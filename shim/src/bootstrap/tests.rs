@@ -1,23 +1,7 @@
-//! Locks, groups and dead servers; the whole of `start` is seen with a real containerd.
+//! Groups and dead servers; the whole of `start` is seen with a real containerd.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
-
-#[test]
-fn a_lock_is_held_by_one_and_taken_by_the_next_even_when_its_file_goes() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("lock");
-    let first = Lock::take(&path).unwrap();
-    let waiting = {
-        let path = path.clone();
-        std::thread::spawn(move || Lock::take(&path).unwrap())
-    };
-    first.remove().unwrap();
-    let second = waiting.join().unwrap();
-    assert!(path.exists(), "the second one has a file of its own");
-    second.remove().unwrap();
-    assert!(!path.exists());
-}
 
 #[test]
 fn nobody_and_a_deaf_one_are_no_servers() {
@@ -31,6 +15,42 @@ fn nobody_and_a_deaf_one_are_no_servers() {
     let listener = UnixListener::bind(directory.path().join("deaf")).unwrap();
     assert!(!ping(&format!("unix://{}", directory.path().join("deaf").display()), "c1"));
     drop(listener);
+}
+
+#[test]
+fn a_deaf_server_that_lives_is_busy_and_one_that_has_let_go_of_its_life_is_dead() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("sock");
+    let (address, life) = (format!("unix://{}", socket.display()), life_file(&socket));
+    let _deaf = UnixListener::bind(&socket).unwrap();
+    let held = Lock::take(&life, Duration::ZERO).unwrap();
+    let error = is_served(&address, &life, "c1").unwrap_err();
+    assert!(matches!(error, BootstrapError::Busy { .. }) && error.to_string().contains("busy"), "{error}");
+    drop(held);
+    assert!(!is_served(&address, &life, "c1").unwrap());
+    assert!(socket.exists(), "who only looks removes nothing");
+}
+
+#[test]
+fn the_run_directory_is_roots_alone_or_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = directory.path().join("deep/run");
+    let mode = || std::fs::metadata(&run).unwrap().mode() & 0o777;
+    let set = |mode| std::fs::set_permissions(&run, std::fs::Permissions::from_mode(mode)).unwrap();
+    keep_private(&run).unwrap();
+    assert_eq!(mode(), 0o700);
+    // Of an older release.
+    set(0o711);
+    keep_private(&run).unwrap();
+    assert_eq!(mode(), 0o700);
+    set(0o777);
+    assert_eq!(keep_private(&run).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    set(0o700);
+    std::os::unix::fs::chown(&run, Some(12_345), None).unwrap();
+    assert_eq!(keep_private(&run).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    let link = directory.path().join("link");
+    std::os::unix::fs::symlink("/etc", &link).unwrap();
+    assert_eq!(keep_private(&link).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
 }
 
 fn request(namespace: &str) -> Request {

@@ -4,9 +4,10 @@
 
 use super::Error;
 use crate::compile::hex;
+use crate::lock::Lock;
 use crate::wire::EngineKind;
 use morph_grant::Digest;
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::fmt;
@@ -15,9 +16,13 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Entries whose content this server remembers to have checked; past that it forgets and checks again.
 const CHECKED_MAX: usize = 1024;
+
+/// How long another server may hold a key, in seconds: as long as a container may wait for all it needs.
+const LOCK_SECONDS_MAX: u64 = 90;
 
 /// Mode of an entry's files: workers map them after they have given up root.
 const FILE_MODE: u32 = 0o444;
@@ -63,9 +68,18 @@ impl Identity {
     }
 }
 
-/// A lock on a key; dropping it gives it back.
+/// A lock on a key; dropping it gives it back and takes its file along.
 #[derive(Debug)]
-pub(super) struct Lock(#[allow(dead_code, reason = "held, not read")] File);
+pub(super) struct KeyLock(Option<Lock>);
+
+impl Drop for KeyLock {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.take().map(Lock::remove) {
+            // An empty file more; the next who takes the lock removes it.
+            tracing::warn!(%error, "a key's lock stays behind");
+        }
+    }
+}
 
 /// An entry that is being written; dropping it removes what there is.
 #[derive(Debug)]
@@ -149,19 +163,11 @@ impl Store {
         Ok(Some(code))
     }
 
-    /// Waits until no other server on this node makes an entry of this key. The lock files are a fixed set:
-    /// keys that share one wait for each other, and none is ever removed.
-    pub(super) fn lock(&self, key: &Key) -> Result<Lock, Error> {
-        let path = self.directory.join(LOCKS).join(key.0.get(..2).unwrap_or_default());
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed(&path, "lock can't be opened"))?;
-        rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive))
-            .map_err(|error| failed(&path, "lock can't be taken")(error.into()))?;
-        Ok(Lock(file))
+    /// Waits until no other server on this node makes an entry of this key. Blocks its thread.
+    pub(super) fn lock(&self, key: &Key) -> Result<KeyLock, Error> {
+        let path = self.directory.join(LOCKS).join(&key.0);
+        let lock = Lock::take(&path, Duration::from_secs(LOCK_SECONDS_MAX));
+        Ok(KeyLock(Some(lock.map_err(failed(&path, "lock can't be taken"))?)))
     }
 
     /// Begins an entry, under its lock; what an earlier server left half done goes.

@@ -22,6 +22,13 @@ const USER_ID: u32 = 65534;
 /// Descriptors that it may have: its three streams, and those that threads need.
 const DESCRIPTORS_MAX: u64 = 64;
 
+/// Threads and processes that its user may have, in all compilers of the node: one thread for each processor
+/// in each, and room.
+const THREADS_MAX: u64 = 4096;
+
+/// The highest there is.
+const OOM_SCORE_ADJ: &str = "1000";
+
 /// The sub-command: `compile p2` or `compile p3`.
 pub fn main() -> ExitCode {
     let kind = std::env::args().nth(2);
@@ -48,6 +55,8 @@ fn give_up(error: &dyn Error, code: ExitCode) -> ExitCode {
 }
 
 fn prepare() -> Result<(), Box<dyn Error>> {
+    // The first to go when the node runs out of memory; raising it needs no right.
+    std::fs::write("/proc/self/oom_score_adj", OOM_SCORE_ADJ).step("setting oom_score_adj")?;
     seal::close_from(3)?;
     seal::set_process_name("morph-compile");
     let entry = Entry { join: Vec::new(), new: vec![Join::Net, Join::Ipc, Join::Uts] };
@@ -60,6 +69,7 @@ fn prepare() -> Result<(), Box<dyn Error>> {
         limit("RLIMIT_CPU", COMPILE_CPU_SECONDS_MAX),
         limit("RLIMIT_FSIZE", 0),
         limit("RLIMIT_NOFILE", DESCRIPTORS_MAX),
+        limit("RLIMIT_NPROC", THREADS_MAX),
     ])?;
     seal::give_up_root(USER_ID, USER_ID, &[])?;
     std::thread::Builder::new()

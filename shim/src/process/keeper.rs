@@ -172,6 +172,7 @@ impl State {
             // Both fail only for a process that has been reaped, and it is reaped here alone.
             drop(zygote.process.kill());
             drop(zygote.process.wait());
+            zygote.discard_late();
         }
     }
 }
@@ -221,6 +222,17 @@ impl Running {
             },
             (FromZygote::Refused { reason }, _) => Err(Error::Refused(reason)),
             (FromZygote::Up { .. }, _) => Err(failed("reading a fork", io::ErrorKind::InvalidData.into())),
+        }
+    }
+
+    /// Ends the children that a zygote which is gone has still made, and for which nobody waits any more.
+    fn discard_late(&self) {
+        while let Ok((answer, descriptors)) = self.answer() {
+            if matches!(answer, FromZygote::Forked { .. }) {
+                for pidfd in descriptors {
+                    discard(pidfd.as_fd());
+                }
+            }
         }
     }
 
@@ -287,4 +299,26 @@ fn discard(pidfd: BorrowedFd<'_>) {
 
 fn failed(doing: &str, source: io::Error) -> Error {
     Error::Zygote { doing: doing.into(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+    #[test]
+    fn a_child_that_a_zygote_made_too_late_is_ended_and_reaped() {
+        let (socket, theirs) = UnixStream::pair().expect("pair");
+        let sleep = || Command::new("sleep").arg("1000").spawn().expect("sleep");
+        let late = sleep();
+        let pid = Pid::from_child(&late);
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).expect("pidfd");
+        let answer = FromZygote::Forked { pid: pid.as_raw_nonzero().get() };
+        wire::send(&theirs, &answer, &[pidfd.as_fd()]).expect("send");
+        drop(theirs);
+        let zygote = Some(Running { process: sleep(), socket });
+        State { program: PathBuf::new(), zygote }.end();
+        assert!(!Path::new(&format!("/proc/{}", pid.as_raw_nonzero())).exists(), "it is there, or a zombie");
+    }
 }

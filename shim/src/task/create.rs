@@ -10,6 +10,7 @@ use crate::grant::{Decision, Pin};
 use crate::process::{Child, Namespace, SandboxSpec, WorkerSpec};
 use crate::sandbox;
 use crate::spec::{Pod, Role, Spec};
+use crate::state::Event;
 use crate::stdio::{Kept, Streams};
 use crate::termination::TerminationFile;
 use containerd_shim_protos::api::CreateTaskRequest;
@@ -68,9 +69,30 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
         guest: made.guest,
         kept: made.kept,
     });
-    announce(&server, &task, request).await;
-    server.add(&task);
-    Ok(task.pid)
+    hand_over(&server, &task, request).await
+}
+
+/// Makes the task the server's, unless somebody has deleted it while it was made: then nobody would ever do so
+/// again.
+async fn hand_over(server: &Server, task: &Arc<Task>, request: CreateTaskRequest) -> Result<i32, Fault> {
+    let entered = server.enter(task);
+    announce(server, task, request).await;
+    server.watch(task);
+    // `delete` takes the record along.
+    if entered && matches!(Record::read(&task.bundle), Ok(Some(_))) {
+        return Ok(task.pid);
+    }
+    match task.handle(Event::Delete).await {
+        // Whoever deletes it at the same time does as well.
+        Ok(()) | Err(Fault::NotFound(_)) => {}
+        Err(fault) => tracing::error!(task = task.id, %fault, "a task that nobody wants is left behind"),
+    }
+    server.forget(task);
+    Err(deleted(&task.id))
+}
+
+fn deleted(id: &str) -> Fault {
+    Fault::NotFound(format!("task {id} was deleted while it was made"))
 }
 
 async fn make_cgroup(spec: &Spec) -> Result<Cgroup, Fault> {
@@ -96,13 +118,17 @@ async fn undo(cgroup: Cgroup, bundle: PathBuf) {
 async fn note_process(mut record: Record, bundle: &Path, child: &Child) -> Result<(), Fault> {
     let noted = Process::of(child.pid).and_then(|process| {
         record.process = Some(process);
-        record.write(bundle)
+        // `delete` may have been here: it would find nothing the next time either.
+        let is_wanted = Record::read(bundle)?.is_some();
+        if is_wanted { record.write(bundle).map(|()| true) } else { Ok(false) }
     });
-    if let Err(error) = noted {
-        give_up(child).await;
-        return Err(Fault::internal(&error));
-    }
-    Ok(())
+    let fault = match noted {
+        Ok(true) => return Ok(()),
+        Ok(false) => deleted(&record.id),
+        Err(error) => Fault::internal(&error),
+    };
+    give_up(child).await;
+    Err(fault)
 }
 
 async fn give_up(child: &Child) {
@@ -174,7 +200,8 @@ async fn make_container(
     match prepared {
         Ok(prepared) => {
             let wanted = worker_spec(spec, cgroup, prepared, opened.process);
-            let worker = server.zygote.fork_worker(wanted).await.map_err(|error| Fault::internal(&error))?;
+            let worker =
+                server.zygote.fork_worker(wanted).await.map_err(|error| Fault::of_process(&error))?;
             Ok(Made {
                 child: worker.child,
                 guest: Guest::Sealed(worker.control),
@@ -185,7 +212,7 @@ async fn make_container(
         Err(Failure::Fate(outcome)) => {
             let child = server.zygote.fork_sandbox(stand_in(cgroup)).await;
             let child = child.map_err(|error| Fault::internal(&error))?;
-            Ok(Made { child, guest: Guest::Fated(outcome), kept: opened.kept, pin: None })
+            Ok(Made { child, guest: Guest::Fated(outcome, opened.process), kept: opened.kept, pin: None })
         }
         Err(Failure::Fault(fault)) => Err(fault),
     }

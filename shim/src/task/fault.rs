@@ -1,6 +1,7 @@
 //! Why a call fails, in gRPC's codes: containerd's reactions hang on them.
 
 use crate::grant::chain;
+use crate::process;
 use crate::state::{Event, Refusal, State};
 
 /// A call that fails.
@@ -40,6 +41,15 @@ impl Fault {
     #[must_use]
     pub fn internal(error: &dyn std::error::Error) -> Self {
         Self::Internal(chain(error))
+    }
+
+    /// What a process can't have: later perhaps, when a file system answers again.
+    #[must_use]
+    pub fn of_process(error: &process::Error) -> Self {
+        match error {
+            process::Error::Hangs { .. } => Self::Unavailable(chain(error)),
+            other => Self::internal(other),
+        }
     }
 
     pub(super) fn refused(refusal: Refusal, state: State, event: Event, id: &str) -> Self {

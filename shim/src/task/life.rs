@@ -19,6 +19,7 @@ use containerd_shim_protos::protobuf::MessageField;
 use containerd_shim_protos::topics;
 use morph_host::Outcome;
 use rustix::process::Signal;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -46,8 +47,8 @@ pub(super) enum Guest {
     /// A worker that waits.
     Sealed(Control),
     /// Nothing ever: this is how the container ends as soon as it is started, so that its reason stands where
-    /// people look for it.
-    Fated(Outcome),
+    /// people look for it. Its streams stay open to the end: a reader that is slow to open them would miss it.
+    Fated(Outcome, [OwnedFd; 3]),
     /// A guest, and who listens to what its worker says.
     Running(JoinHandle<Option<Outcome>>),
 }
@@ -229,9 +230,9 @@ impl Task {
                 life.guest = Guest::Running(tokio::spawn(listen(control, self.id.clone())));
                 Ok(())
             }
-            Guest::Fated(outcome) => {
+            Guest::Fated(outcome, streams) => {
                 self.say(outcome.message.as_deref(), true);
-                life.guest = Guest::Fated(outcome);
+                life.guest = Guest::Fated(outcome, streams);
                 self.signal(Signal::KILL)
             }
             other => {
@@ -250,10 +251,19 @@ impl Task {
         self.blocking(move || cgroup.freeze(frozen)).await
     }
 
-    /// With cgroups of version 1 a frozen process dies only once it is thawed.
+    /// With cgroups of version 1 a frozen process dies only once it is thawed, and one can be frozen that is
+    /// not paused: a pause may have failed half way.
     async fn kill(&self, state: Option<State>) -> Result<(), Fault> {
         self.signal(Signal::KILL)?;
-        if state == Some(State::Paused) { self.freeze(false).await } else { Ok(()) }
+        if state == Some(State::Paused) {
+            return self.freeze(false).await;
+        }
+        let cgroup = self.cgroup.clone();
+        self.blocking(move || {
+            cgroup.thaw_dying();
+            Ok::<_, std::convert::Infallible>(())
+        })
+        .await
     }
 
     async fn remove(&self, life: &mut Life) -> Result<(), Fault> {
@@ -298,7 +308,7 @@ impl Task {
         let killed = life.killed;
         let started = life.state != Some(State::Created);
         match std::mem::replace(&mut life.guest, Guest::None) {
-            Guest::Fated(outcome) if started => u32::from(outcome.code),
+            Guest::Fated(outcome, _) if started => u32::from(outcome.code),
             Guest::Running(listener) => {
                 drop(life);
                 let words =

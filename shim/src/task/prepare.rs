@@ -3,19 +3,18 @@
 
 use super::{Fault, Server};
 use crate::cache;
-use crate::content::{self, ContentError, Descriptor};
+use crate::compile::CompileError;
+use crate::content::{self, ContentError};
 use crate::grant::{Decision, Volume, chain};
-use crate::process::{Granted, open_beneath};
-use morph_component::World;
-use morph_grant::Digest;
+use crate::process::{self, Granted, open_beneath, patiently};
 use morph_host::{EngineKind, Outcome, Task, code};
-use std::collections::HashMap;
 use std::fs::File;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::task::spawn_blocking;
+use std::time::Duration;
+use tokio::time::timeout;
 
-/// Worlds kept: more than a node has different components, and a few kilobytes each.
-const WORLDS_MAX: usize = 256;
+/// How long all this may take, in seconds: the kubelet gives up after 120, and a compilation may take
+/// [`crate::compile::COMPILE_SECONDS_MAX`]. What took longer waited for others, and is tried again.
+const PREPARE_SECONDS_MAX: u64 = 90;
 
 /// What a worker needs.
 #[derive(Debug)]
@@ -54,61 +53,57 @@ impl From<ContentError> for Failure {
 impl From<cache::Error> for Failure {
     fn from(error: cache::Error) -> Self {
         match error {
-            cache::Error::Compile { .. } => Self::Fate(Outcome::because(code::COMPILE_FAILED, chain(&error))),
-            other => Self::Fault(Fault::internal(&other)),
+            cache::Error::Compile {
+                source: CompileError::Refused(_) | CompileError::TooLarge | CompileError::TooLong,
+                ..
+            } => Self::Fate(Outcome::because(code::COMPILE_FAILED, chain(&error))),
+            other => Self::Fault(Fault::Unavailable(chain(&other))),
         }
     }
 }
 
-/// Prepares a container.
+/// Prepares a container, in time.
 pub(super) async fn prepare(server: &Server, decision: &Decision) -> Result<Prepared, Failure> {
+    let patience = Duration::from_secs(PREPARE_SECONDS_MAX);
+    timeout(patience, prepare_at_leisure(server, decision)).await.unwrap_or_else(|_| {
+        let why = format!("the component is not ready after {PREPARE_SECONDS_MAX} s: the node is busy");
+        Err(Failure::Fault(Fault::Unavailable(why)))
+    })
+}
+
+async fn prepare_at_leisure(server: &Server, decision: &Decision) -> Result<Prepared, Failure> {
     let located = content::locate(&server.store, &decision.source()).await?;
     decision.check_content(&located.layer.digest)?;
-    let (world, bytes) = server.worlds.of(server, &located.layer).await?;
+    let world = server.worlds.of(&server.store, &located.layer).await?;
     let task = decision.task(&world)?;
     let engine = EngineKind::of(&world);
-    let read = async {
-        match bytes {
-            Some(bytes) => Ok(bytes),
-            None => content::read(&server.store, &located.layer).await,
-        }
-    };
+    // Read again, once it is its turn: what waits holds no component in memory.
+    let read = content::read(&server.store, &located.layer);
     let code = server.cache.code(&located.layer.digest, engine, read).await?;
-    let mounts = decision.volumes().iter().map(open_volume).collect::<Result<_, _>>()?;
+    let volumes = decision.volumes().to_vec();
+    let opened = patiently("granted volumes", move || volumes.iter().map(open_volume).collect()).await;
+    let mounts = opened.unwrap_or_else(|error| Err(Failure::Fault(Fault::of_process(&error))))?;
     Ok(Prepared { engine, code, task, mounts })
 }
 
 fn open_volume(volume: &Volume) -> Result<Granted, Failure> {
     let source = open_beneath(&volume.base, &volume.relative).map_err(|error| {
-        Outcome::because(code::GRANT_REFUSED, format!("grant refused: {}: {}", volume.target, chain(&error)))
+        let why = format!("{}: {}", volume.target, chain(&error));
+        if is_of_the_volume(&error) {
+            Failure::Fate(Outcome::because(code::GRANT_REFUSED, format!("grant refused: {why}")))
+        } else {
+            Failure::Fault(Fault::Unavailable(why))
+        }
     })?;
     Ok(Granted { source, target: volume.target.clone(), read_only: volume.read_only })
 }
 
-/// Worlds of components that this server has seen, by the digest of their bytes.
-#[derive(Debug, Default)]
-pub(super) struct Worlds(Mutex<HashMap<Digest, Arc<World>>>);
-
-impl Worlds {
-    /// The world of a component, and its bytes if they had to be read for it.
-    async fn of(
-        &self,
-        server: &Server,
-        layer: &Descriptor,
-    ) -> Result<(Arc<World>, Option<Vec<u8>>), Failure> {
-        if let Some(world) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&layer.digest) {
-            return Ok((Arc::clone(world), None));
-        }
-        let bytes = content::read(&server.store, layer).await?;
-        let inspected = spawn_blocking(move || (morph_component::inspect(&bytes), bytes)).await;
-        let (world, bytes) = inspected.map_err(|error| Failure::Fault(Fault::internal(&error)))?;
-        let world = world.map_err(|error| Outcome::because(code::BAD_COMPONENT, chain(&error)))?;
-        let world = Arc::new(world);
-        let mut worlds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if worlds.len() >= WORLDS_MAX {
-            worlds.clear();
-        }
-        worlds.insert(layer.digest.clone(), Arc::clone(&world));
-        Ok((world, Some(bytes)))
-    }
+/// Whether the volume isn't what was granted. Anything else (no descriptors, no memory, a share that is
+/// stale) is the node's trouble and may pass.
+fn is_of_the_volume(error: &process::Error) -> bool {
+    let process::Error::Path { source, .. } = error else { return false };
+    matches!(source.raw_os_error(), Some(libc::ELOOP | libc::EXDEV | libc::ENOENT | libc::ENOTDIR))
 }
+
+#[cfg(test)]
+mod tests;

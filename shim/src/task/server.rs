@@ -3,13 +3,13 @@
 
 use super::Fault;
 use super::life::Task;
-use super::prepare::Worlds;
+use super::list::List;
+use super::worlds::Worlds;
 use crate::cache::Cache;
 use crate::config::NodeConfig;
 use crate::content::Containerd;
 use crate::events::Publisher;
 use crate::process::Zygote;
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -30,18 +30,11 @@ pub struct Server {
     /// Where events go.
     pub publisher: Publisher,
     pub(super) worlds: Worlds,
-    tasks: Mutex<Tasks>,
+    tasks: Mutex<List<Task>>,
     /// Who watches a task's end.
     watchers: Mutex<JoinSet<()>>,
     /// Counts calls.
     calls: watch::Sender<u64>,
-}
-
-#[derive(Debug, Default)]
-struct Tasks {
-    by_id: HashMap<String, Arc<Task>>,
-    /// Ids of tasks that are being made.
-    reserved: HashSet<String>,
 }
 
 /// An id that nobody else can take while this lives.
@@ -52,7 +45,9 @@ pub(super) struct Reserved<'a> {
 
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
-        self.server.lock().reserved.remove(&self.id);
+        self.server.lock().release(&self.id);
+        // A server that only waited for this may be without a task now, and nobody else says so.
+        self.server.touch();
     }
 }
 
@@ -106,25 +101,34 @@ impl Server {
     /// Whether it has no task and makes none.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        let tasks = self.lock();
-        tasks.by_id.is_empty() && tasks.reserved.is_empty()
+        self.lock().is_empty()
     }
 
     /// A task by its id.
     pub(super) fn task(&self, id: &str) -> Result<Arc<Task>, Fault> {
-        self.lock().by_id.get(id).cloned().ok_or_else(|| Fault::not_found("task", id))
+        self.lock().get(id).ok_or_else(|| Fault::not_found("task", id))
+    }
+
+    /// A task that is to be deleted, by its id. One that is being made will be taken down instead.
+    pub(super) fn task_to_delete(&self, id: &str) -> Result<Arc<Task>, Fault> {
+        self.lock().get_or_abandon(id).ok_or_else(|| Fault::not_found("task", id))
     }
 
     pub(super) fn reserve(&self, id: &str) -> Result<Reserved<'_>, Fault> {
-        let mut tasks = self.lock();
-        if tasks.by_id.contains_key(id) || !tasks.reserved.insert(id.to_owned()) {
+        if !self.lock().reserve(id) {
             return Err(Fault::AlreadyExists(format!("task {id} already exists")));
         }
         Ok(Reserved { server: self, id: id.to_owned() })
     }
 
-    pub(super) fn add(&self, task: &Arc<Task>) {
-        self.lock().by_id.insert(task.id.clone(), Arc::clone(task));
+    /// Lists a task; `false` if it was deleted while it was made.
+    #[must_use]
+    pub(super) fn enter(&self, task: &Arc<Task>) -> bool {
+        self.lock().enter(&task.id, task)
+    }
+
+    /// Sees a task's end.
+    pub(super) fn watch(&self, task: &Arc<Task>) {
         let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(ended) = watchers.try_join_next() {
             if let Err(error) = ended {
@@ -134,8 +138,8 @@ impl Server {
         watchers.spawn(Arc::clone(task).watch());
     }
 
-    pub(super) fn forget(&self, id: &str) {
-        self.lock().by_id.remove(id);
+    pub(super) fn forget(&self, task: &Arc<Task>) {
+        self.lock().remove(&task.id, task);
         self.touch();
     }
 
@@ -147,7 +151,7 @@ impl Server {
         tokio::spawn(work)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Tasks> {
+    fn lock(&self) -> MutexGuard<'_, List<Task>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

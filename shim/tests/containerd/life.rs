@@ -59,9 +59,11 @@ fn a_looping_guest_ends_soon_after_sigterm() {
     containerd.wait_status("c1", "STOPPED");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     let output = containerd.ctr(&["task", "kill", "--signal", "SIGTERM", "c1"]).output().unwrap();
-    assert!(told(&output).contains("not found"), "{}", told(&output));
+    assert!(told(&output).contains("no process"), "{}", told(&output));
     let output = containerd.ctr(&["task", "delete", "c1"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(143), "{}", told(&output));
+    // Some releases of ctr end with the task's code, others only tell it.
+    let is_told = told(&output).contains("exit code 143");
+    assert!(is_told || output.status.code() == Some(143), "{}", told(&output));
 }
 
 #[test]
@@ -139,7 +141,9 @@ fn an_end_while_containerd_is_away_is_told_when_it_is_back() {
     containerd.begin();
     containerd.wait_status("c1", "STOPPED");
     let output = containerd.ctr(&["task", "delete", "c1"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(137), "{}", told(&output));
+    // Some releases of ctr end with the task's code, others only tell it.
+    let is_told = told(&output).contains("exit code 137");
+    assert!(is_told || output.status.code() == Some(137), "{}", told(&output));
 }
 
 #[test]
@@ -189,4 +193,24 @@ fn ten_tasks_at_once_share_one_server_and_one_compilation() {
     assert_eq!(containerd.server_pids().len(), 1);
     let log = containerd.logs();
     assert_eq!(log.matches("compiled").count(), 1, "{log}");
+}
+
+#[test]
+fn a_hundred_megabytes_pass_the_log_fifo_and_no_line_is_lost() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let grant = document(&image, "command", &["flood", "100"]);
+    containerd.start_task("s1", &Spec::sandbox("s1", "demo").granted(&grant));
+    let sandbox = containerd.task("s1").0;
+    let spec = Spec::container("c1", "s1", "demo", "morph", &image).joined(sandbox).granted(&grant);
+    let mut child = containerd.run("c1", &spec, &["--rm"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = 0_u64;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+        assert_eq!(line.len(), 99, "line {lines}: {line}");
+        assert_eq!(line.split_once(' ').unwrap().0.parse(), Ok(lines), "{line}");
+        lines += 1;
+    }
+    assert!(child.wait().unwrap().success(), "{}", containerd.logs());
+    assert_eq!(lines, 1_000_000);
+    containerd.remove("s1");
 }

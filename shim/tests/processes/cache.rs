@@ -201,6 +201,34 @@ async fn a_refusal_says_why_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_told_again_without_another_compilation() {
+    let world = World::new();
+    let cache = world.server().await;
+    let mut words = Vec::new();
+    for _ in 0..3 {
+        let error = code(&cache, b"garbage", P2).await.expect_err("refused");
+        words.push(std::error::Error::source(&error).expect("cause").to_string());
+    }
+    words.dedup();
+    assert_eq!(words.len(), 1, "{words:?}");
+    assert_eq!(world.compilations(), 1);
+    code(&cache, &tiny(), P2).await.expect("another component is compiled");
+}
+
+#[tokio::test]
+async fn a_compiler_that_died_is_started_again() {
+    let directory = tempfile::tempdir().expect("directory");
+    let count = directory.path().join("count");
+    let script = format!("#!/bin/sh\necho x >>{}\ncat >/dev/null\nkill -KILL $$\n", count.display());
+    let world = World::with_script(directory, &script);
+    let cache = world.server().await;
+    for _ in 0..2 {
+        code(&cache, &tiny(), P2).await.expect_err("died");
+    }
+    assert_eq!(world.compilations(), 2);
+}
+
+#[tokio::test]
 async fn a_compiler_that_dies_is_an_error_with_its_signal_and_words() {
     let script = "#!/bin/sh\ncat >/dev/null\necho memory allocation of 7 bytes failed >&2\nkill -ABRT $$\n";
     let world = World::with_script(tempfile::tempdir().expect("directory"), script);

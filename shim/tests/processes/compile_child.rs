@@ -41,6 +41,15 @@ async fn it_reaches_no_file_no_network_and_no_other_process() {
 }
 
 #[tokio::test]
+async fn it_is_the_first_to_go_when_memory_is_short() {
+    let mut child = child("p2");
+    let process = sealed(&child).await;
+    assert_eq!(process.read("oom_score_adj").trim(), "1000");
+    child.kill().expect("kill");
+    child.wait().expect("wait");
+}
+
+#[tokio::test]
 async fn its_memory_time_and_files_are_bounded() {
     let mut child = child("p2");
     let limits = sealed(&child).await.read("limits");
@@ -51,6 +60,7 @@ async fn its_memory_time_and_files_are_bounded() {
         ("Max file size", "0"),
         ("Max core file size", "0"),
         ("Max open files", "64"),
+        ("Max processes", "4096"),
     ] {
         let line = limits.lines().find(|line| line.starts_with(name)).expect(name);
         let values: Vec<&str> = line[name.len()..].split_whitespace().take(2).collect();

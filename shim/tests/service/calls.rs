@@ -254,3 +254,30 @@ async fn a_server_has_the_sandboxes_of_many_pods() {
     let other = client(&node.start("s1")).await;
     assert_eq!(other.connect(patience(), &connect("s2")).await.unwrap().task_pid, second);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_deleted_while_it_is_made_never_comes_and_its_server_ends() {
+    let node = Node::new().await;
+    // A containerd that takes a question and never answers.
+    let deaf = std::os::unix::net::UnixListener::bind(node.path("grpc")).unwrap();
+    let spec = serde_json::json!({
+        "annotations": { "io.kubernetes.cri.image-name": "registry.test/x:1" },
+        "linux": { "cgroupsPath": format!("/morph-test/service-{}-late", std::process::id()) },
+    });
+    let bundle = node.bundle("c1", &spec);
+    let client = client(&node.start("c1")).await;
+    let making = {
+        let (client, bundle) = (client.clone(), bundle.display().to_string());
+        let request = CreateTaskRequest { id: "c1".into(), bundle, ..CreateTaskRequest::default() };
+        tokio::spawn(async move { client.create(patience(), &request).await })
+    };
+    let asked = deaf.accept().unwrap();
+    assert_eq!(code(client.delete(patience(), &delete("c1")).await), Code::NOT_FOUND);
+    drop((asked, deaf));
+    assert!(making.await.unwrap().is_err());
+    assert_eq!(code(client.connect(patience(), &connect("c1")).await), Code::NOT_FOUND);
+    let left: Vec<_> = std::fs::read_dir(bundle).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["config.json"]);
+    drop(client);
+    wait_for("ended by itself", || std::fs::read_dir(node.path("run")).unwrap().count() == 0);
+}

@@ -2,6 +2,7 @@
 
 use crate::harness::{Node, is_alive, told, wait_for};
 use serde_json::json;
+use std::os::unix::fs::MetadataExt;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_form_of_asking_has_its_own_answer_and_the_same_server() {
@@ -46,6 +47,90 @@ async fn a_dead_servers_socket_is_not_trusted() {
     assert_eq!(node.start("s2"), address, "the group is the same");
     let (_client, _) = node.created("s3").await;
     assert_ne!(node.server(&address, "s3").await, server);
+}
+
+/// Stops a process, or lets it go on.
+fn send(pid: u32, signal: rustix::process::Signal) {
+    let process = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    rustix::process::kill_process(process, signal).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_slow_keeps_its_pods_and_its_group() {
+    let node = Node::new().await;
+    let (_client, pid) = node.created("s1").await;
+    let address = node.start("s1");
+    let server = node.server(&address, "s1").await;
+    let socket = std::fs::metadata(address.trim_start_matches("unix://")).unwrap().ino();
+    node.sandbox("s2", "demo");
+    send(server, rustix::process::Signal::STOP);
+    let output = node.command("s2", "start").output().unwrap();
+    send(server, rustix::process::Signal::CONT);
+    assert!(!output.status.success());
+    assert!(told(&output).contains("is busy"), "{}", told(&output));
+    assert_eq!(std::fs::metadata(address.trim_start_matches("unix://")).unwrap().ino(), socket);
+    assert_eq!(node.start("s2"), address);
+    assert_eq!(node.server(&address, "s1").await, server);
+    assert!(is_alive(pid));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_of_a_slow_server_waits_for_it() {
+    let node = Node::new().await;
+    let (_client, _) = node.created("s1").await;
+    let address = node.start("s1");
+    let server = node.server(&address, "s1").await;
+    let container = json!({ "annotations": {
+        "io.kubernetes.cri.container-type": "container",
+        "io.kubernetes.cri.sandbox-id": "s1",
+        "io.kubernetes.cri.sandbox-namespace": "demo",
+        "io.kubernetes.cri.container-name": "morph",
+        "io.kubernetes.cri.image-name": "registry.test/x:1",
+    }});
+    node.bundle("c1", &container);
+    let name = address.trim_start_matches("unix://").to_owned();
+    // The listener, and each connection to it.
+    let lines = || std::fs::read_to_string("/proc/net/unix").unwrap_or_default().matches(&name).count();
+    send(server, rustix::process::Signal::STOP);
+    let before = lines();
+    let started = node.command("c1", "start").stdout(std::process::Stdio::piped()).spawn().unwrap();
+    wait_for("asking", || lines() > before);
+    send(server, rustix::process::Signal::CONT);
+    let output = started.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), address);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_has_in_the_run_directory_is_roots_alone() {
+    let node = Node::new().await;
+    let (_client, _) = node.created("s1").await;
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!(mode(&node.path("run")), 0o700);
+    let files: Vec<_> = std::fs::read_dir(node.path("run")).unwrap().flatten().map(|e| e.path()).collect();
+    assert_eq!(files.len(), 4, "socket, lock, life and log: {files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_may_open_as_many_files_as_the_node_lets_it() {
+    let node = Node::new().await;
+    let bundle = node.sandbox("s1", "demo");
+    let command = node.command("s1", "start");
+    let mut limited = std::process::Command::new("/bin/sh");
+    limited.args(["-c", "ulimit -Sn 256; exec \"$0\" \"$@\""]).arg(command.get_program());
+    limited.args(command.get_args()).current_dir(&bundle).stdin(std::process::Stdio::null());
+    limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = limited.output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    let (_client, _) = node.created("s1").await;
+    let server = node.server(&node.start("s1"), "s1").await;
+    let limits = std::fs::read_to_string(format!("/proc/{server}/limits")).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(words[3], words[4], "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,3 +124,15 @@ fn what_has_been_checked_is_forgotten_before_it_grows_without_end() {
     }
     assert_eq!(store.checked().len(), 1);
 }
+
+#[test]
+fn keys_have_locks_of_their_own_that_leave_no_file() {
+    let (directory, store) = store();
+    let locks = directory.path().join("deep/cache").join(LOCKS);
+    let (one, other) = (Key(format!("ab{}", "0".repeat(62))), Key(format!("ab{}", "1".repeat(62))));
+    let first = store.lock(&one).expect("lock");
+    let second = store.lock(&other).expect("a key that begins alike doesn't wait");
+    assert!(Lock::is_held(&locks.join(&one.0)).expect("look"));
+    drop((first, second));
+    assert_eq!(fs::read_dir(&locks).expect("locks").count(), 0);
+}
