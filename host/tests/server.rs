@@ -260,3 +260,14 @@ fn methods_and_heads_are_the_guests_matter_within_what_http_allows() {
     assert!(text.starts_with("HTTP/1.1 200 ") && text.ends_with("\r\n\r\n"), "{text}");
     assert_eq!(running.stopped().code, 0);
 }
+
+#[test]
+fn idle_connections_by_the_hundred_keep_nobody_waiting() {
+    let (running, address) = serve(guest("hello"), server(0, 10));
+    let idle: Vec<_> = (0..300).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    for _ in 0..10 {
+        assert_eq!(block_on(get(address, "/")).status, 200);
+    }
+    drop(idle);
+    assert_eq!(running.stopped().code, 0);
+}
