@@ -10,7 +10,10 @@ use morph_grant::Digest;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
+use std::num::NonZeroUsize;
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures,
+};
 
 /// Component instances alive at once in a process: the requests worked on, and those whose instances are
 /// being taken down meanwhile.
@@ -21,6 +24,9 @@ const WASM_STACK_BYTES: usize = 1 << 20;
 
 /// Stack on which guest and host functions run, in bytes: the guest's, and 1 MiB for ours.
 const ASYNC_STACK_BYTES: usize = 2 << 20;
+
+/// Functions shown on the way to a trap, the innermost: what does not end goes deeper than anybody reads.
+const BACKTRACE_FRAMES_MAX: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
 /// Which engine a component runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -141,6 +147,8 @@ fn config(kind: EngineKind) -> Config {
         .memory_init_cow(true)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(ASYNC_STACK_BYTES)
+        .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES_MAX))
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .concurrency_support(kind == EngineKind::P3);
     let features = match kind {
         EngineKind::P2 => FEATURES.difference(WasmFeatures::CM_ASYNC),

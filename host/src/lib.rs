@@ -14,6 +14,7 @@ mod stop;
 mod store;
 mod task;
 mod ticker;
+mod words;
 
 pub use compile::{CompileError, compile};
 pub use engine::{Engine, EngineError, EngineKind, engine, engine_hash};
@@ -28,3 +29,4 @@ pub use run::run;
 pub use stdio::Stdio;
 pub use stop::{Stop, Stopper, stop};
 pub use task::{Http, Preopen, Run, Task};
+pub use words::one_line;

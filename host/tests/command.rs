@@ -70,6 +70,21 @@ fn a_trap_is_134_and_shows_the_way_to_it() {
 }
 
 #[test]
+fn the_first_line_of_a_traps_message_is_its_cause_and_the_whole_fits_a_termination_message() {
+    for name in ["command", "command-p3"] {
+        let message = run(guest(name), command(&["trap"])).message;
+        let mut lines = message.lines();
+        assert_eq!(
+            lines.next().unwrap(),
+            "the guest trapped: wasm `unreachable` instruction executed",
+            "{name}"
+        );
+        assert_eq!(lines.next().unwrap(), "wasm backtrace:", "{name}");
+        assert!((1..=32).contains(&lines.count()) && message.len() <= 4096, "{name}: {message}");
+    }
+}
+
+#[test]
 fn memory_past_the_limit_is_135_and_names_the_limit() {
     let task = with_memory(command(&["memory", "64"]), 32);
     let ended = run(guest("command"), task);

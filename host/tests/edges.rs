@@ -49,6 +49,16 @@ fn recursion_without_an_end_is_a_trap_that_says_so() {
 }
 
 #[test]
+fn names_of_functions_cannot_act_on_whoever_reads_the_message() {
+    let name = format!("\u{1b}[2J{}", "x".repeat(10_000));
+    let items = format!("(func (@name \"{}\") (export \"f\") unreachable)", name.replace('\u{1b}', "\\1b"));
+    let ended = run(with_run("0.2.0", "call 0 i32.const 0", &items), command(&[]));
+    assert_eq!(ended.code, code::TRAP, "{ended:?}");
+    assert!(ended.message.starts_with("the guest trapped: wasm `unreachable`"), "{}", ended.message);
+    assert!(ended.message.contains("\\u{1b}[2Jxxx") && ended.message.len() <= 4096, "{}", ended.message);
+}
+
+#[test]
 fn more_memory_at_the_start_than_the_limit_is_that_limit() {
     let program = with_run("0.2.0", "i32.const 0", "(memory 48)");
     let ended = run(program.clone(), with_memory(command(&[]), 2));

@@ -280,11 +280,31 @@ fn resource(name: &str) -> Option<Resource> {
     })
 }
 
-/// Becomes a user that isn't root, for good: no capability is left in any set, and no program could give one.
+/// `KEYCTL_JOIN_SESSION_KEYRING` (`linux/keyctl.h`).
+const JOIN_SESSION_KEYRING: libc::c_long = 1;
+
+/// Leaves the session keyring that this process inherited: whoever started the shim may hold keys in it, and
+/// all containers would share it.
+fn leave_keyring() -> Result<()> {
+    // SAFETY: no pointer but the null that asks for a new keyring without a name.
+    let result =
+        unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, std::ptr::null::<libc::c_char>()) };
+    match io::Error::last_os_error() {
+        // A kernel without keyrings has none to leave.
+        error if result < 0 && error.raw_os_error() != Some(libc::ENOSYS) => {
+            Err(error).step("leaving the inherited keyring")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Becomes a user that isn't root, for good, without the keys of whoever was root: no capability is left in
+/// any set, and no program could give one.
 pub(crate) fn give_up_root(uid: u32, gid: u32, groups: &[u32]) -> Result<()> {
     if uid == 0 || gid == 0 || groups.contains(&0) {
         return Err(Errno::PERM).step("running as root is refused: set runAsUser and runAsGroup");
     }
+    leave_keyring()?;
     for capability in (0..=CAPABILITY_MAX).filter_map(|number| CapabilitySet::from_bits(1 << number)) {
         match rustix::thread::remove_capability_from_bounding_set(capability) {
             Ok(()) => {}
@@ -323,3 +343,6 @@ pub(crate) fn set_process_name(name: &str) {
         let _ = rustix::thread::set_name(&name);
     }
 }
+
+#[cfg(test)]
+mod tests;

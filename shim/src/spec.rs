@@ -115,7 +115,7 @@ impl Spec {
             std::fs::read(&path)
         };
         let bytes = read().map_err(|source| SpecError::Read { path: path.clone(), source })?;
-        let raw = serde_json::from_slice(&bytes).map_err(|source| SpecError::Parse { path, source })?;
+        let raw = object(&bytes).map_err(|source| SpecError::Parse { path, source })?;
         Self::from_raw(raw, id)
     }
 
@@ -125,7 +125,7 @@ impl Spec {
     /// [`SpecError::Parse`] and [`SpecError::Value`].
     pub fn parse(json: &[u8], id: &str) -> Result<Self, SpecError> {
         let path = PathBuf::from("config.json");
-        let raw = serde_json::from_slice(json).map_err(|source| SpecError::Parse { path, source })?;
+        let raw = object(json).map_err(|source| SpecError::Parse { path, source })?;
         Self::from_raw(raw, id)
     }
 
@@ -164,6 +164,14 @@ impl Spec {
     #[must_use]
     pub fn mount(&self, destination: &str) -> Option<&Mount> {
         self.mounts.iter().find(|mount| mount.destination == destination)
+    }
+}
+
+/// Reads an object: an empty list would pass for one whose fields are all left out.
+fn object(json: &[u8]) -> Result<raw::Spec, serde_json::Error> {
+    match json.trim_ascii_start().first() {
+        Some(b'[') => Err(serde::de::Error::custom("a list where an object should be")),
+        _ => serde_json::from_slice(json),
     }
 }
 

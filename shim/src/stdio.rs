@@ -1,10 +1,13 @@
-//! Standard streams of a task, as containerd names them: fifos or files. The server keeps a read end of each
+//! Standard streams of a task, as containerd names them: fifos or files (`file://`). No logging program is
+//! ever started (`binary://`): it would run with the server's rights. The server keeps a read end of each
 //! output fifo until the task is deleted, so that a guest gets no EPIPE while containerd is away.
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 /// Longest error line written to a task's standard error, in bytes: what a fifo takes at once.
 const LINE_BYTES_MAX: usize = 4096;
@@ -25,21 +28,23 @@ pub struct Streams {
 /// A stream that can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StdioError {
-    /// A scheme that this shim doesn't speak.
-    #[error("{name}: {uri}: only fifos and file:// are supported")]
+    /// A scheme that this shim doesn't speak, or a file without an absolute path.
+    #[error("{name}: {uri}: {problem}; name a fifo, or a file as file:///absolute/path")]
     Scheme {
         /// Which stream.
         name: &'static str,
         /// What containerd said.
         uri: String,
+        /// What is wrong with it.
+        problem: &'static str,
     },
     /// The file can't be opened.
-    #[error("{name}: {path}")]
+    #[error("{name}: {}", path.display())]
     Open {
         /// Which stream.
         name: &'static str,
         /// What was opened.
-        path: String,
+        path: PathBuf,
         /// Why not.
         #[source]
         source: io::Error,
@@ -82,7 +87,7 @@ impl Streams {
         let stdin = self.open_input(&mut kept)?;
         let stdout = open_output("stdout", &self.stdout, &mut kept._read_ends)?;
         let stderr = match self.stderr.as_str() {
-            "" if self.terminal => stdout.try_clone().map_err(failed("stderr", &self.stdout))?,
+            "" if self.terminal => stdout.try_clone().map_err(failed("stderr", Path::new(&self.stdout)))?,
             path => open_output("stderr", path, &mut kept._read_ends)?,
         };
         Ok(Opened { process: [stdin, stdout, stderr], kept })
@@ -90,10 +95,10 @@ impl Streams {
 
     fn open_input(&self, kept: &mut Kept) -> Result<OwnedFd, StdioError> {
         let path = local_path("stdin", &self.stdin)?;
-        if is_fifo(path) {
-            kept.stdin = Some(open("stdin", path, OFlags::RDWR | OFlags::NONBLOCK)?);
+        if is_fifo(&path) {
+            kept.stdin = Some(open("stdin", &path, OFlags::RDWR | OFlags::NONBLOCK)?);
         }
-        open("stdin", path, OFlags::RDONLY)
+        open("stdin", &path, OFlags::RDONLY)
     }
 
     /// Writes a line to standard error, without waiting for a reader who doesn't read.
@@ -108,47 +113,73 @@ impl Streams {
             end -= 1;
         }
         let text = format!("{}\n", &line[..end]);
-        let file = open("stderr", path, OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK)?;
+        let file = open("stderr", &path, OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK)?;
         rustix::io::write(&file, text.as_bytes())
             .map(drop)
-            .map_err(|errno| failed("stderr", path)(errno.into()))
+            .map_err(|errno| failed("stderr", &path)(errno.into()))
     }
 }
 
 /// The file that a stream's URI names.
-fn local_path<'a>(name: &'static str, uri: &'a str) -> Result<&'a str, StdioError> {
-    let path = match uri.split_once("://") {
-        None if uri.is_empty() => "/dev/null",
-        None => uri,
-        Some(("fifo" | "file", path)) => path.split('?').next().unwrap_or(path),
-        Some(_) => return Err(StdioError::Scheme { name, uri: uri.into() }),
-    };
-    Ok(path)
+fn local_path(name: &'static str, uri: &str) -> Result<PathBuf, StdioError> {
+    let refused = |problem| StdioError::Scheme { name, uri: uri.into(), problem };
+    match uri.split_once("://") {
+        None if uri.is_empty() => Ok("/dev/null".into()),
+        None => Ok(uri.into()),
+        Some(("fifo" | "file", path)) => {
+            let path = decoded(path.split(['?', '#']).next().unwrap_or(path));
+            let path = path.ok_or_else(|| refused("no path can be read from it"))?;
+            if path.is_absolute() { Ok(path) } else { Err(refused("its path is not absolute")) }
+        }
+        Some(("binary" | "binary-v2", _)) => Err(refused("logging programs are not started by this runtime")),
+        Some(_) => Err(refused("its scheme is not known")),
+    }
+}
+
+/// A URI's path as the file's name: containerd writes what a URI can't hold as `%XX`.
+fn decoded(path: &str) -> Option<PathBuf> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut parts = path.split('%');
+    bytes.extend(parts.next()?.bytes());
+    for part in parts {
+        let (code, rest) = part.split_at_checked(2)?;
+        let byte = u8::from_str_radix(code, 16).ok().filter(|_| !code.starts_with('+'))?;
+        bytes.push(byte);
+        bytes.extend(rest.bytes());
+    }
+    (!bytes.contains(&0)).then(|| OsString::from_vec(bytes).into())
 }
 
 fn open_output(name: &'static str, uri: &str, read_ends: &mut Vec<OwnedFd>) -> Result<OwnedFd, StdioError> {
     let path = local_path(name, uri)?;
-    if is_fifo(path) {
+    if is_fifo(&path) {
         // First of all a reader: opening the write end would wait for one.
-        read_ends.push(open(name, path, OFlags::RDONLY | OFlags::NONBLOCK)?);
-        return open(name, path, OFlags::WRONLY);
+        read_ends.push(open(name, &path, OFlags::RDONLY | OFlags::NONBLOCK)?);
+        return open(name, &path, OFlags::WRONLY);
     }
-    let create = if uri.starts_with("file://") { OFlags::CREATE } else { OFlags::empty() };
-    open(name, path, OFlags::WRONLY | OFlags::APPEND | create)
+    let flags = OFlags::WRONLY | OFlags::APPEND;
+    if !uri.starts_with("file://") {
+        return open(name, &path, flags);
+    }
+    if let Some(directory) = path.parent() {
+        // As other runtimes do: whoever names a log file need not have made its directory.
+        std::fs::create_dir_all(directory).map_err(failed(name, directory))?;
+    }
+    open(name, &path, flags | OFlags::CREATE)
 }
 
-fn open(name: &'static str, path: &str, flags: OFlags) -> Result<OwnedFd, StdioError> {
+fn open(name: &'static str, path: &Path, flags: OFlags) -> Result<OwnedFd, StdioError> {
     rustix::fs::openat(CWD, path, flags | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::from(0o640))
         .map_err(|errno| failed(name, path)(errno.into()))
 }
 
-fn failed(name: &'static str, path: &str) -> impl FnOnce(io::Error) -> StdioError {
+fn failed(name: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StdioError {
     let path = path.to_owned();
     move |source| StdioError::Open { name, path, source }
 }
 
-fn is_fifo(path: &str) -> bool {
-    let opened = rustix::fs::openat(CWD, Path::new(path), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+fn is_fifo(path: &Path) -> bool {
+    let opened = rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     opened
         .and_then(|file| rustix::fs::fstat(file.as_fd()))
         .is_ok_and(|status| FileType::from_raw_mode(status.st_mode) == FileType::Fifo)

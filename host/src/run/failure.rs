@@ -1,9 +1,16 @@
 //! What an error that came out of a guest means: its own exit, a limit, or a trap with the way to it.
 
 use crate::store::State;
-use crate::{Outcome, code};
+use crate::{Outcome, code, words};
 use wasmtime::{Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
+
+/// Bytes of the cause in a message. What a host's function says of a guest's own data may be as long as that.
+const CAUSE_BYTES_MAX: usize = 512;
+
+/// Bytes of a whole message: the kubelet reads the last 4096 of a termination message, and the first line,
+/// with the cause, must be among them.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 4096;
 
 /// The outcome of a call that failed.
 pub(crate) fn outcome(error: &wasmtime::Error, store: &Store<State>) -> Outcome {
@@ -30,7 +37,7 @@ pub(crate) fn is_exhausted(error: &wasmtime::Error) -> bool {
     error.is::<wasmtime::PoolConcurrencyLimitError>()
 }
 
-/// Words for a trap: its cause, and the functions on the way to it.
+/// Words for a trap: its cause in the first line, then the functions on the way to it.
 pub(crate) fn trap(error: &wasmtime::Error) -> String {
     match error.downcast_ref::<Trap>() {
         Some(trap) => {
@@ -38,10 +45,17 @@ pub(crate) fn trap(error: &wasmtime::Error) -> String {
             let cause = cause.strip_prefix("wasm trap: ").unwrap_or(&cause);
             format!("the guest trapped: {cause}{}", backtrace(error))
         }
-        None => format!("the guest failed: {}{}", error.root_cause(), backtrace(error)),
+        None => {
+            let cause = words::one_line(&error.root_cause().to_string(), CAUSE_BYTES_MAX);
+            format!("the guest failed: {cause}{}", backtrace(error))
+        }
     }
 }
 
+/// The innermost functions, of which the engine keeps a bounded number; their names are the guest's words.
 fn backtrace(error: &wasmtime::Error) -> String {
-    error.downcast_ref::<WasmBacktrace>().map(|frames| format!("\n{frames}")).unwrap_or_default()
+    let Some(frames) = error.downcast_ref::<WasmBacktrace>() else { return String::new() };
+    let frames = frames.to_string();
+    let frames = frames.strip_prefix("error while executing at ").unwrap_or(&frames);
+    words::lines(&format!("\n{frames}"), MESSAGE_BYTES_MAX - CAUSE_BYTES_MAX)
 }

@@ -7,7 +7,7 @@ mod serve;
 use crate::stdio::Streams;
 use crate::store::Stores;
 use crate::ticker::Ticker;
-use crate::{Outcome, Program, Run, Stdio, Stop, Task, code, linker};
+use crate::{Outcome, Program, Run, Stdio, Stop, Task, code, linker, words};
 use morph_component::Kind;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,7 +30,8 @@ pub async fn run(
     listening: impl FnOnce(SocketAddr) + Send,
 ) -> Outcome {
     let streams = Streams::from(stdio);
-    let outcome = start(&program, task, &streams, &stop, listening).await;
+    let mut outcome = start(&program, task, &streams, &stop, listening).await;
+    outcome.message = outcome.message.map(|message| words::cut(&message, failure::MESSAGE_BYTES_MAX));
     if let Some(message) = &outcome.message {
         streams.stderr.say(message);
     }

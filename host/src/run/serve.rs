@@ -2,37 +2,23 @@
 //! accepting for the lame-duck time (whoever sends lags behind the word), then takes no more connections,
 //! lets what is under way end, and interrupts what has not ended shortly before the grace period is over.
 
+mod connection;
 mod guest;
 mod listen;
 
 use crate::stdio::Streams;
 use crate::store::{State, Stores};
 use crate::{Http, Outcome, Stop, code};
+use connection::Connections;
 use guest::Guests;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
 use morph_component::Preview;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout_at};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use wasmtime::component::InstancePre;
-
-/// Connections open at once; past it, new ones wait in the kernel's queue. Idle ones cost some 10 KiB.
-const CONNECTIONS_MAX: usize = 1024;
-
-/// How long a client may take to send a request's head, in seconds; an idle connection ends by it as well.
-const HEAD_SECONDS_MAX: u64 = 60;
-
-/// Bytes of a request's head. Browsers and proxies stay below 16 KiB.
-const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// What is kept of the grace period for interrupting guests and writing the last output, in milliseconds;
 /// of a short period, a tenth at most.
@@ -63,15 +49,14 @@ pub(super) async fn run(
             return Outcome::because(code::GRANT_REFUSED, text);
         }
     };
-    let server = Server { guests, connections: TaskTracker::new(), interrupt: CancellationToken::new() };
+    let server = Server { connections: Connections::new(guests.clone()), guests };
     server.serve(listener, http, stop, streams).await;
     Outcome::exited(0)
 }
 
 struct Server {
     guests: Arc<Guests>,
-    connections: TaskTracker,
-    interrupt: CancellationToken,
+    connections: Connections,
 }
 
 /// When what happens after stop.
@@ -94,7 +79,6 @@ impl Ending {
 impl Server {
     async fn serve(&self, listener: TcpListener, http: &Http, stop: &Stop, streams: &Streams) {
         let ending = Ending::of(http);
-        let graceful = GracefulShutdown::new();
         let stopped = async {
             stop.stopped().await;
             let stopped = Instant::now();
@@ -103,14 +87,13 @@ impl Server {
         };
         let stopped = tokio::select! {
             stopped = stopped => stopped,
-            never = self.accept(&listener, &graceful) => match never {},
+            never = self.accept(&listener) => match never {},
         };
         drop(listener);
         self.connections.close();
         self.guests.close();
         let ended = async {
-            graceful.shutdown().await;
-            self.connections.wait().await;
+            self.connections.ended().await;
             self.guests.ended().await;
         };
         let interrupt = stopped + ending.interrupt;
@@ -118,31 +101,21 @@ impl Server {
             streams.stderr.say(&format!("stopping: {} requests are interrupted", self.guests.busy()));
             self.guests.interrupt();
             // Their clients are told so, if they read.
-            let told = timeout_at(interrupt + ending.tell, self.connections.wait()).await;
+            let told = timeout_at(interrupt + ending.tell, self.connections.ended()).await;
             tracing::debug!(all_told = told.is_ok(), "interrupted");
-            self.interrupt.cancel();
-            self.connections.wait().await;
+            self.connections.interrupt();
+            self.connections.ended().await;
             self.guests.ended().await;
         }
     }
 
-    async fn accept(&self, listener: &TcpListener, graceful: &GracefulShutdown) -> Infallible {
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    async fn accept(&self, listener: &TcpListener) -> Infallible {
         loop {
-            let place = places.clone().acquire_owned().await;
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let connection = self.connection(stream, graceful);
-                    let interrupt = self.interrupt.clone();
-                    self.connections.spawn(async move {
-                        tokio::select! {
-                            ended = connection => if let Err(error) = ended {
-                                tracing::debug!(%peer, %error, "connection ended");
-                            },
-                            () = interrupt.cancelled() => {}
-                        }
-                        drop(place);
-                    });
+                    if let Some(place) = self.connections.place().await {
+                        self.connections.serve(stream, peer, place);
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "no connection can be accepted");
@@ -150,47 +123,6 @@ impl Server {
                 }
             }
         }
-    }
-
-    fn connection(
-        &self,
-        stream: TcpStream,
-        graceful: &GracefulShutdown,
-    ) -> impl Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>> + use<> {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "connection without TCP_NODELAY");
-        }
-        let mut builder = Builder::new(Spawner(self.connections.clone(), self.interrupt.clone()));
-        let head = Duration::from_secs(HEAD_SECONDS_MAX);
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES_MAX);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(head)
-            .max_header_list_size(HEAD_BYTES_MAX as u32);
-        let guests = self.guests.clone();
-        let service = service_fn(move |request| {
-            let guests = guests.clone();
-            async move { Ok::<_, Infallible>(guests.answer(request).await) }
-        });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        graceful.watcher().watch(connection)
-    }
-}
-
-/// Runs hyper's own tasks (streams of HTTP/2) as tasks of the connections.
-#[derive(Clone)]
-struct Spawner(TaskTracker, CancellationToken);
-
-impl<F: Future<Output: Send> + Send + 'static> hyper::rt::Executor<F> for Spawner {
-    fn execute(&self, future: F) {
-        let interrupt = self.1.clone();
-        self.0.spawn(async move {
-            tokio::select! {
-                _ = future => {}
-                () = interrupt.cancelled() => {}
-            }
-        });
     }
 }
 

@@ -1,7 +1,12 @@
-//! Standard output and error: one queue for each descriptor, bounded, in order, nothing lost. A reader that
-//! is slow or gone for a while stalls the guests that write, and nobody else.
+//! Standard output and error: one queue for each descriptor, bounded, in order; of what guests write nothing
+//! is lost. A reader that is slow or gone for a while stalls the guests that write, and nobody else.
 
+mod p2;
+
+use crate::limits::CONCURRENT_REQUESTS_MAX;
+use crate::words;
 use bytes::Bytes;
+use p2::P2;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use std::collections::VecDeque;
@@ -12,10 +17,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
+use wasmtime_wasi::p2::DynOutputStream;
 
 /// Bytes that may wait in the queue before guests are told to wait.
 const QUEUE_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes that one stream of 0.2 may be allowed before it writes them. Another guest may be allowed the same
+/// bytes meanwhile.
+const PERMIT_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes of guests in the queue at most: it was nearly full, and each request was allowed something before
+/// any of them wrote. Whoever collects permits on many streams gets no further.
+const QUEUE_BYTES_BOUND: usize = QUEUE_BYTES_MAX + CONCURRENT_REQUESTS_MAX * PERMIT_BYTES_MAX;
+
+/// Bytes kept for the host's own lines beyond the guests' bound. A line that finds no place is counted.
+const OWN_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes of one line of the host's own: a backtrace takes 4 KiB.
+const OWN_LINE_BYTES_MAX: usize = 8 << 10;
 
 /// Bytes of one write that must not block: a pipe that polls writable takes `PIPE_BUF` of them.
 const PIECE_BYTES: usize = 4096;
@@ -39,6 +58,8 @@ struct Queue {
     /// Bytes in `waiting` and in the thread's hands.
     bytes: usize,
     thread: bool,
+    /// The host's own lines that found no place, and that nobody has been told of.
+    dropped: u64,
     error: Option<io::ErrorKind>,
     wakers: Vec<Waker>,
 }
@@ -46,6 +67,22 @@ struct Queue {
 impl Queue {
     fn is_drained(&self) -> bool {
         self.bytes == 0 || self.error.is_some()
+    }
+
+    fn room(&self) -> usize {
+        QUEUE_BYTES_MAX.saturating_sub(self.bytes)
+    }
+
+    fn add(&mut self, bytes: Bytes) {
+        self.bytes += bytes.len();
+        self.waiting.push_back(bytes);
+    }
+
+    /// The line that tells of dropped ones, once.
+    fn told(&mut self) -> Option<Bytes> {
+        let dropped = std::mem::take(&mut self.dropped);
+        let line = format!("morph: {dropped} lines of the host were dropped, since nobody read them\n");
+        (dropped > 0).then(|| line.into())
     }
 
     fn wait(&mut self, cx: &Context<'_>) {
@@ -67,11 +104,18 @@ impl Output {
         Self(Arc::new(Shared { descriptor, is_terminal, queue: Mutex::default() }))
     }
 
-    /// Takes a line of the host's own, however full the queue is.
+    /// Takes a line of the host's own, beyond what guests may fill. Where even that is full the line is
+    /// dropped, and how many were is said later.
     pub(crate) fn say(&self, line: &str) {
-        let text = Bytes::from(format!("morph: {}\n", line.trim_end()));
-        if let Err(error) = self.push(text) {
-            tracing::debug!(%error, "standard error is closed: nobody hears {line}");
+        let text = Bytes::from(format!("morph: {}\n", words::cut(line.trim_end(), OWN_LINE_BYTES_MAX)));
+        let mut queue = self.queue();
+        if queue.bytes + text.len() > QUEUE_BYTES_BOUND + OWN_BYTES_MAX {
+            queue.dropped += 1;
+            return;
+        }
+        let told = queue.told().map_or(Ok(()), |told| self.push(&mut queue, told));
+        if let Err(error) = told.and_then(|()| self.push(&mut queue, text)) {
+            tracing::debug!(%error, "standard error is closed: nobody hears the host");
         }
     }
 
@@ -97,19 +141,10 @@ impl Output {
     }
 
     fn poll_room(&self, cx: &Context<'_>) -> Poll<io::Result<usize>> {
-        let mut queue = self.queue();
-        match queue.error {
-            Some(error) => Poll::Ready(Err(error.into())),
-            None if queue.bytes < QUEUE_BYTES_MAX => Poll::Ready(Ok(QUEUE_BYTES_MAX - queue.bytes)),
-            None => {
-                queue.wait(cx);
-                Poll::Pending
-            }
-        }
+        poll_room(&mut self.queue(), cx)
     }
 
-    fn push(&self, mut bytes: Bytes) -> io::Result<()> {
-        let mut queue = self.queue();
+    fn push(&self, queue: &mut Queue, mut bytes: Bytes) -> io::Result<()> {
         if let Some(error) = queue.error {
             return Err(error.into());
         }
@@ -122,15 +157,27 @@ impl Output {
         if bytes.is_empty() {
             return Ok(());
         }
-        queue.bytes += bytes.len();
-        queue.waiting.push_back(bytes);
+        queue.add(bytes);
         if !queue.thread {
             let shared = self.0.clone();
             let thread = std::thread::Builder::new().name("stdio".into());
-            thread.stack_size(64 << 10).spawn(move || shared.write_all())?;
+            let started = thread.stack_size(64 << 10).spawn(move || shared.write_all());
+            // Without a thread nothing would ever empty the queue.
+            started.inspect_err(|error| queue.fail(error.kind()))?;
             queue.thread = true;
         }
         Ok(())
+    }
+}
+
+fn poll_room(queue: &mut Queue, cx: &Context<'_>) -> Poll<io::Result<usize>> {
+    match (queue.error, queue.room()) {
+        (Some(error), _) => Poll::Ready(Err(error.into())),
+        (None, 0) => {
+            queue.wait(cx);
+            Poll::Pending
+        }
+        (None, room) => Poll::Ready(Ok(room)),
     }
 }
 
@@ -161,6 +208,11 @@ impl Shared {
         loop {
             let mut piece = {
                 let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                if queue.waiting.is_empty()
+                    && let Some(told) = queue.told()
+                {
+                    queue.add(told);
+                }
                 let Some(front) = queue.waiting.front_mut() else {
                     queue.thread = false;
                     return;
@@ -213,15 +265,17 @@ impl StdoutStream for Output {
     }
 
     fn p2_stream(&self) -> DynOutputStream {
-        Box::new(P2 { output: self.clone(), flushing: false })
+        Box::new(P2::new(self.clone()))
     }
 }
 
 impl AsyncWrite for Output {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let room = std::task::ready!(self.poll_room(cx))?;
+        // Under one lock: another guest may not take the same room.
+        let mut queue = self.queue();
+        let room = std::task::ready!(poll_room(&mut queue, cx))?;
         let taken = bytes.get(..room).unwrap_or(bytes);
-        Poll::Ready(self.push(Bytes::copy_from_slice(taken)).map(|()| taken.len()))
+        Poll::Ready(self.push(&mut queue, Bytes::copy_from_slice(taken)).map(|()| taken.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -230,59 +284,6 @@ impl AsyncWrite for Output {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_drained(cx)
-    }
-}
-
-/// One guest's handle, as `wasi:io/streams` of 0.2 wants it.
-struct P2 {
-    output: Output,
-    flushing: bool,
-}
-
-impl OutputStream for P2 {
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.output.push(bytes).map_err(stream_error)
-    }
-
-    fn flush(&mut self) -> StreamResult<()> {
-        self.flushing = true;
-        Ok(())
-    }
-
-    /// How much may be written: nothing while a flush is under way or the queue is full.
-    fn check_write(&mut self) -> StreamResult<usize> {
-        let noop = Context::from_waker(Waker::noop());
-        if self.flushing {
-            match self.output.poll_drained(&noop) {
-                Poll::Ready(result) => result.map_err(stream_error)?,
-                Poll::Pending => return Ok(0),
-            }
-            self.flushing = false;
-        }
-        match self.output.poll_room(&noop) {
-            Poll::Ready(room) => room.map_err(stream_error),
-            Poll::Pending => Ok(0),
-        }
-    }
-}
-
-#[wasmtime_wasi::async_trait]
-impl Pollable for P2 {
-    async fn ready(&mut self) {
-        let (output, flushing) = (&self.output, self.flushing);
-        std::future::poll_fn(|cx| match flushing {
-            true => output.poll_drained(cx).map(|_| ()),
-            false => output.poll_room(cx).map(|_| ()),
-        })
-        .await;
-    }
-}
-
-/// A closed pipe is a closed stream; anything else is an error that the guest can ask about.
-fn stream_error(error: io::Error) -> StreamError {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => StreamError::Closed,
-        _ => StreamError::LastOperationFailed(error.into()),
     }
 }
 

@@ -85,6 +85,15 @@ impl Role {
         }
     }
 
+    /// Its name in the pod, for a container of one.
+    #[must_use]
+    pub fn container_name(&self) -> Option<&str> {
+        match self {
+            Self::Container { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
     /// Id of the sandbox that a container belongs to.
     #[must_use]
     pub fn sandbox(&self) -> Option<&str> {

@@ -92,10 +92,56 @@ fn a_file_is_made_and_appended_to() {
 }
 
 #[test]
-fn a_logging_program_is_refused_by_name() {
-    let streams = Streams { stderr: "binary:///bin/logger".into(), ..Streams::default() };
-    let error = streams.open().unwrap_err().to_string();
-    assert!(error.contains("stderr") && error.contains("binary:///bin/logger"), "{error}");
+fn a_log_file_is_found_by_its_name_and_not_by_how_a_uri_writes_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("not yet there/100% grün?.log");
+    let written = "not%20yet%20there/100%25%20gr%C3%BCn%3f.log";
+    let uri = format!("file://{}/{written}?maxsize=1", directory.path().display());
+    let streams = Streams { stdout: uri.clone(), stderr: uri, ..Streams::default() };
+    let opened = streams.open().unwrap();
+    write_to(&opened.process[1], "out\n").unwrap();
+    write_to(&opened.process[2], "err\n").unwrap();
+    streams.write_error("why").unwrap();
+    assert_eq!(std::fs::read_to_string(path).unwrap(), "out\nerr\nwhy\n");
+}
+
+#[test]
+fn input_may_come_from_a_file() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "typed").unwrap();
+    let streams = Streams { stdin: format!("file://{}", file.path().display()), ..Streams::default() };
+    let mut text = String::new();
+    let [stdin, ..] = streams.open().unwrap().process;
+    File::from(stdin).read_to_string(&mut text).unwrap();
+    assert_eq!(text, "typed");
+}
+
+#[test]
+fn what_no_guest_can_write_to_is_refused_with_words_that_say_what_to_do() {
+    for (uri, problem) in [
+        ("binary:///bin/logger?id=1", "logging programs are not started"),
+        ("binary-v2:///bin/logger", "logging programs are not started"),
+        ("npipe:////./pipe/x", "its scheme is not known"),
+        ("file://relative/log", "its path is not absolute"),
+        ("file://", "its path is not absolute"),
+        ("file:///log%2", "no path can be read"),
+        ("file:///log%zz", "no path can be read"),
+        ("file:///log%+1", "no path can be read"),
+        ("file:///log%00", "no path can be read"),
+    ] {
+        for name in ["stdin", "stdout", "stderr"] {
+            let mut streams = Streams::default();
+            match name {
+                "stdin" => streams.stdin = uri.into(),
+                "stdout" => streams.stdout = uri.into(),
+                _ => streams.stderr = uri.into(),
+            }
+            let error = streams.open().unwrap_err().to_string();
+            let advice = "name a fifo, or a file as file:///absolute/path";
+            assert!(error.starts_with(&format!("{name}: {uri}: {problem}")), "{error}");
+            assert!(error.ends_with(advice), "{error}");
+        }
+    }
 }
 
 #[test]

@@ -30,6 +30,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 /// already.
 const LAST_WORDS_MILLIS_MAX: u64 = 1_000;
 
+/// Bytes of a worker's words in one line of the log.
+const LOGGED_BYTES_MAX: usize = 1024;
+
 /// How a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct End {
@@ -339,7 +342,8 @@ impl Task {
     /// Tells people why: in the termination message, and on standard error where the worker hasn't done so.
     fn say(&self, message: Option<&str>, on_stderr: bool) {
         let Some(message) = message else { return };
-        tracing::info!(task = self.id, message, "container ends");
+        let why = morph_host::one_line(message, LOGGED_BYTES_MAX);
+        tracing::info!(task = self.id, why, "container ends");
         if on_stderr && let Err(error) = self.streams.write_error(&format!("morph: {message}")) {
             tracing::warn!(task = self.id, %error, "reason not logged");
         }
@@ -382,11 +386,20 @@ impl Task {
 
 /// Listens to a worker until it is gone; answers its outcome.
 async fn listen(mut control: Control, id: String) -> Option<Outcome> {
+    let mut listens = false;
     loop {
         match control.next().await {
             Ok(Some(FromChild::Outcome { code, message })) => return Some(Outcome { code, message }),
-            Ok(Some(FromChild::Listening { address })) => tracing::info!(task = id, %address, "listening"),
-            Ok(Some(other)) => tracing::warn!(task = id, ?other, "unexpected words of a worker"),
+            Ok(Some(FromChild::Listening { address })) if !listens => {
+                listens = true;
+                tracing::info!(task = id, %address, "listening");
+            }
+            // A worker that is no longer ours could talk for ever: whoever says nonsense is not listened to.
+            Ok(Some(other)) => {
+                let words = morph_host::one_line(&format!("{other:?}"), LOGGED_BYTES_MAX);
+                tracing::warn!(task = id, words, "unexpected words of a worker");
+                return None;
+            }
             Ok(None) => return None,
             Err(error) => {
                 tracing::warn!(task = id, %error, "a worker's words can't be read");

@@ -33,7 +33,7 @@ async fn a_trap_has_its_code_its_message_and_its_line_on_stderr() {
     let ended = run_command(&["trap"]).await;
     assert_eq!(ended.exit, Exit::Code(morph_host::code::TRAP));
     let message = ended.message.expect("a message");
-    assert!(message.contains("trap"), "{message}");
+    assert!(message.starts_with("the guest trapped: wasm `unreachable`"), "{message}");
     assert!(ended.stderr.contains(message.lines().next().expect("a line")), "{}", ended.stderr);
 }
 

@@ -2,6 +2,7 @@
 //! on for a while after its answer; when nobody waits for the answer any more, it is interrupted.
 
 use super::super::failure;
+use super::connection::UnderWay;
 use crate::limits::{AFTER_ANSWER_SECONDS_MAX, ANSWER_SECONDS_MAX, CONCURRENT_REQUESTS_MAX};
 use crate::stdio::Output;
 use crate::store::{State, Stores};
@@ -73,7 +74,11 @@ impl Guests {
     }
 
     /// Answers one request, whatever the guest does.
-    pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<WasiBody> {
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        under_way: UnderWay,
+    ) -> Response<WasiBody> {
         if request.uri().authority().is_none() && !request.headers().contains_key(header::HOST) {
             return plain(StatusCode::BAD_REQUEST, "the request names no host\n");
         }
@@ -83,7 +88,7 @@ impl Guests {
         let request = request.map(|body| body.map_err(Error::from).boxed_unsync());
         let (answer, answered) = Answer::new();
         let wanted = Wanted::default();
-        let mut waiting = Waiting { wanted: wanted.clone(), answered: false };
+        let mut waiting = Waiting { wanted: wanted.clone(), answered: false, _under_way: under_way };
         self.tasks.spawn(self.clone().guest(request, place, answer, wanted));
         match timeout(Duration::from_secs(ANSWER_SECONDS_MAX), answered).await {
             Ok(Ok(Ok(response))) => {
@@ -249,6 +254,7 @@ impl Wanted {
 struct Waiting {
     wanted: Wanted,
     answered: bool,
+    _under_way: UnderWay,
 }
 
 impl Drop for Waiting {

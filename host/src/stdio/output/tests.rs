@@ -4,6 +4,7 @@ use super::*;
 use std::io::{PipeReader, Read};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
+use wasmtime_wasi::p2::{StreamError, StreamResult};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -63,11 +64,11 @@ async fn a_reader_that_does_not_read_stops_the_writer_at_the_bound() {
     let (output, reader) = pipe();
     let mut stream = output.p2_stream();
     let mut written = 0;
-    while is_ready(&mut stream) {
-        stream.write(Bytes::from(vec![b'x'; 10_000])).unwrap();
-        written += 10_000;
+    while let Ok(room @ 1..) = stream.check_write() {
+        stream.write(Bytes::from(vec![b'x'; room])).unwrap();
+        written += room;
     }
-    assert!(output.queue().bytes <= QUEUE_BYTES_MAX + 10_000, "{}", output.queue().bytes);
+    assert_eq!(output.queue().bytes, QUEUE_BYTES_MAX);
     assert!(written < 2 * QUEUE_BYTES_MAX, "{written}");
     assert!(tokio::time::timeout(Duration::from_millis(20), stream.ready()).await.is_err());
     let reading = std::thread::spawn(move || {
@@ -129,4 +130,137 @@ async fn the_hosts_own_line_comes_after_what_waits() {
     drop(output);
     let got = reading.join().unwrap();
     assert!(got.ends_with("xxmorph: last words\n"), "{}", got.len());
+}
+
+/// A stream whose queue is as full as one guest may make it, and the reader.
+fn full() -> (Output, DynOutputStream, PipeReader) {
+    let (output, reader) = pipe();
+    let mut stream = output.p2_stream();
+    while let Ok(room @ 1..) = stream.check_write() {
+        stream.write(Bytes::from(vec![b'x'; room])).unwrap();
+    }
+    (output, stream, reader)
+}
+
+fn traps(result: StreamResult<()>, words: &str) {
+    let Err(StreamError::Trap(error)) = result else { unreachable!("no trap: {result:?}") };
+    assert!(error.to_string().contains(words), "{error}");
+}
+
+#[tokio::test]
+async fn a_guest_that_never_asks_cannot_fill_the_hosts_memory() {
+    let (output, mut stream, _reader) = full();
+    for length in [1, 4096, 1 << 20] {
+        traps(stream.write(Bytes::from(vec![b'x'; length])), "more output was written than allowed");
+        traps(output.p2_stream().write(Bytes::from(vec![b'x'; length])), "than allowed");
+    }
+    assert_eq!(output.queue().bytes, QUEUE_BYTES_MAX);
+    assert!(stream.write_zeroes(1 << 40).is_err());
+}
+
+#[tokio::test]
+async fn a_guest_that_never_asks_may_write_what_there_is_room_for() {
+    let (output, _reader) = pipe();
+    output.p2_stream().write(Bytes::from(vec![b'x'; QUEUE_BYTES_MAX])).unwrap();
+    traps(output.p2_stream().write(Bytes::from(vec![b'x'; QUEUE_BYTES_MAX])), "than allowed");
+}
+
+#[tokio::test]
+async fn what_was_allowed_is_taken_though_another_guest_was_faster() {
+    let (output, _reader) = pipe();
+    let mut slow = output.p2_stream();
+    let allowed = slow.check_write().unwrap();
+    assert_eq!(allowed, PERMIT_BYTES_MAX);
+    let mut fast = output.p2_stream();
+    while let Ok(room @ 1..) = fast.check_write() {
+        fast.write(Bytes::from(vec![b'x'; room])).unwrap();
+    }
+    slow.write(Bytes::from(vec![b'x'; allowed - 1])).unwrap();
+    slow.write(Bytes::from_static(b"y")).unwrap();
+    traps(slow.write(Bytes::from_static(b"z")), "than allowed");
+}
+
+#[tokio::test]
+async fn permits_of_many_streams_are_bounded_together() {
+    let (output, _reader) = pipe();
+    let mut streams: Vec<DynOutputStream> = (0..1_000).map(|_| output.p2_stream()).collect();
+    let allowed: Vec<usize> = streams.iter_mut().map(|stream| stream.check_write().unwrap()).collect();
+    let results: Vec<_> = streams.iter_mut().zip(allowed).collect();
+    let mut refused = 0;
+    for (stream, allowed) in results {
+        match stream.write(Bytes::from(vec![b'x'; allowed])) {
+            Err(StreamError::Trap(_)) => refused += 1,
+            other => other.unwrap(),
+        }
+    }
+    assert!(refused > 100 && output.queue().bytes <= QUEUE_BYTES_BOUND, "{refused}");
+}
+
+#[tokio::test]
+async fn a_write_before_a_flush_has_ended_traps() {
+    let (output, mut reader) = pipe();
+    let mut stream = output.p2_stream();
+    stream.write(Bytes::from(vec![b'x'; 200_000])).unwrap();
+    stream.flush().unwrap();
+    traps(stream.write("more".into()), "before its flush had ended");
+    let reading = std::thread::spawn(move || {
+        let mut got = vec![0; 200_000];
+        reader.read_exact(&mut got).unwrap();
+        reader
+    });
+    soon(output.drained()).await;
+    stream.write("more".into()).unwrap();
+    let mut text = [0; 4];
+    reading.join().unwrap().read_exact(&mut text).unwrap();
+    assert_eq!(&text, b"more");
+}
+
+#[tokio::test]
+async fn the_hosts_lines_go_beyond_what_guests_fill_and_are_bounded_and_counted() {
+    let (output, _stream, mut reader) = full();
+    let line = "y".repeat(1_000);
+    let mut said = 0;
+    while output.queue().dropped == 0 {
+        output.say(&line);
+        said += 1;
+        assert!(said < 100_000);
+    }
+    output.say(&line);
+    assert!(output.queue().bytes <= QUEUE_BYTES_BOUND + OWN_BYTES_MAX);
+    let reading = std::thread::spawn(move || {
+        let mut got = String::new();
+        reader.read_to_string(&mut got).unwrap();
+        got
+    });
+    soon(output.drained()).await;
+    output.say("heard again");
+    soon(output.drained()).await;
+    drop((output, _stream));
+    let got = reading.join().unwrap();
+    assert_eq!(got.matches(&format!("morph: {line}\n")).count(), said - 1);
+    let note = "morph: 2 lines of the host were dropped, since nobody read them\n";
+    assert_eq!(got.matches("were dropped").count(), 1, "{}", &got[got.len() - 200..]);
+    assert!(got.ends_with(&format!("{note}morph: heard again\n")), "{}", &got[got.len() - 200..]);
+}
+
+#[tokio::test]
+async fn a_line_of_the_host_is_cut() {
+    let (output, mut reader) = pipe();
+    output.say(&"ä".repeat(100_000));
+    drop(output);
+    let mut got = String::new();
+    reader.read_to_string(&mut got).unwrap();
+    assert!(got.len() <= OWN_LINE_BYTES_MAX + 10 && got.ends_with("ä…\n"), "{}", got.len());
+}
+
+#[tokio::test]
+async fn writers_of_0_3_share_the_room_and_never_pass_it() {
+    let (output, _stream, _reader) = full();
+    let mut writers = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let mut output = output.clone();
+        writers.spawn(async move { output.write_all(&[b'x'; 50_000]).await });
+    }
+    assert!(tokio::time::timeout(Duration::from_millis(50), writers.join_next()).await.is_err());
+    assert_eq!(output.queue().bytes, QUEUE_BYTES_MAX);
 }
