@@ -203,7 +203,10 @@ fn an_old_client_that_names_a_host_is_served() {
 fn a_server_in_another_language_answers_within_the_default_limits() {
     let (running, address) = serve(guest("javascript"), server(0, 10));
     let answer = block_on(get(address, "/from/javascript"));
-    assert_eq!((answer.status, answer.text.as_str()), (200, "Hello from JavaScript! You asked /from/javascript\n"));
+    assert_eq!(
+        (answer.status, answer.text.as_str()),
+        (200, "Hello from JavaScript! You asked /from/javascript\n")
+    );
     let ended = running.stopped();
     assert_eq!(ended.code, 0, "{ended:?}");
 }

@@ -35,7 +35,8 @@ async fn a_hostile_status_is_not_the_specs_authors_to_write() -> Result<()> {
             .await?;
         let can = |verb: &str, part: &str| {
             let part = format!("--subresource={part}");
-            let asked = ["auth", "can-i", verb, "morphs.hayride.dev", &part, "--as", &name, "-n", &space.name];
+            let asked =
+                ["auth", "can-i", verb, "morphs.hayride.dev", &part, "--as", &name, "-n", &space.name];
             kubectl(&asked).unwrap_or_else(|error| error.to_string())
         };
         assert!(can("create", "").starts_with("yes"));

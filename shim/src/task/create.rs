@@ -72,8 +72,8 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
     hand_over(&server, &task, request).await
 }
 
-/// Makes the task the server's, unless somebody has deleted it while it was made: then nobody would ever do so
-/// again.
+/// Makes the task the server's, unless somebody has deleted it while it was made: then nobody would ever do
+/// so again.
 async fn hand_over(server: &Server, task: &Arc<Task>, request: CreateTaskRequest) -> Result<i32, Fault> {
     let entered = server.enter(task);
     announce(server, task, request).await;
