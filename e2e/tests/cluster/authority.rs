@@ -154,7 +154,7 @@ async fn what_is_orphaned_is_swept() -> Result<()> {
         space.ready("hello").await?;
         let morphs = space.api::<morph_crds::Morph>();
         morphs.delete("hello", &DeleteParams::orphan()).await?;
-        until(120, "nothing of the orphan is left", async || {
+        until(300, "nothing of the orphan is left", async || {
             let left = space.kubectl(&["get", "deployments,replicasets,pods,services", "-o", "name"])?;
             Ok(if left.trim().is_empty() { Ok(()) } else { Err(left) })
         })

@@ -1,8 +1,9 @@
 //! Every example works as it stands, but for the registry's name.
 
+use super::volumes::{make_volume, remove_volume};
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::batch::v1::CronJob;
-use morph_e2e::{Cluster, Node, Pushed, Space, guest};
+use morph_e2e::{Cluster, Pushed, Space, guest};
 use std::path::Path;
 
 /// Applies `examples/<name>/morph.yaml` with the images from the local registry.
@@ -68,24 +69,12 @@ async fn scheduled() -> Result<()> {
 #[tokio::test]
 async fn counter() -> Result<()> {
     Cluster::run("counter", async |space| {
-        let directory = Node::state()?.join("volumes").join(&space.name);
-        std::fs::create_dir_all(&directory)?;
-        std::fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o777))?;
-        let (name, path) = (&space.name, directory.display());
-        space
-            .apply(&format!(
-                "{{apiVersion: v1, kind: PersistentVolume, metadata: {{name: {name}}}, spec: {{
-                    capacity: {{storage: 1Mi}}, accessModes: [ReadWriteOnce],
-                    hostPath: {{path: {path}}}, claimRef: {{namespace: {name}, name: counter}}}}}}"
-            ))
-            .await?;
+        make_volume(space).await?;
         apply_example(space, "counter", "counter").await?;
         space.ready("counter").await?;
         assert_eq!(space.answer("counter", "/").await?, "1\n");
         assert_eq!(space.answer("counter", "/").await?, "2\n");
-        morph_e2e::kubectl(&["delete", "persistentvolume", name, "--wait=false"])?;
-        std::fs::remove_dir_all(directory)?;
-        Ok(())
+        remove_volume(space)
     })
     .await
 }

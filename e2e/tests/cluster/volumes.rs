@@ -4,9 +4,9 @@ use anyhow::{Context as _, Result};
 use morph_e2e::{Cluster, Node, Space};
 use serde_json::{Value, json};
 
-/// A persistent volume in a directory of the node, bound to the claim `counter` of this namespace, writable
-/// for the pods' group.
-async fn make_volume(space: &Space) -> Result<()> {
+/// A persistent volume in a directory of the node, for the claim `counter` of this namespace, writable for the
+/// pods' group.
+pub(crate) async fn make_volume(space: &Space) -> Result<()> {
     let directory = Node::state()?.join("volumes").join(&space.name);
     std::fs::create_dir_all(&directory)?;
     std::fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o777))?;
@@ -14,20 +14,26 @@ async fn make_volume(space: &Space) -> Result<()> {
     space
         .apply(&format!(
             "{{apiVersion: v1, kind: PersistentVolume, metadata: {{name: {name}}}, spec: {{
-                capacity: {{storage: 1Mi}}, accessModes: [ReadWriteOnce], storageClassName: '',
+                capacity: {{storage: 1Mi}}, accessModes: [ReadWriteOnce],
                 persistentVolumeReclaimPolicy: Retain, local: {{path: {path}}},
                 nodeAffinity: {{required: {{nodeSelectorTerms: [{{matchExpressions: [
                     {{key: kubernetes.io/hostname, operator: Exists}}]}}]}}}},
-                claimRef: {{namespace: {name}, name: counter}}}}}}
----
-{{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {{name: counter}}, spec: {{
-                accessModes: [ReadWriteOnce], storageClassName: '', volumeName: {name},
-                resources: {{requests: {{storage: 1Mi}}}}}}}}"
+                claimRef: {{namespace: {name}, name: counter}}}}}}"
         ))
         .await
 }
 
-fn remove_volume(space: &Space) -> Result<()> {
+/// Claims it, as the example does.
+async fn claim_volume(space: &Space) -> Result<()> {
+    space
+        .apply(
+            "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: counter}, spec: {
+                accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}}",
+        )
+        .await
+}
+
+pub(crate) fn remove_volume(space: &Space) -> Result<()> {
     morph_e2e::kubectl(&["delete", "persistentvolume", &space.name, "--wait=false"])?;
     std::fs::remove_dir_all(Node::state()?.join("volumes").join(&space.name))?;
     Ok(())
@@ -46,6 +52,7 @@ async fn a_number_outlives_its_pod_and_a_read_only_grant_refuses_a_write() -> Re
     Cluster::run("volume", async |space| {
         let image = space.push_guest("counter").await?.image;
         make_volume(space).await?;
+        claim_volume(space).await?;
         space.morph("counter", &counter(&image, "ReadWrite")).await?;
         space.ready("counter").await?;
         let first: u64 = space.answer("counter", "/").await?.trim().parse()?;
