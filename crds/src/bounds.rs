@@ -76,8 +76,10 @@ pub const IMPORTS_MAX: u32 = 1024;
 pub const COMPONENTS_MAX: u32 = 16;
 /// Conditions in status.
 pub const CONDITIONS_MAX: u32 = 16;
-/// Longest interface id.
-pub const INTERFACE_CHARS_MAX: u32 = 253;
+/// Longest image in status: pinning adds `@sha256:` and 64 digits to what the spec says.
+pub const PINNED_IMAGE_CHARS_MAX: u32 = IMAGE_CHARS_MAX + 72;
+/// Longest interface id: what the reader of components takes.
+pub const INTERFACE_CHARS_MAX: u32 = 256;
 /// Longest message of a condition: metav1.Condition's own bound.
 pub const MESSAGE_CHARS_MAX: u32 = 32_768;
 

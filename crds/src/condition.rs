@@ -121,21 +121,4 @@ words! {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn words_are_camel_case_and_distinct() {
-        let words: Vec<_> = Reason::ALL.iter().map(|r| r.as_str()).collect();
-        assert_eq!(words.iter().collect::<BTreeSet<_>>().len(), words.len());
-        assert!(
-            words.iter().all(|w| w.starts_with(char::is_uppercase) && w.chars().all(char::is_alphanumeric))
-        );
-    }
-
-    #[test]
-    fn a_type_is_written_as_its_name() {
-        assert_eq!(ConditionType::ImportsSatisfied.to_string(), "ImportsSatisfied");
-    }
-}
+mod tests;

@@ -56,7 +56,7 @@ pub struct ComponentStatus {
     #[schemars(length(min = 1, max = LABEL_CHARS_MAX))]
     pub name: String,
     /// The image, pinned by the digest of its manifest.
-    #[schemars(length(min = 1, max = IMAGE_CHARS_MAX))]
+    #[schemars(length(min = 1, max = PINNED_IMAGE_CHARS_MAX))]
     pub image: String,
     /// Digest of the component's own bytes.
     #[schemars(length(min = 1, max = 71))]
@@ -103,3 +103,6 @@ pub enum Answer {
     /// Nothing: no pod is made.
     Denied,
 }
+
+#[cfg(test)]
+mod tests;

@@ -248,7 +248,7 @@ impl Document {
         if mount.read_only && grant.access == Access::ReadWrite {
             return Err(DocumentError::ReadOnlyMount { volume: grant.volume.clone() });
         }
-        let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+        let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(char::is_control);
         if grant.path != "/" && !grant.path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain)) {
             return Err(DocumentError::Path { path: grant.path.clone() });
         }
@@ -319,7 +319,8 @@ pub enum DocumentError {
         volume: String,
     },
     /// A guest path that isn't absolute and plain.
-    #[error("grants.filesystem: path \"{path}\" is not absolute and free of \".\", \"..\" and \"//\"")]
+    #[error("grants.filesystem: path {path:?} is not absolute and free of \".\", \"..\", \"//\" and \
+             control characters")]
     Path {
         /// The path.
         path: String,

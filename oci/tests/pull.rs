@@ -146,6 +146,16 @@ async fn a_config_that_names_another_layer_is_refused_before_the_layer_is_fetche
 }
 
 #[tokio::test]
+async fn a_config_that_two_artifacts_share_is_each_ones() {
+    let components = [component("hello"), component("other")];
+    let config = json!({ "layerDigests": components.each_ref().map(|bytes| artifact::digest(bytes)) });
+    for bytes in components {
+        let (registry, digest) = with(&Artifact::with_config(&bytes, &config)).await;
+        assert_eq!(client().pull(&pinned(&registry, &digest)).await.unwrap().component, bytes);
+    }
+}
+
+#[tokio::test]
 async fn an_artifact_of_another_shape_is_refused() {
     let extra = Artifact::of(&component("hello")).changed(|manifest| {
         let layer = manifest["layers"][0].clone();

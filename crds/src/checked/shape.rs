@@ -106,11 +106,11 @@ pub(crate) const FILE_FIELD: Shape = Shape {
 /// An absolute, normal path.
 pub(crate) const GUEST_PATH: Shape = Shape {
     pattern: concat!(
-        r"^/(([^/:.][^/:]*|\.[^/:.][^/:]*|\.\.[^/:]+)",
-        r"(/([^/:.][^/:]*|\.[^/:.][^/:]*|\.\.[^/:]+))*)?$"
+        r"^/(([^/:.\p{Cc}][^/:\p{Cc}]*|\.[^/:.\p{Cc}][^/:\p{Cc}]*|\.\.[^/:\p{Cc}]+)",
+        r"(/([^/:.\p{Cc}][^/:\p{Cc}]*|\.[^/:.\p{Cc}][^/:\p{Cc}]*|\.\.[^/:\p{Cc}]+))*)?$"
     ),
-    message: "must be an absolute path without '.', '..' or empty parts, without ':' and without '/' at \
-              its end",
+    message: "must be an absolute path without '.', '..' or empty parts, without ':' and control characters, \
+              and without '/' at its end",
 };
 
 /// A relative, normal path.
@@ -187,3 +187,6 @@ pub(crate) const SCHEDULE: Shape = Shape {
               6), such as \"*/5 * * * *\", or @hourly, @daily, @weekly, @monthly, @yearly; the zone goes in \
               timeZone",
 };
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Tests of the check as a whole: the table of cases through both its sides, bounds, and the text of errors.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod bounds;
 mod cel;
 mod random;
 

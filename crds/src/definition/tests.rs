@@ -137,3 +137,84 @@ fn replicas_have_a_default_so_that_a_scaler_can_read_them() {
         assert!(spec[optional].default.is_none(), "{optional}: absent must stay absent");
     }
 }
+
+/// The API server refuses a definition whose rule points nowhere.
+#[test]
+fn every_rule_points_at_a_field_that_is_there() {
+    check_all("field paths", |schema, _, _| {
+        schema.x_kubernetes_validations.iter().flatten().all(|rule| {
+            let path = rule.field_path.as_deref().unwrap_or_default();
+            let names = path.split('.').filter(|name| !name.is_empty());
+            let found = names.fold(Some(schema), |schema, name| schema?.properties.as_ref()?.get(name));
+            found.is_some()
+        })
+    });
+}
+
+#[test]
+fn what_names_an_item_of_a_list_is_required_in_it() {
+    check_all("list keys", |schema, _, _| {
+        let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items else { return true };
+        let keys = schema.x_kubernetes_list_map_keys.iter().flatten();
+        keys.clone().all(|key| items.required.iter().flatten().any(|required| required == key))
+    });
+}
+
+#[test]
+fn every_default_keeps_the_bounds_of_its_field() {
+    check_all("defaults", |schema, _, _| {
+        let Some(default) = schema.default.as_ref().map(|default| &default.0) else { return true };
+        let number = default.as_f64();
+        let fits = number.is_none_or(|number| {
+            schema.minimum.is_none_or(|min| min <= number) && schema.maximum.is_none_or(|max| number <= max)
+        });
+        let known = schema.enum_.as_ref().is_none_or(|words| words.iter().any(|word| word.0 == *default));
+        fits && known && !default.is_null()
+    });
+}
+
+#[test]
+fn least_and_greatest_leave_something_between_them() {
+    check_all("ranges", |schema, _, _| {
+        let ordered = |least: Option<f64>, most: Option<f64>| {
+            least.is_none_or(|least| most.is_none_or(|most| least < most))
+        };
+        let counts = [(schema.min_length, schema.max_length), (schema.min_items, schema.max_items)];
+        ordered(schema.minimum, schema.maximum)
+            && counts.into_iter().all(|(least, most)| least.is_none_or(|l| most.is_none_or(|m| l < m)))
+    });
+}
+
+#[test]
+fn what_a_morph_must_say_is_its_image_alone() {
+    let root = root();
+    let spec = &root.properties.as_ref().unwrap()["spec"];
+    assert_eq!(spec.required.as_deref(), Some(&["image".to_owned()][..]));
+    assert_eq!(root.required.as_deref(), Some(&["spec".to_owned()][..]));
+}
+
+/// `kubectl apply` keeps the whole object in an annotation, and all annotations share 256 KiB.
+#[test]
+fn the_definition_can_be_applied_by_kubectl() {
+    let bytes = serde_json::to_vec(&definition()).unwrap().len();
+    assert!(bytes < 200 << 10, "{bytes}");
+}
+
+#[test]
+fn the_definition_is_the_same_each_time() {
+    let text = || serde_json::to_string(&definition()).unwrap();
+    assert_eq!(text(), text());
+}
+
+#[test]
+fn a_version_is_served_and_stored_and_there_is_one() {
+    let definition = definition();
+    assert_eq!(
+        (definition.spec.group.as_str(), definition.spec.scope.as_str()),
+        (crate::GROUP, "Namespaced")
+    );
+    let versions: Vec<_> =
+        definition.spec.versions.iter().map(|v| (v.name.as_str(), v.served, v.storage)).collect();
+    assert_eq!(versions, [("v1alpha1", true, true)]);
+    assert_eq!(definition.metadata.name.as_deref(), Some("morphs.hayride.dev"));
+}

@@ -81,3 +81,55 @@ proptest! {
         prop_assert!(!matches!(milli(&text), Err(QuantityError::Malformed(_))), "{}", text);
     }
 }
+
+#[test]
+fn the_longest_text_is_read_and_one_more_character_is_not() {
+    let long = |chars: u32| format!("{:0>width$}", 1, width = chars as usize);
+    assert_eq!(milli(&long(QUANTITY_CHARS_MAX)), Ok(1000));
+    assert!(matches!(milli(&long(QUANTITY_CHARS_MAX + 1)), Err(QuantityError::Malformed(_))));
+}
+
+#[test]
+fn an_error_shows_no_more_than_a_glance() {
+    let error = milli(&"x".repeat(10_000)).unwrap_err().to_string();
+    assert!(error.len() < 200, "{}", error.len());
+}
+
+#[test]
+fn a_quantity_is_handed_on_to_kubernetes_as_it_was_written() {
+    for text in ["1", "0.5", "100m", "1.50Gi", "007"] {
+        let quantity = Quantity::from(text);
+        let handed = k8s_openapi::apimachinery::pkg::api::resource::Quantity::from(&quantity);
+        assert_eq!((handed.0.as_str(), quantity.to_string().as_str()), (text, text));
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_larger_number_is_more_in_every_unit(number in 0_u64..1_000_000, unit in 0_usize..SUFFIXES.len()) {
+        let suffix = SUFFIXES[unit].0;
+        let of = |number: u64| milli(&format!("{number}{suffix}"));
+        if let (Ok(less), Ok(more)) = (of(number), of(number + 1)) {
+            prop_assert!(less < more);
+        }
+    }
+
+    #[test]
+    fn a_thousand_of_one_unit_is_one_of_the_next(number in 1_u64..1000) {
+        for (small, large) in [("m", ""), ("", "k"), ("k", "M"), ("M", "G"), ("G", "T")] {
+            let found = milli(&format!("{}{small}", number * 1000));
+            prop_assert_eq!(found, milli(&format!("{number}{large}")));
+        }
+        for (small, large) in [("", "Ki"), ("Ki", "Mi"), ("Mi", "Gi"), ("Gi", "Ti")] {
+            let found = milli(&format!("{}{small}", number * 1024));
+            prop_assert_eq!(found, milli(&format!("{number}{large}")));
+        }
+    }
+
+    #[test]
+    fn bytes_are_never_more_than_was_written(text in r"[0-9]{1,6}(\.[0-9]{1,3})?(m|k|M|Ki|Mi)?") {
+        let quantity = Quantity(text.clone());
+        let (bytes, milli) = (u128::from(quantity.bytes().unwrap()), quantity.milli().unwrap());
+        prop_assert!(bytes * 1000 <= milli && milli < (bytes + 1) * 1000, "{}", text);
+    }
+}

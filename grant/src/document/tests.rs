@@ -173,7 +173,7 @@ fn a_path_is_absolute_and_normal() {
     }
     for wrong in [
         "", "a", "./a", "../a", "//", "//a", "/a/", "/a//b", "/.", "/..", "/a/.", "/a/..", "/../a", "/./a",
-        " /a",
+        " /a", "/a\0", "/a\0/b", "/\n", "/a\tb", "/a\u{7f}", "/\u{85}", "/a/\u{1b}[2J",
     ] {
         let error = DocumentError::Path { path: wrong.into() };
         check_refused(|d| d.components[0].grants.filesystem[0].path = wrong.into(), &error);
@@ -208,6 +208,7 @@ fn every_contradiction_names_its_field_and_what_stood_there() {
         (text(DocumentError::NoMount { volume: "v".into() }), "grants.filesystem: volume \"v\" has no mount"),
         (text(DocumentError::ReadOnlyMount { volume: "v".into() }), "\"v\" is mounted read-only"),
         (text(DocumentError::Path { path: "p".into() }), "path \"p\" is not absolute"),
+        (text(DocumentError::Path { path: "/a\n".into() }), "path \"/a\\n\" is not absolute"),
     ] {
         assert!(error.contains(wanted) && !error.ends_with('.'), "{error}");
     }

@@ -67,3 +67,28 @@ proptest! {
         prop_assert_eq!(Challenge::parse(&value), bearer(&realm, Some("s")));
     }
 }
+
+proptest! {
+    /// A realm inside of another parameter's text is no realm.
+    #[test]
+    fn nothing_in_quotes_is_taken_for_a_parameter(inside in "[a-z =,]{0,30}") {
+        let value = format!("Bearer error=\"{inside}, realm=https://evil.test/\",realm=\"https://a.test/t\"");
+        prop_assert_eq!(Challenge::parse(&value), bearer("https://a.test/t", None));
+    }
+
+    #[test]
+    fn basic_among_unknown_schemes_is_found(schemes in prop::collection::vec("[A-Za-z]{1,8}", 0..4)) {
+        let others = schemes.iter().all(|scheme| !scheme.eq_ignore_ascii_case("bearer"));
+        let mut values: Vec<_> = schemes.iter().map(|scheme| format!("{scheme} x=\"y\"")).collect();
+        values.push("Basic realm=\"it\"".to_owned());
+        let found = Challenge::parse(&values.join(", "));
+        prop_assert!(!others || found == Some(Challenge::Basic), "{:?}", values);
+    }
+}
+
+#[test]
+fn a_challenge_may_have_its_most_bytes_and_not_one_more() {
+    let sized = |bytes: usize| format!("Bearer realm=\"{}\"", "a".repeat(bytes - "Bearer realm=\"\"".len()));
+    assert!(Challenge::parse(&sized(CHALLENGE_BYTES_MAX)).is_some());
+    assert!(Challenge::parse(&sized(CHALLENGE_BYTES_MAX + 1)).is_none());
+}

@@ -178,3 +178,82 @@ proptest! {
         let _read = Content::parse(&bytes);
     }
 }
+
+/// Which entry is meant follows from what the index says, and not from the order in which it says so.
+fn check_order(platforms: &[&str]) {
+    let artifacts: Vec<Artifact> =
+        platforms.iter().enumerate().map(|(at, _)| Artifact::of(at.to_string().as_bytes())).collect();
+    let pairs: Vec<_> = artifacts.iter().zip(platforms.iter().copied()).collect();
+    let mut turned = pairs.clone();
+    turned.reverse();
+    assert_eq!(chosen(&pairs).ok(), chosen(&turned).ok(), "{platforms:?}");
+}
+
+fn any_platforms() -> impl Strategy<Value = Vec<&'static str>> {
+    let platform = prop::sample::select(vec![
+        "",
+        "wasip2/wasm",
+        "wasi/wasm",
+        "wasip1/wasm",
+        "linux/amd64",
+        "linux/arm64",
+        "unknown/unknown",
+        "wasm/wasip2",
+        "WASI/wasm",
+        "wasip2/amd64",
+    ]);
+    prop::collection::vec(platform, 0..6)
+}
+
+proptest! {
+    #[test]
+    fn the_choice_does_not_hang_on_the_order(platforms in any_platforms()) {
+        check_order(&platforms);
+    }
+
+    #[test]
+    fn an_attestation_more_changes_no_choice(platforms in any_platforms()) {
+        let artifacts: Vec<Artifact> =
+            platforms.iter().enumerate().map(|(at, _)| Artifact::of(at.to_string().as_bytes())).collect();
+        let mut pairs: Vec<_> = artifacts.iter().zip(platforms.iter().copied()).collect();
+        let before = chosen(&pairs).ok();
+        let attestation = Artifact::of(b"attestation");
+        pairs.insert(0, (&attestation, "unknown/unknown"));
+        prop_assert_eq!(chosen(&pairs).ok(), before);
+    }
+
+    #[test]
+    fn a_field_of_another_type_is_refused(at in 0_usize..9, to in 0_usize..5) {
+        let pointers = [
+            "/schemaVersion", "/mediaType", "/config", "/config/mediaType", "/config/digest", "/config/size",
+            "/layers", "/layers/0", "/layers/0/digest",
+        ];
+        let values = [json!(true), json!(1.5), json!([[]]), json!({ "a": 1 }), json!("\u{0}")];
+        let read = parsed(|m| *m.pointer_mut(pointers[at]).unwrap() = values[to].clone());
+        prop_assert!(read.is_err(), "{} = {}", pointers[at], values[to]);
+    }
+}
+
+#[test]
+fn a_size_at_its_limit_is_read_and_one_past_it_is_not() {
+    for (pointer, max) in
+        [("/layers/0/size", COMPONENT_SIZE_BYTES_MAX), ("/config/size", CONFIG_SIZE_BYTES_MAX)]
+    {
+        assert!(parsed(|m| *m.pointer_mut(pointer).unwrap() = json!(max)).is_ok(), "{pointer}");
+        for past in [max + 1, u64::from(u32::MAX) + 1, u64::MAX] {
+            assert!(parsed(|m| *m.pointer_mut(pointer).unwrap() = json!(past)).is_err(), "{pointer} {past}");
+        }
+    }
+}
+
+#[test]
+fn a_name_that_stands_twice_in_a_manifest_is_no_way_around() {
+    let honest = String::from_utf8(Artifact::of(LAYER).manifest_bytes()).unwrap();
+    for twice in
+        ["\"layers\":[]", "\"config\":null", "\"schemaVersion\":2", "\"manifests\":[],\"manifests\":[]"]
+    {
+        let text = format!("{{{twice},{}", &honest[1..]);
+        let error = Content::parse(text.as_bytes()).unwrap_err();
+        assert!(matches!(error, ArtifactError::Form { .. }), "{twice}: {error}");
+    }
+}

@@ -81,3 +81,6 @@ impl Request {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 use super::*;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use proptest::prelude::*;
 
 fn condition(type_: ConditionType, status: &str, reason: Reason, message: &str) -> Condition {
     Condition {
@@ -120,4 +121,50 @@ fn a_note_is_cut_between_characters() {
         &format!("a{}", "é".repeat(NOTE_BYTES_MAX)),
     );
     assert_eq!(changes(&[], &[odd])[0].note.len(), NOTE_BYTES_MAX - 1);
+}
+
+fn any_conditions() -> impl Strategy<Value = Vec<Condition>> {
+    let status = prop::sample::select(vec!["True", "False", "Unknown"]);
+    let reason = prop::sample::select(Reason::ALL);
+    let all = prop::collection::vec((status, reason, "\\PC{0,40}"), ConditionType::ALL.len());
+    (all, 0..=ConditionType::ALL.len()).prop_map(|(all, count)| {
+        let types = ConditionType::ALL.iter().take(count);
+        types
+            .zip(all)
+            .map(|(type_, (status, reason, text))| condition(*type_, status, reason, &text))
+            .collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_same_again_is_never_told(conditions in any_conditions()) {
+        prop_assert_eq!(changes(&conditions, &conditions), vec![]);
+    }
+
+    #[test]
+    fn what_is_told_is_short_true_and_told_once(before in any_conditions(), after in any_conditions()) {
+        let told = changes(&before, &after);
+        prop_assert!(told.len() <= TOLD.len());
+        for (index, change) in told.iter().enumerate() {
+            prop_assert!(after.iter().any(|now| now.reason == change.reason && now.status != "Unknown"));
+            prop_assert!(told[..index].iter().all(|other| other.reason != change.reason), "{:?}", told);
+            prop_assert!(change.note.len() <= NOTE_BYTES_MAX);
+        }
+    }
+
+    #[test]
+    fn another_message_alone_is_no_news(conditions in any_conditions(), text in "\\PC{0,40}") {
+        let other: Vec<_> =
+            conditions.iter().cloned().map(|c| Condition { message: text.clone(), ..c }).collect();
+        prop_assert_eq!(changes(&conditions, &other), vec![]);
+    }
+
+    #[test]
+    fn a_note_of_any_text_fits_and_is_its_beginning(text in "\\PC{0,3000}") {
+        let note = cut(&text);
+        prop_assert!(note.len() <= NOTE_BYTES_MAX);
+        prop_assert!(text.starts_with(&note), "{}", note);
+        prop_assert!(note == text || note.len() > NOTE_BYTES_MAX - 4, "{}", note);
+    }
 }

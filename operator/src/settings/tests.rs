@@ -74,3 +74,77 @@ fn a_replica_without_a_name_is_refused() {
     let nameless = Settings::try_parse_from(["morph-operator"]);
     assert!(nameless.is_err() || std::env::var("MORPH_IDENTITY").is_ok());
 }
+
+#[test]
+fn numbers_are_taken_at_their_edges_and_not_past_them() {
+    for (flag, min, max) in
+        [("--workers", 1, 64), ("--resync-seconds", 30, 86_400), ("--sweep-seconds", 10, 86_400)]
+    {
+        for (number, taken) in [(min - 1, false), (min, true), (max, true), (max + 1, false), (-1, false)] {
+            assert_eq!(parse(&[&format!("{flag}={number}")]).is_ok(), taken, "{flag}={number}");
+        }
+        for text in ["", "1.5", "0x20", "60s", "1e2", " 60"] {
+            assert!(parse(&[&format!("{flag}={text}")]).is_err(), "{flag}={text}");
+        }
+    }
+}
+
+#[test]
+fn names_are_taken_as_kubernetes_takes_them() {
+    let [longest, label] = [["a"; 126].join("."), "a".repeat(63)];
+    for (text, is_label, is_name) in [
+        ("morph-system", true, true),
+        ("0", true, true),
+        ("a--b", true, true),
+        ("a.b", false, true),
+        (label.as_str(), true, true),
+        (longest.as_str(), false, true),
+        (&format!("{label}a"), false, false),
+        (&format!("{longest}.ab"), false, false),
+        ("", false, false),
+        ("-a", false, false),
+        ("a-", false, false),
+        ("A", false, false),
+        ("a_b", false, false),
+        ("a b", false, false),
+        ("ä", false, false),
+        (".a", false, false),
+        ("a.", false, false),
+        ("a/b", false, false),
+        ("a\n", false, false),
+    ] {
+        assert_eq!((label_fits(text), subdomain(text).is_ok()), (is_label, is_name), "{text:?}");
+    }
+}
+
+fn label_fits(text: &str) -> bool {
+    label(text).is_ok_and(|kept| kept == text)
+}
+
+#[test]
+fn a_registry_is_spelt_as_references_spell_it() {
+    for right in
+        ["localhost", "localhost:5000", "a.example", "10.0.0.1:5000", "[fd00::1]:5000", "a.example:80"]
+    {
+        assert_eq!(registry(right).as_deref(), Ok(right));
+    }
+    for wrong in [
+        "",
+        "a",
+        "A.example",
+        "a.example/",
+        "a.example/x",
+        "a.example:0",
+        "a.example:65536",
+        "*.example",
+        "[fd00::1",
+        "fd00::1",
+        "user@a.example",
+        "http://a.example",
+        "a.example:80:80",
+        "a.example ",
+        "127.1",
+    ] {
+        assert!(registry(wrong).is_err(), "{wrong}");
+    }
+}

@@ -1,4 +1,5 @@
-//! From an image's name to its component, for many at once, with a registry that fails, hangs or is asked twice.
+//! From an image's name to its component, for many at once, with a registry that fails, hangs or is asked
+//! twice.
 
 use crate::registry::FakeRegistry;
 use crate::world::{IMAGE, server_component};

@@ -126,4 +126,56 @@ mod tests {
         let page = page(&morph_crds::definition());
         assert!(page.contains("| `spec.template.affinity` |") && !page.contains("spec.template.affinity."));
     }
+
+    fn schema(value: serde_json::Value) -> JSONSchemaProps {
+        serde_json::from_value(value).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_type_is_told_with_its_bounds() {
+        use serde_json::json;
+        for (value, wanted) in [
+            (json!({ "type": "string" }), "text"),
+            (json!({ "type": "string", "maxLength": 5 }), "text, at most 5 characters"),
+            (json!({ "type": "string", "enum": ["A", "B"] }), "`A`, `B`"),
+            (json!({ "type": "integer" }), "integer"),
+            (json!({ "type": "integer", "minimum": 1.0 }), "integer, 1 or more"),
+            (json!({ "type": "integer", "minimum": 0.0, "maximum": 9.0 }), "integer, 0 to 9"),
+            (json!({ "type": "boolean" }), "boolean"),
+            (json!({ "x-kubernetes-int-or-string": true }), "quantity"),
+            (json!({ "type": "object" }), "object"),
+            (
+                json!({ "type": "object", "additionalProperties": { "type": "string" }, "maxProperties": 3 }),
+                "map of texts, at most 3 keys",
+            ),
+            (
+                json!({ "type": "array", "items": { "type": "string", "maxLength": 2 }, "maxItems": 4 }),
+                "list of text, at most 2 characters, at most 4 items",
+            ),
+            (json!({}), "any"),
+        ] {
+            assert_eq!(type_of(&schema(value.clone())), wanted, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_row_tells_default_and_rules_and_breaks_no_table() {
+        let rule = serde_json::json!({ "rule": "true", "message": "a | b" });
+        let field = serde_json::json!({
+            "description": "What it is.", "default": "x", "x-kubernetes-validations": [rule],
+        });
+        assert_eq!(words(&schema(field)), "What it is. Default `\"x\"`. *a \\| b.*");
+    }
+
+    #[test]
+    fn every_field_has_one_row() {
+        let page = page(&morph_crds::definition());
+        let rows = page.lines().filter(|line| line.starts_with("| `") || line.starts_with("| **`"));
+        let fields: Vec<_> = rows.filter_map(|row| row.split('`').nth(1)).collect();
+        let distinct: std::collections::BTreeSet<_> = fields.iter().collect();
+        assert_eq!(distinct.len(), fields.len());
+        for field in ["spec.run.schedule", "spec.volumes[].secret.secretName", "status.imports[].answer"] {
+            assert!(fields.contains(&field), "{field}");
+        }
+    }
 }

@@ -82,3 +82,65 @@ fn modules_for_tests_alone_are_found_beside_or_below_their_file() {
         assert_eq!(Source::new(path, text).test_modules(), wanted, "{path}");
     }
 }
+
+/// Calls `see` with every text of at most `chars` characters of an alphabet.
+fn every_text(alphabet: &[char], chars: usize, see: &mut impl FnMut(&str)) {
+    fn grow(text: &mut String, alphabet: &[char], left: usize, see: &mut impl FnMut(&str)) {
+        see(text);
+        if left == 0 {
+            return;
+        }
+        for c in alphabet {
+            text.push(*c);
+            grow(text, alphabet, left - 1, see);
+            text.pop();
+        }
+    }
+    grow(&mut String::new(), alphabet, chars, see);
+}
+
+/// Lines are counted in the code and named in the text: both must have them in the same places.
+#[test]
+fn code_has_every_line_where_its_text_has_it() {
+    every_text(&['"', '\'', '\\', '/', '*', '#', 'r', '\n'], 5, &mut |text| {
+        let code = code(text);
+        let lines = |text: &str| text.chars().map(|c| c == '\n').collect::<Vec<_>>();
+        assert_eq!(lines(&code), lines(text), "{text:?} became {code:?}");
+        assert!(code.chars().zip(text.chars()).all(|(c, t)| c == t || c == ' '), "{text:?}: {code:?}");
+    });
+}
+
+#[test]
+fn no_text_is_too_strange_to_be_read() {
+    every_text(&['{', '}', '(', ')', 'f', 'n', ' '], 5, &mut |text| {
+        let source = Source::new("a/src/b.rs", text);
+        let functions = source.functions();
+        assert!(functions.iter().all(|f| f.lines >= 1 && f.line >= 1), "{text:?}");
+        let _counted = (source.count(), source.test_modules(), source.dropped_calls("fn"));
+    });
+    for text in
+        ["#[cfg(test)]", "#[cfg(test)]\nmod", "#[cfg(test)]\nmod a {", "fn a(", "fn a() {", "spawn(", "\\"]
+    {
+        let source = Source::new("a/src/b.rs", text);
+        let _read =
+            (source.count(), source.functions(), source.test_modules(), source.dropped_calls("spawn"));
+    }
+}
+
+#[test]
+fn every_line_of_code_is_counted_once_as_code_or_as_test() {
+    let product = "fn a() {\n    b();\n}\n";
+    let test = "#[cfg(test)]\nmod tests {\n    fn c() {}\n}\n";
+    for (text, wanted) in [
+        (product.to_owned(), (3, 0)),
+        (test.to_owned(), (0, 4)),
+        (format!("{product}{test}"), (3, 4)),
+        (format!("{test}{product}"), (3, 4)),
+        (format!("{product}\n\n// c\n{test}"), (3, 4)),
+    ] {
+        assert_eq!(Source::new("a/src/b.rs", &text).count(), wanted, "{text}");
+        let mut marked = Source::new("a/src/b.rs", &text);
+        marked.mark_as_test();
+        assert_eq!(marked.count(), (0, wanted.0 + wanted.1), "{text}");
+    }
+}

@@ -10,7 +10,7 @@ const FUNCTION_LINES_MAX: usize = 60;
 const LINE_CHARS_MAX: usize = 110;
 
 /// Files that decide and do not act: what they need, they are handed.
-const PURE: [&str; 17] = [
+pub(super) const PURE: [&str; 17] = [
     "crds/src/",
     "component/src/",
     "grant/src/",
@@ -31,7 +31,7 @@ const PURE: [&str; 17] = [
 ];
 
 /// What a pure file doesn't name: clients, files, clocks, processes, tasks.
-const IMPURE: [&str; 17] = [
+pub(super) const IMPURE: [&str; 17] = [
     "std::fs",
     "std::net",
     "std::env::",

@@ -1,7 +1,7 @@
 //! Tests of the rules: what each refuses, what it lets pass, and that this workspace keeps them all.
 #![allow(clippy::unwrap_used)]
 
-use super::rules::{any_file, manifest, rust_file};
+use super::rules::{IMPURE, PURE, any_file, manifest, rust_file};
 use super::*;
 
 #[track_caller]
@@ -135,4 +135,104 @@ fn every_file_below_a_folder_is_looked_at_but_for_what_is_built() {
 fn this_workspace_is_tidy() {
     let tidy = check(&crate::root().unwrap()).unwrap();
     assert_eq!(tidy.findings, Vec::<String>::new());
+}
+
+/// A file that was renamed would leave its rule behind, unseen.
+#[test]
+fn every_pure_path_is_one_of_this_workspace() {
+    let root = crate::root().unwrap();
+    for path in PURE {
+        assert!(root.join(path).exists(), "{path} is gone; correct the list");
+        assert_eq!(path.ends_with('/'), root.join(path).is_dir(), "{path}");
+    }
+}
+
+#[test]
+fn every_impure_word_is_found_in_every_pure_file() {
+    for word in IMPURE {
+        let text = format!("//! A.\nuse {word}{};\n", if word.ends_with(':') { "x" } else { "" });
+        for path in PURE {
+            let file = if path.ends_with('/') { format!("{path}a.rs") } else { path.to_owned() };
+            let found = rust_file(&Source::new(&file, &text));
+            assert!(found.iter().any(|line| line.contains(word)), "{word} in {file}: {found:?}");
+            assert!(found.iter().all(|line| line.starts_with(&format!("{file}:2: "))), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_breaks_several_rules_is_told_each_of_them() {
+    let text =
+        format!("use std::fs;\nfn a() {{\n{}}}\n#[ignore]\n// {}\n", "  b;\n".repeat(600), "x".repeat(120));
+    let found = rust_file(&Source::new("crds/src/a.rs", &text));
+    for rule in [
+        "opens without",
+        "605 lines",
+        ":605: 123 characters",
+        "fn a has 602 lines",
+        "names std::fs",
+        "ignored",
+    ] {
+        assert!(found.iter().any(|line| line.contains(rule)), "{rule}: {found:#?}");
+    }
+    assert_eq!(found.len(), 6, "{found:#?}");
+}
+
+#[test]
+fn a_word_in_a_comment_a_text_or_a_longer_word_is_no_offence() {
+    for text in [
+        "// #[ignore]",
+        "/* std::fs */",
+        "/// tokio::spawn(a);",
+        "let a = \"#[ignore]\";",
+        "let a = r#\"use std::fs;\"#;",
+        "let a = b\"std::process\";",
+        "mod mystd { }",
+        "use crate::std_fs;",
+        "struct InstantNoodles;",
+        "let brand = 1;",
+    ] {
+        check_clean("crds/src/a.rs", &format!("//! A.\n{text}\n"));
+    }
+}
+
+#[test]
+fn dependencies_of_every_kind_come_from_the_workspace() {
+    for section in
+        ["dependencies", "dev-dependencies", "build-dependencies", "target.'cfg(unix)'.dependencies"]
+    {
+        for (line, right) in [
+            ("serde.workspace = true", true),
+            ("serde = { workspace = true, features = [\"derive\"] }", true),
+            ("serde = { workspace=true }", true),
+            ("serde = \"1\"", false),
+            ("serde = { version = \"1\" }", false),
+            ("serde = { path = \"../serde\" }", false),
+            ("serde = { git = \"https://git.example/serde\" }", false),
+            ("# serde = \"1\"", true),
+        ] {
+            let found = manifest("a/Cargo.toml", &format!("[package]\nname = \"a\"\n[{section}]\n{line}\n"));
+            assert_eq!(found.is_empty(), right, "[{section}] {line}");
+        }
+    }
+    assert_eq!(manifest("a/Cargo.toml", "[package]\nversion = \"1\"\n[lints]\nworkspace = true\n"), [""; 0]);
+}
+
+#[test]
+fn what_is_no_text_or_too_large_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.rs"), b"\xff\xfe").unwrap();
+    let long = "fn a() {}\n".repeat(usize::try_from(TEXT_SIZE_BYTES_MAX).unwrap() / 10 + 1);
+    fs::write(folder.path().join("b.rs"), long).unwrap();
+    std::os::unix::fs::symlink("/nowhere", folder.path().join("c.rs")).unwrap();
+    let tidy = check(folder.path()).unwrap();
+    assert_eq!((tidy.findings, tidy.lines.len()), (vec![], 0));
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_an_error_and_not_tidy() {
+    let folder = tempfile::tempdir().unwrap();
+    let gone = folder.path().join("gone");
+    let error = check(&gone).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("gone"), "{error}");
 }

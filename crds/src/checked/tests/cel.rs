@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-fn spec_schema() -> JSONSchemaProps {
+pub(super) fn spec_schema() -> JSONSchemaProps {
     let version = definition().spec.versions.remove(0);
     let mut root = version.schema.unwrap().open_api_v3_schema.unwrap();
     root.properties.as_mut().unwrap().remove("spec").unwrap()

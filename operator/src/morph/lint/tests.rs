@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod lost;
+
 use super::*;
 use crate::morph::fixture::{applied, command, morph, planned, seen, server};
 use crate::morph::{Children, Deletion, Resolution};

@@ -8,8 +8,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// What an owner reference calls a Morph.
-const API_VERSION: &str = "hayride.dev/v1alpha1";
-const KIND: &str = "Morph";
+pub(crate) const API_VERSION: &str = "hayride.dev/v1alpha1";
+/// The same, for the kind.
+pub(crate) const KIND: &str = "Morph";
 
 /// Directory below which the kubelet mounts volumes in the container. No guest sees it.
 const MOUNTS: &str = "/run/hayride.dev/volumes";

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 mod property;
+mod restricted;
 
 /// A golden case: `tests/golden/NAME/spec.yaml` in, `plan.yaml` out.
 fn check_golden(name: &str, world: World) {

@@ -107,3 +107,48 @@ fn a_status_that_can_not_be_read_is_asked_again() {
         assert_eq!(recall(&morph, &children), None, "{index}");
     }
 }
+
+/// Status can be written by whoever has that right; a wrong one must not bring another image or more rights.
+#[test]
+fn a_status_that_was_tampered_with_brings_no_other_repository() {
+    let digest = own_image(&settled().0).split_once('@').unwrap().1.to_owned();
+    for image in [
+        format!("r.test/other@{digest}"),
+        format!("evil.test/hello@{digest}"),
+        format!("r.test:5000/hello@{digest}"),
+        format!("r.test/hello/more@{digest}"),
+        "r.test/hello:1".to_owned(),
+        format!("r.test/hello@{}", &digest[..70]),
+        format!("r.test/hello@{digest} "),
+        String::new(),
+    ] {
+        let (mut morph, children) = settled();
+        morph.status.as_mut().unwrap().components[0].image = image.clone();
+        assert_eq!(recall(&morph, &children), None, "{image}");
+    }
+}
+
+#[test]
+fn a_status_without_one_of_its_parts_is_not_recalled() {
+    type Part = (&'static str, fn(&mut MorphStatus));
+    let parts: [Part; 8] = [
+        ("no component", |status| status.components.clear()),
+        ("another component", |status| status.components[0].name = "other".into()),
+        ("no digest", |status| status.components[0].digest = String::new()),
+        ("another digest's form", |status| status.components[0].digest = "sha512:00".into()),
+        ("an import that is none", |status| status.imports[0].interface = "not an interface".into()),
+        ("no conditions", |status| status.conditions.clear()),
+        ("another generation", |status| {
+            status.conditions.iter_mut().for_each(|c| c.observed_generation = Some(0));
+        }),
+        ("a resolution that failed", |status| {
+            status.conditions.iter_mut().for_each(|c| c.status = "False".into());
+        }),
+    ];
+    for (name, change) in parts {
+        let (mut morph, _) = settled();
+        assert!(recall(&morph, &Children::default()).is_some(), "before: {name}");
+        change(morph.status.as_mut().unwrap());
+        assert_eq!(recall(&morph, &Children::default()), None, "{name}");
+    }
+}

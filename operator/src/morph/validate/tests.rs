@@ -6,6 +6,7 @@ use super::*;
 use crate::morph::fixture::{applied, command, component, morph, planned, seen, server, world};
 use crate::morph::{ChildKind, Children, Failure};
 use morph_component::World;
+use proptest::prelude::*;
 
 const MINIMAL: &str = "image: r.test/hello:1\n";
 
@@ -211,4 +212,56 @@ fn what_status_remembers_is_as_good_as_the_bytes() {
     }
     let (one, other) = (validate(&read).unwrap(), validate(&remembered).unwrap());
     assert_eq!((one.envelope, one.found), (other.envelope, other.found));
+}
+
+/// What stands first is what people would mend first: a Morph with everything wrong is led through it.
+#[test]
+fn the_first_thing_to_mend_is_told_first() {
+    let wrong_spec = "image: r.test/hello:1\ntype: Server\nlimits: {memory: 1Ki}\n";
+    let wrong_type = "image: r.test/hello:1\ntype: Server\n";
+    let right = "image: r.test/hello:1\n";
+    let denied = || world(&["acme:a/b@1.0.0"], &["wasi:cli/run@0.2.3"]);
+    let failed = Resolution::Failed(Failure {
+        reason: Reason::ImageNotFound,
+        message: "spec.image: it is not there".into(),
+        transient: false,
+    });
+    let unresolved = |spec: &str| Seen { resolution: failed.clone(), ..seen(morph(spec), denied()) };
+    for (seen, reason) in [
+        (unresolved(wrong_spec), Reason::SpecInvalid),
+        (seen(morph(wrong_spec), denied()), Reason::SpecInvalid),
+        (unresolved(wrong_type), Reason::ImageNotFound),
+        (seen(morph(wrong_type), denied()), Reason::TypeMismatch),
+        (seen(morph(right), denied()), Reason::ImportDenied),
+    ] {
+        assert_eq!(validate(&seen).map(drop).unwrap_err().reason, reason);
+    }
+}
+
+/// What the schema bounds must hold what the readers of images and components take.
+#[test]
+fn what_the_readers_take_fits_into_status() {
+    use morph_crds::bounds::{INTERFACE_CHARS_MAX, PINNED_IMAGE_CHARS_MAX};
+    assert!(INTERFACE_CHARS_MAX as usize >= morph_component::INTERFACE_ID_BYTES_MAX);
+    let longest = format!("{}.test/{}:{}", "a".repeat(50), "b".repeat(200), "c".repeat(128));
+    let reference: morph_oci::Reference = longest.parse().unwrap();
+    let pinned = reference.pinned(morph_grant::Digest::of(b"manifest")).to_string();
+    assert!(pinned.len() <= PINNED_IMAGE_CHARS_MAX as usize);
+}
+
+proptest! {
+    /// An image that the client reads is one that the schema lets through: the operator would otherwise
+    /// refuse what `morph run` takes.
+    #[test]
+    fn every_reference_is_an_image_of_the_schema(
+        host in "(localhost|[a-z]{1,3}\\.[a-z0-9-]{1,3}|10\\.0\\.0\\.1|\\[::1\\])(:[0-9]{1,5})?",
+        path in "[a-z0-9]{1,3}([._-]{1,3}[a-z0-9]{1,3}){0,2}(/[a-z0-9_.-]{1,4}){0,2}",
+        rest in "(:[A-Za-z0-9_.-]{1,10})?(@sha256:[a-f0-9]{64})?",
+    ) {
+        let text = format!("{host}/{path}{rest}");
+        if text.parse::<morph_oci::Reference>().is_ok() {
+            let seen = seen(morph(&format!("image: \"{text}\"\n")), server());
+            prop_assert!(validate(&seen).is_ok(), "{}", text);
+        }
+    }
 }

@@ -43,7 +43,7 @@ fn any_fields() -> impl Strategy<Value = Vec<String>> {
         .prop_map(|(a, b, c, d, e, f, g, h)| vec![a, b, c, d, e, f, g, h])
 }
 
-fn any_morph() -> impl Strategy<Value = (Morph, RunType)> {
+pub(super) fn any_morph() -> impl Strategy<Value = (Morph, RunType)> {
     let own = prop_oneof![
         line(&["", "http: {port: 9000}", "type: Server"]).prop_map(|text| (text, RunType::Server)),
         line(&[
@@ -57,7 +57,7 @@ fn any_morph() -> impl Strategy<Value = (Morph, RunType)> {
     (any_fields(), own).prop_map(|(fields, (own, runs))| (morph(&(fields.concat() + &own)), runs))
 }
 
-fn see((morph, runs): &(Morph, RunType)) -> Seen {
+pub(super) fn see((morph, runs): &(Morph, RunType)) -> Seen {
     seen(morph.clone(), if *runs == RunType::Server { server() } else { command() })
 }
 
