@@ -1,6 +1,7 @@
 //! containerd's task service, all 17 calls, in both versions of its name. It turns requests into events of a
 //! task and answers from its state; what happens then is `life`'s, how a task comes to be is `create`'s.
 
+mod announce;
 mod create;
 mod fault;
 mod life;

@@ -1,22 +1,17 @@
 //! One task while it lives: `state`'s table with hands. All that changes it goes through one lock, so that
 //! events are published in the order in which things happened.
 
-use super::Fault;
+use super::{Fault, announce};
 use crate::bundle::Record;
 use crate::cgroup::Cgroup;
-use crate::events::{Publisher, timestamp};
+use crate::events::Publisher;
 use crate::grant::Pin;
 use crate::process::{Child, Control, Exit};
 use crate::spec::Resources;
-use crate::state::{Action, Event, Next, State, Topic, step};
+use crate::state::{Action, Event, Next, State, step};
 use crate::stdio::{Kept, Streams};
 use crate::termination::TerminationFile;
 use crate::wire::FromChild;
-use containerd_shim_protos::events::task::{
-    TaskDelete, TaskExit, TaskOOM, TaskPaused, TaskResumed, TaskStart,
-};
-use containerd_shim_protos::protobuf::MessageField;
-use containerd_shim_protos::topics;
 use morph_host::Outcome;
 use rustix::process::Signal;
 use std::os::fd::OwnedFd;
@@ -212,7 +207,7 @@ impl Task {
                 self.blocking(move || cgroup.limit(&limits)).await
             }
             Action::Publish(topic) => {
-                self.publish(topic, life.end).await;
+                announce::publish(&self.publisher, topic, &self.id, self.pid, life.end).await;
                 Ok(())
             }
             Action::AnswerWait => {
@@ -295,8 +290,7 @@ impl Task {
         };
         let status = self.status(exit).await;
         if self.cgroup.oom_kills() > 0 {
-            let event = TaskOOM { container_id: self.id.clone(), ..TaskOOM::default() };
-            self.publisher.publish_and_wait(topics::TASK_OOM_EVENT_TOPIC, &event).await;
+            announce::out_of_memory(&self.publisher, &self.id).await;
         }
         let mut life = self.life.lock().await;
         life.end = Some(End { status, at: SystemTime::now() });
@@ -349,37 +343,6 @@ impl Task {
         }
         if let Some(Err(error)) = self.termination.as_ref().map(|file| file.write(message)) {
             tracing::warn!(task = self.id, %error, "no termination message");
-        }
-    }
-
-    async fn publish(&self, topic: Topic, end: Option<End>) {
-        let (container_id, pid) = (self.id.clone(), self.pid.unsigned_abs());
-        let end = end.unwrap_or(End { status: 0, at: SystemTime::now() });
-        let exited_at = MessageField::some(timestamp(end.at));
-        let publisher = &self.publisher;
-        match topic {
-            Topic::Start => {
-                let event = TaskStart { container_id, pid, ..TaskStart::default() };
-                publisher.publish(topics::TASK_START_EVENT_TOPIC, &event).await;
-            }
-            Topic::Paused => {
-                let event = TaskPaused { container_id, ..TaskPaused::default() };
-                publisher.publish(topics::TASK_PAUSED_EVENT_TOPIC, &event).await;
-            }
-            Topic::Resumed => {
-                let event = TaskResumed { container_id, ..TaskResumed::default() };
-                publisher.publish(topics::TASK_RESUMED_EVENT_TOPIC, &event).await;
-            }
-            Topic::Exit => {
-                let (id, exit_status) = (container_id.clone(), end.status);
-                let event = TaskExit { container_id, id, pid, exit_status, exited_at, ..TaskExit::default() };
-                publisher.publish(topics::TASK_EXIT_EVENT_TOPIC, &event).await;
-            }
-            Topic::Delete => {
-                let exit_status = end.status;
-                let event = TaskDelete { container_id, pid, exit_status, exited_at, ..TaskDelete::default() };
-                publisher.publish(topics::TASK_DELETE_EVENT_TOPIC, &event).await;
-            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Tasks through their life: events, signals, pauses, and the deaths of containerd and of servers.
 
 use crate::harness::{Containerd, is_alive, told, wait_for, wait_seconds};
-use crate::spec::{Spec, document};
+use crate::spec::{Spec, cgroup, document};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
@@ -23,7 +23,7 @@ fn looping(containerd: &Containerd) -> i32 {
 fn cgroups(id: &str) -> Vec<String> {
     let places = std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten().map(|entry| entry.path());
     let paths = places.chain([Path::new("/sys/fs/cgroup").to_path_buf()]);
-    let own = paths.map(|place| place.join("morph-test").join(id));
+    let own = paths.map(|place| place.join(cgroup(id)));
     own.filter(|path| path.exists()).map(|path| path.display().to_string()).collect()
 }
 

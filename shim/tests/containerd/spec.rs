@@ -8,12 +8,18 @@ use morph_grant::{
 use serde_json::{Value, json};
 use std::path::Path;
 
+/// The cgroup of a task, below the hierarchy's root. It has the process in its name: tests run side by side,
+/// each in a process of its own.
+pub(crate) fn cgroup(id: &str) -> String {
+    format!("morph-test/containerd-{}-{id}", std::process::id())
+}
+
 /// An OCI spec that a test puts together.
 #[derive(Clone)]
 pub(crate) struct Spec(Value);
 
 impl Spec {
-    fn new(cgroup: &str) -> Self {
+    fn new(id: &str) -> Self {
         Self(json!({
             "ociVersion": "1.2.0",
             "process": {
@@ -24,7 +30,7 @@ impl Spec {
             "annotations": {},
             "mounts": [],
             "linux": {
-                "cgroupsPath": format!("/morph-test/{cgroup}"),
+                "cgroupsPath": format!("/{}", cgroup(id)),
                 "namespaces": [
                     { "type": "pid" }, { "type": "ipc" }, { "type": "uts" }, { "type": "network" },
                 ],
