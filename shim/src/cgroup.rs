@@ -216,8 +216,8 @@ impl Cgroup {
         })
     }
 
-    /// Lets processes go on, without waiting: with version 1 a frozen one doesn't die. One that can't be thawed
-    /// shows in the wait that follows.
+    /// Lets processes go on, without waiting: with version 1 a frozen one doesn't die. One that can't be
+    /// thawed shows in the wait that follows.
     pub(crate) fn thaw_dying(&self) {
         let (file, value) = match self.version {
             Version::V1 => ("freezer.state", "THAWED"),

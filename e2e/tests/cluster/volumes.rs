@@ -4,8 +4,8 @@ use anyhow::{Context as _, Result};
 use morph_e2e::{Cluster, Node, Space};
 use serde_json::{Value, json};
 
-/// A persistent volume in a directory of the node, for the claim `counter` of this namespace, writable for the
-/// pods' group.
+/// A persistent volume in a directory of the node, for the claim `counter` of this namespace, writable for
+/// the pods' group.
 pub(crate) async fn make_volume(space: &Space) -> Result<()> {
     let directory = Node::state()?.join("volumes").join(&space.name);
     std::fs::create_dir_all(&directory)?;

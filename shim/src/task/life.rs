@@ -45,7 +45,8 @@ pub(super) enum Guest {
     /// A worker that waits.
     Sealed(Control),
     /// Nothing ever: this is how the container ends as soon as it is started, so that its reason stands where
-    /// people look for it. Its streams stay open to the end: a reader that is slow to open them would miss it.
+    /// people look for it. Its streams stay open to the end: a reader that is slow to open them would miss
+    /// it.
     Fated(Outcome, [OwnedFd; 3]),
     /// A guest, and who listens to what its worker says.
     Running(JoinHandle<Option<Outcome>>),
