@@ -319,8 +319,10 @@ pub enum DocumentError {
         volume: String,
     },
     /// A guest path that isn't absolute and plain.
-    #[error("grants.filesystem: path {path:?} is not absolute and free of \".\", \"..\", \"//\" and \
-             control characters")]
+    #[error(
+        "grants.filesystem: path {path:?} is not absolute and free of \".\", \"..\", \"//\" and \
+             control characters"
+    )]
     Path {
         /// The path.
         path: String,

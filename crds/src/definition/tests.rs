@@ -144,9 +144,8 @@ fn every_rule_points_at_a_field_that_is_there() {
     check_all("field paths", |schema, _, _| {
         schema.x_kubernetes_validations.iter().flatten().all(|rule| {
             let path = rule.field_path.as_deref().unwrap_or_default();
-            let names = path.split('.').filter(|name| !name.is_empty());
-            let found = names.fold(Some(schema), |schema, name| schema?.properties.as_ref()?.get(name));
-            found.is_some()
+            let mut names = path.split('.').filter(|name| !name.is_empty());
+            names.try_fold(schema, |schema, name| schema.properties.as_ref()?.get(name)).is_some()
         })
     });
 }

@@ -172,8 +172,28 @@ fn a_path_is_absolute_and_normal() {
         check_passes(|d| d.components[0].grants.filesystem[0].path = right.into());
     }
     for wrong in [
-        "", "a", "./a", "../a", "//", "//a", "/a/", "/a//b", "/.", "/..", "/a/.", "/a/..", "/../a", "/./a",
-        " /a", "/a\0", "/a\0/b", "/\n", "/a\tb", "/a\u{7f}", "/\u{85}", "/a/\u{1b}[2J",
+        "",
+        "a",
+        "./a",
+        "../a",
+        "//",
+        "//a",
+        "/a/",
+        "/a//b",
+        "/.",
+        "/..",
+        "/a/.",
+        "/a/..",
+        "/../a",
+        "/./a",
+        " /a",
+        "/a\0",
+        "/a\0/b",
+        "/\n",
+        "/a\tb",
+        "/a\u{7f}",
+        "/\u{85}",
+        "/a/\u{1b}[2J",
     ] {
         let error = DocumentError::Path { path: wrong.into() };
         check_refused(|d| d.components[0].grants.filesystem[0].path = wrong.into(), &error);
