@@ -145,8 +145,7 @@ fn every_rule_points_at_a_field_that_is_there() {
         schema.x_kubernetes_validations.iter().flatten().all(|rule| {
             let path = rule.field_path.as_deref().unwrap_or_default();
             let mut names = path.split('.').filter(|name| !name.is_empty());
-            let found = names.try_fold(schema, |schema, name| schema.properties.as_ref()?.get(name));
-            found.is_some()
+            names.try_fold(schema, |schema, name| schema.properties.as_ref()?.get(name)).is_some()
         })
     });
 }
