@@ -14,7 +14,7 @@ pub const MEMORY_BYTES_MAX: u64 = 4 << 30;
 pub const CONCURRENT_REQUESTS_MAX: usize = 128;
 
 /// How long a guest may take to begin its answer, in seconds. The body may then take as long as its client
-/// reads.
+/// takes part.
 pub const ANSWER_SECONDS_MAX: u64 = 60;
 
 /// How long a guest may go on after its answer has been sent whole, in seconds: for what it does late, such

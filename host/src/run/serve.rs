@@ -5,6 +5,7 @@
 mod connection;
 mod guest;
 mod listen;
+mod stall;
 
 use crate::stdio::Streams;
 use crate::store::{State, Stores};

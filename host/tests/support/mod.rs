@@ -43,6 +43,11 @@ pub fn wat(text: &str) -> Program {
     Program::from_component(&engine(kind), &bytes).unwrap()
 }
 
+/// A Server of WASI 0.2 written by hand that does this with each request; see `proxy.wat`.
+pub fn proxy(handle: &str) -> Program {
+    wat(&include_str!("proxy.wat").replace("HANDLE", handle))
+}
+
 /// One engine of each kind for the whole test process, as in a zygote.
 pub fn engine(kind: EngineKind) -> Engine {
     static ENGINES: [OnceLock<Engine>; 2] = [OnceLock::new(), OnceLock::new()];

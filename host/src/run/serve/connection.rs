@@ -2,6 +2,7 @@
 //! connection that asks for nothing must not keep the place of one that would.
 
 use super::guest::Guests;
+use super::stall::{Crowded, limited};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -49,15 +50,19 @@ pub(super) struct Connections {
     crowded: watch::Sender<bool>,
     closing: CancellationToken,
     interrupt: CancellationToken,
+    full: Crowded,
 }
 
 impl Connections {
     pub(super) fn new(guests: Arc<Guests>) -> Self {
+        let crowded = watch::Sender::new(false);
+        let (connections, requests) = (crowded.subscribe(), guests.clone());
         Self {
             guests,
             tasks: TaskTracker::new(),
             places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-            crowded: watch::Sender::new(false),
+            full: Arc::new(move || requests.is_full() || *connections.borrow()),
+            crowded,
             closing: CancellationToken::new(),
             interrupt: CancellationToken::new(),
         }
@@ -82,11 +87,15 @@ impl Connections {
             crowded: self.crowded.subscribe(),
             closing: self.closing.clone(),
             interrupt: self.interrupt.clone(),
+            full: self.full.clone(),
             requests: watch::Sender::new(0),
         };
+        let full = self.full.clone();
         self.tasks.spawn(async move {
-            if let Err(error) = connection.run(stream).await {
-                tracing::debug!(%peer, %error, "connection ended");
+            match limited(&full, connection.run(stream)).await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => tracing::debug!(%peer, %error, "connection ended"),
+                None => tracing::debug!(%peer, "connection broken off: its client takes no part"),
             }
             drop(place);
         });
@@ -115,6 +124,7 @@ struct Connection {
     crowded: watch::Receiver<bool>,
     closing: CancellationToken,
     interrupt: CancellationToken,
+    full: Crowded,
     requests: watch::Sender<usize>,
 }
 
@@ -146,7 +156,8 @@ impl Connection {
     }
 
     fn builder(&self) -> Builder<Spawner> {
-        let mut builder = Builder::new(Spawner(self.tasks.clone(), self.interrupt.clone()));
+        let (tasks, interrupt) = (self.tasks.clone(), self.interrupt.clone());
+        let mut builder = Builder::new(Spawner { tasks, interrupt, full: self.full.clone() });
         // No time limit of hyper's own for a head: it begins only when the client's first bytes have told
         // which HTTP it is, and it would count idle time as well. `quiet` bounds all of it.
         builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX);
@@ -208,14 +219,20 @@ impl Drop for UnderWay {
 
 /// Runs hyper's own tasks (streams of HTTP/2) as tasks of the connections.
 #[derive(Clone)]
-struct Spawner(TaskTracker, CancellationToken);
+struct Spawner {
+    tasks: TaskTracker,
+    interrupt: CancellationToken,
+    full: Crowded,
+}
 
 impl<F: Future<Output: Send> + Send + 'static> hyper::rt::Executor<F> for Spawner {
     fn execute(&self, future: F) {
-        let interrupt = self.1.clone();
-        self.0.spawn(async move {
+        let Self { tasks, interrupt, full } = self.clone();
+        tasks.spawn(async move {
             tokio::select! {
-                _ = future => {}
+                ended = limited(&full, future) => if ended.is_none() {
+                    tracing::debug!("stream broken off: its client takes no part");
+                },
                 () = interrupt.cancelled() => {}
             }
         });

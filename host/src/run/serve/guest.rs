@@ -3,6 +3,7 @@
 
 use super::super::failure;
 use super::connection::UnderWay;
+use super::stall::{Answering, Asked, Transfer};
 use crate::limits::{AFTER_ANSWER_SECONDS_MAX, ANSWER_SECONDS_MAX, CONCURRENT_REQUESTS_MAX};
 use crate::stdio::Output;
 use crate::store::{State, Stores};
@@ -58,6 +59,11 @@ impl Guests {
         self.tasks.len()
     }
 
+    /// Whether a request would get no place.
+    pub(super) fn is_full(&self) -> bool {
+        self.places.available_permits() == 0
+    }
+
     /// Lets [`Guests::ended`] end once no guest is left.
     pub(super) fn close(&self) {
         self.tasks.close();
@@ -85,7 +91,9 @@ impl Guests {
         let Ok(place) = self.places.clone().try_acquire_owned() else {
             return busy();
         };
-        let request = request.map(|body| body.map_err(Error::from).boxed_unsync());
+        let transfer = Transfer::current();
+        let asked = |body| Asked::new(body, transfer.clone());
+        let request = request.map(|body| asked(body).map_err(Error::from).boxed_unsync());
         let (answer, answered) = Answer::new();
         let wanted = Wanted::default();
         let mut waiting = Waiting { wanted: wanted.clone(), answered: false, _under_way: under_way };
@@ -93,7 +101,8 @@ impl Guests {
         match timeout(Duration::from_secs(ANSWER_SECONDS_MAX), answered).await {
             Ok(Ok(Ok(response))) => {
                 waiting.answered = true;
-                response.map(|body| Watched { body, _waiting: waiting }.boxed_unsync())
+                let answering = transfer.answering();
+                response.map(|body| Watched { body, answering, _waiting: waiting }.boxed_unsync())
             }
             Ok(Ok(Err(StatusCode::SERVICE_UNAVAILABLE))) => busy(),
             Ok(Ok(Err(status))) => plain(status, "the guest failed\n"),
@@ -266,9 +275,10 @@ impl Drop for Waiting {
     }
 }
 
-/// A body that tells when it is no longer read.
+/// A body that tells how far it is read, and when it no longer is.
 struct Watched {
     body: WasiBody,
+    answering: Answering,
     _waiting: Waiting,
 }
 
@@ -280,7 +290,12 @@ impl Body for Watched {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        self.answering.room();
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if polled.is_ready() {
+            self.answering.given();
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

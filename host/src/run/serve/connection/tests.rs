@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::limits::CONCURRENT_REQUESTS_MAX;
 use crate::stdio::{Stdio, Streams};
 use crate::store::Stores;
 use crate::ticker::Ticker;
 use crate::{EngineKind, Program, Run, Task, engine, linker};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioExecutor;
 use morph_component::Preview;
 use std::net::Ipv4Addr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,9 +28,36 @@ const MUTE: &str = r#"(component
     (instance $handler (export "handle" (func $handle)))
     (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"#;
 
+/// A guest written by hand that does this with its request.
+fn doing(handle: &str) -> String {
+    include_str!("../../../../tests/support/proxy.wat").replace("HANDLE", handle)
+}
+
+/// Answers without an end, until nobody reads.
+const ENDLESS: &str = "
+    (local.set $stream (call $stream (call $answer (local.get $out))))
+    (loop $more
+        (call $zeroes (local.get $stream) (i64.const 4096) (i32.const 1024))
+        (br_if $more (i32.eqz (i32.load8_u (i32.const 1024)))))";
+
+/// Sends a request's body back.
+const ECHO: &str = "
+    (local.set $other (call $incoming (local.get $request)))
+    (local.set $body (call $answer (local.get $out)))
+    (local.set $stream (call $stream (local.get $body)))
+    (loop $more
+        (call $splice (local.get $stream) (local.get $other) (i64.const 4096) (i32.const 1024))
+        (br_if $more (i32.eqz (i32.load8_u (i32.const 1024)))))
+    (call $drop-output (local.get $stream))
+    (call $finish (local.get $body) (i32.const 0) (i32.const 0) (i32.const 1024))";
+
 fn connections() -> Connections {
+    serving(MUTE)
+}
+
+fn serving(component: &str) -> Connections {
     let engine = engine(EngineKind::P2).unwrap();
-    let program = Program::from_component(&engine, &wat::parse_str(MUTE).unwrap()).unwrap();
+    let program = Program::from_component(&engine, &wat::parse_str(component).unwrap()).unwrap();
     let task = Task::ungranted("mute", Run::Command);
     let instance = linker::link(&program, &task.grants).unwrap();
     let null = || std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap().into();
@@ -130,4 +160,88 @@ async fn each_request_begins_the_patience_anew() {
     }
     quiet.await;
     assert_eq!(begun.elapsed().as_secs(), 1 + 5 * (IDLE_SECONDS_MAX - 1) + 1);
+}
+
+/// Where a client that takes no part is given up, in seconds: on its own, and while others wait.
+const STALLED: std::ops::RangeInclusive<u64> = 300..=310;
+const STALLED_CROWDED: std::ops::RangeInclusive<u64> = 30..=40;
+
+/// Sends this and reads as far as the status of the answer, 200.
+async fn begun(connections: &Connections, sent: &[u8]) -> TcpStream {
+    let mut client = connect(connections).await;
+    client.write_all(sent).await.unwrap();
+    let mut status = [0; 12];
+    client.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+    client
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_nothing_more_of_its_answer_is_let_go() {
+    for (is_crowded, limit) in [(false, STALLED), (true, STALLED_CROWDED)] {
+        let connections = serving(&doing(ENDLESS));
+        let client = begun(&connections, b"GET / HTTP/1.1\r\nhost: h\r\n\r\n").await;
+        connections.crowded.send_replace(is_crowded);
+        let since = Instant::now();
+        connections.close();
+        connections.guests.close();
+        connections.ended().await;
+        connections.guests.ended().await;
+        assert!(limit.contains(&since.elapsed().as_secs()), "{is_crowded}: {:?}", since.elapsed());
+        drop(client);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_on_is_kept_however_slow_it_is() {
+    let connections = serving(&doing(ENDLESS));
+    let mut client = begun(&connections, b"GET / HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    // More than the kernel keeps for it, so that something moves each time.
+    let mut piece = vec![0; 16 << 20];
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_secs(*STALLED.start() - 20)).await;
+        client.read_exact(&mut piece).await.unwrap();
+    }
+    assert_eq!(connections.guests.busy(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_send_no_body_give_their_places_to_others() {
+    let connections = serving(&doing(ECHO));
+    let post = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\nhalf";
+    let get = b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
+    let mut clients = Vec::new();
+    for _ in 0..CONCURRENT_REQUESTS_MAX {
+        clients.push(begun(&connections, post).await);
+    }
+    let since = Instant::now();
+    assert!(closed_after(&connections, get).await.1.starts_with("HTTP/1.1 503 "));
+    for mut client in clients {
+        let _ = client.read_to_end(&mut Vec::new()).await;
+    }
+    assert!(STALLED_CROWDED.contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+    assert!(closed_after(&connections, get).await.1.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_http_2_that_is_not_read_is_reset_and_the_others_go_on() {
+    let connections = serving(&doing(ENDLESS));
+    let stream = TokioIo::new(connect(&connections).await);
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let request = || hyper::Request::get("http://h/").body(Empty::<bytes::Bytes>::new()).unwrap();
+    let stalled = sender.send_request(request()).await.unwrap();
+    let mut read = sender.send_request(request()).await.unwrap();
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let mut bytes = 0;
+        while bytes < 16 << 20 {
+            bytes += read.frame().await.unwrap().unwrap().into_data().unwrap().len();
+        }
+    }
+    assert_eq!(connections.guests.busy(), 1);
+    assert!(stalled.collect().await.is_err());
+    assert!(read.frame().await.unwrap().is_ok());
+    driver.abort();
 }
