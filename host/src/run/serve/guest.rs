@@ -15,6 +15,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use morph_component::Preview;
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -102,7 +103,7 @@ impl Guests {
             Ok(Ok(Ok(response))) => {
                 waiting.answered = true;
                 let answering = transfer.answering();
-                response.map(|body| Watched { body, answering, _waiting: waiting }.boxed_unsync())
+                response.map(|body| Watched { body, answering, waiting }.boxed_unsync())
             }
             Ok(Ok(Err(StatusCode::SERVICE_UNAVAILABLE))) => busy(),
             Ok(Ok(Err(status))) => plain(status, "the guest failed\n"),
@@ -125,9 +126,11 @@ impl Guests {
         wanted: Wanted,
     ) {
         let called = tokio::select! {
-            called = self.call(request, &answer) => called,
-            () = self.interrupt.cancelled() => return answer.give(Err(StatusCode::SERVICE_UNAVAILABLE)),
-            () = wanted.over() => return,
+            called = self.call(request, &answer, &wanted) => called,
+            () = wanted.cut_after(self.interrupt.cancelled()) => {
+                return answer.give(Err(StatusCode::SERVICE_UNAVAILABLE));
+            }
+            () = wanted.cut_after(wanted.over()) => return,
         };
         drop(place);
         match called {
@@ -142,14 +145,22 @@ impl Guests {
         }
     }
 
-    async fn call(&self, request: Request<WasiBody>, answer: &Answer) -> Result<(), Failure> {
+    async fn call(
+        &self,
+        request: Request<WasiBody>,
+        answer: &Answer,
+        wanted: &Wanted,
+    ) -> Result<(), Failure> {
         let mut store = self.stores.fresh().map_err(|error| Failure::internal(&error))?;
         let result = match self.pre.instantiate_async(&mut store).await {
             Ok(Proxy::P2(guest)) => call_p2(&guest, &mut store, request, answer, &self.stderr).await,
             Ok(guest @ Proxy::P3(_)) => call_p3(&guest, &mut store, request, answer).await,
             Err(error) => Err(error),
         };
-        result.map_err(|error| Failure::of(&error, &store))
+        result.map_err(|error| {
+            wanted.cut();
+            Failure::of(&error, &store)
+        })
     }
 }
 
@@ -243,6 +254,8 @@ struct Wanted {
     abandoned: CancellationToken,
     /// The answer's body has been sent, or its client went.
     done: CancellationToken,
+    /// The guest ended before its time: what there is of its body is not the whole.
+    cut: Arc<AtomicBool>,
 }
 
 impl Wanted {
@@ -256,6 +269,20 @@ impl Wanted {
             () = self.abandoned.cancelled() => {}
             () = after => {}
         }
+    }
+
+    /// Called before the guest's store is dropped: then its body ends as if it were whole.
+    fn cut(&self) {
+        self.cut.store(true, Ordering::Release);
+    }
+
+    async fn cut_after(&self, ended: impl Future<Output = ()>) {
+        ended.await;
+        self.cut();
+    }
+
+    fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
     }
 }
 
@@ -275,11 +302,12 @@ impl Drop for Waiting {
     }
 }
 
-/// A body that tells how far it is read, and when it no longer is.
+/// A body that tells how far it is read, and when it no longer is; one that its guest left unfinished ends
+/// with an error, so that no client takes it for the whole.
 struct Watched {
     body: WasiBody,
     answering: Answering,
-    _waiting: Waiting,
+    waiting: Waiting,
 }
 
 impl Body for Watched {
@@ -295,11 +323,16 @@ impl Body for Watched {
         if polled.is_ready() {
             self.answering.given();
         }
-        polled
+        match polled {
+            Poll::Ready(None) if self.waiting.wanted.is_cut() => {
+                Poll::Ready(Some(Err(Error::HttpProtocolError)))
+            }
+            polled => polled,
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.is_end_stream() && !self.waiting.wanted.is_cut()
     }
 
     fn size_hint(&self) -> SizeHint {
