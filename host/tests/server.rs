@@ -46,7 +46,7 @@ fn output_of_every_request_is_whole() {
     let ended = running.stopped();
     assert_eq!(ended.stdout, "GET /line\n".repeat(50));
     // Rust's standard error is not buffered: a line comes in pieces, between those of other requests.
-    for piece in ["answering ", "/line\n"] {
+    for piece in ["answering ", "/line", "\n"] {
         assert_eq!(ended.stderr.matches(piece).count(), 50, "{}", ended.stderr);
     }
     assert_eq!(ended.stderr.len(), "answering /line\n".len() * 50, "{}", ended.stderr);
