@@ -98,8 +98,9 @@ fn report(bytes: &[u8], manifest: Option<Digest>, world: &World) -> Report {
 
 /// All that a Morph can grant: what is still denied under it can't be had, what is granted needs it.
 fn everything() -> Grants {
-    let filesystem = FilesystemGrant { volume: "any".into(), path: "/".into(), access: Access::ReadWrite };
-    Grants { filesystem: vec![filesystem], environment: true }
+    let filesystem =
+        FilesystemGrant { volume: "any".into(), path: "/".into(), sub_path: None, access: Access::ReadWrite };
+    Grants { filesystem: vec![filesystem], environment: true, ..Grants::default() }
 }
 
 fn import(answered: Answered) -> Import {

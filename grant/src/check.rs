@@ -2,7 +2,7 @@
 //! ask the same question here, so that they can't give different answers.
 
 use crate::Grants;
-use crate::interfaces::{Capability, Lookup, Need, TABLE, lookup};
+use crate::interfaces::{Lookup, Need, TABLE, lookup};
 use morph_component::InterfaceId;
 use std::fmt;
 
@@ -58,13 +58,17 @@ pub fn check_one(id: &InterfaceId, grants: &Grants) -> Answered {
     let (answer, by) = match lookup(id) {
         Lookup::Known(row) => match row.need {
             Need::Types => (Answer::Ambient, "types only".to_owned()),
-            Need::Ambient => (Answer::Ambient, "every Morph may".to_owned()),
-            Need::EmptyWithout(capability) if granted(capability, grants) => {
+            Need::Ambient(ambient) if grants.withheld.contains(&ambient) => {
+                (Answer::Denied, format!("withheld by withhold: {ambient:?}"))
+            }
+            Need::Ambient(_) => (Answer::Ambient, "every Morph may".to_owned()),
+            Need::EmptyWithout(capability) | Need::Grant(capability) if capability.is_in(grants) => {
                 (Answer::Granted, capability.field().to_owned())
             }
             Need::EmptyWithout(capability) => {
                 (Answer::Ambient, format!("answers with nothing: no {}", capability.field()))
             }
+            Need::Grant(capability) => (Answer::Denied, format!("no {}", capability.field())),
             Need::Ungrantable => (Answer::Denied, "no field of this version grants it".to_owned()),
         },
         Lookup::UnknownVersion => {
@@ -75,25 +79,11 @@ pub fn check_one(id: &InterfaceId, grants: &Grants) -> Answered {
     Answered { interface: id.clone(), answer, by }
 }
 
-fn granted(capability: Capability, grants: &Grants) -> bool {
-    match capability {
-        Capability::Filesystem => !grants.filesystem.is_empty(),
-        Capability::Environment => grants.environment,
-    }
-}
-
 /// The versions served of an interface that the table knows by name.
 fn served(id: &InterfaceId) -> String {
-    use crate::interfaces::{PATCH_MAX_0_2, PATCH_MAX_0_3, Track};
     let name = format!("{}:{}/{}", id.namespace, id.package, id.interface);
-    let tracks: Vec<String> = TABLE
-        .iter()
-        .filter(|row| row.interface == name)
-        .map(|row| match row.track {
-            Track::V0_2 => format!("0.2.0 to 0.2.{PATCH_MAX_0_2}"),
-            Track::V0_3 => format!("0.3.0 to 0.3.{PATCH_MAX_0_3}"),
-        })
-        .collect();
+    let tracks: Vec<String> =
+        TABLE.iter().filter(|row| row.interface == name).map(|row| row.track.versions()).collect();
     tracks.join(", ")
 }
 

@@ -1,7 +1,7 @@
 //! The grant document: everything that a Morph's pod may do, bound to the bytes that may do it.
 //! It travels in a pod annotation; the shim takes args, literal env, limits and paths from here alone.
 
-use crate::Digest;
+use crate::{Access, Digest, FilesystemGrant, Grants, Limits};
 use serde::{Deserialize, Serialize};
 
 /// One pod template's grant. Field order is the canonical encoding's order: only append.
@@ -81,48 +81,6 @@ pub struct Component {
     pub links: Vec<Link>,
 }
 
-/// What a component may do. Absent is denied; absence never widens.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Grants {
-    /// Preopened directories. Empty: `wasi:filesystem/preopens` isn't granted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub filesystem: Vec<FilesystemGrant>,
-    /// `wasi:cli/environment`: set when the YAML gives args or env.
-    #[serde(default)]
-    pub environment: bool,
-}
-
-/// One preopened directory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct FilesystemGrant {
-    /// Name of the volume; its mount stands in [`Document::mounts`].
-    pub volume: String,
-    /// Absolute path by which the guest sees it.
-    pub path: String,
-    /// Whether it may write.
-    pub access: Access,
-}
-
-/// Access to a directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Access {
-    /// Reading alone.
-    ReadOnly,
-    /// Reading and writing.
-    ReadWrite,
-}
-
-/// What a component may use up.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Limits {
-    /// Linear memory of one instance, in bytes. Absent: the host's default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory_bytes: Option<u64>,
-}
-
 /// An import answered by another component's export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -181,6 +139,9 @@ pub enum VolumeKind {
 pub enum MountUse {
     /// The root of [`FilesystemGrant`]s.
     Filesystem,
+    /// Files that the host alone reads: credentials, configuration by reference, certificates. No guest
+    /// sees them.
+    Files,
 }
 
 /// How a server serves.
@@ -193,6 +154,15 @@ pub struct Http {
     pub lame_duck_seconds: u32,
     /// How long a pod may take to end in all, in seconds (`terminationGracePeriodSeconds`).
     pub grace_period_seconds: u32,
+    /// Requests worked on at once. Absent: the host's default, as with the following.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// How long a guest may take to begin its answer, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_timeout_millis: Option<u32>,
+    /// Size of a request's body, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_bytes: Option<u64>,
 }
 
 impl Document {

@@ -6,6 +6,7 @@ mod digest;
 mod document;
 mod envelope;
 pub mod interfaces;
+mod rights;
 
 #[cfg(test)]
 mod samples;
@@ -13,7 +14,11 @@ mod samples;
 pub use check::{Answer, Answered, check, check_one};
 pub use digest::{Digest, DigestError};
 pub use document::{
-    Access, Component, Document, DocumentError, EnvLiteral, FilesystemGrant, Grants, Http, Limits, Link,
-    Mount, MountUse, RunType, Subject, VolumeKind,
+    Component, Document, DocumentError, EnvLiteral, Http, Link, Mount, MountUse, RunType, Subject, VolumeKind,
 };
 pub use envelope::{ANNOTATION, ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, open, seal};
+pub use rights::{
+    Access, Ambient, ConfigEntry, ConnectRule, Credential, Determinism, FileName, FilesystemGrant, Grants,
+    HttpGrant, HttpLimits, HttpRule, HttpScheme, KeyvalueGrant, Limits, ListenRule, Peer, Protocol,
+    SocketsGrant,
+};

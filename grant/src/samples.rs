@@ -23,11 +23,13 @@ pub(crate) fn document() -> Document {
                 filesystem: vec![FilesystemGrant {
                     volume: "data".into(),
                     path: "/data".into(),
+                    sub_path: None,
                     access: Access::ReadWrite,
                 }],
                 environment: true,
+                ..Grants::default()
             },
-            limits: Limits { memory_bytes: Some(64 << 20) },
+            limits: Limits { memory_bytes: Some(64 << 20), ..Limits::default() },
             links: vec![],
         }],
         args: vec!["--units".into(), "metric".into()],
@@ -41,6 +43,13 @@ pub(crate) fn document() -> Document {
             read_only: false,
             used_for: MountUse::Filesystem,
         }],
-        http: Some(Http { port: 8080, lame_duck_seconds: 3, grace_period_seconds: 30 }),
+        http: Some(Http {
+            port: 8080,
+            lame_duck_seconds: 3,
+            grace_period_seconds: 30,
+            concurrency: None,
+            request_timeout_millis: None,
+            body_bytes: None,
+        }),
     }
 }

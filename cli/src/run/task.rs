@@ -47,8 +47,8 @@ pub(super) fn task(morph: &ValidMorph, local: &Local<'_>, volumes: &Volumes) -> 
         args: spec.args.clone(),
         env,
         preopens,
-        grants: Grants { filesystem, environment },
-        limits: Limits { memory_bytes: morph.memory_bytes() },
+        grants: Grants { filesystem, environment, ..Grants::default() },
+        limits: Limits { memory_bytes: morph.memory_bytes(), ..Limits::default() },
         run: match local.kind {
             Kind::Command => Run::Command,
             Kind::Server => Run::Server(http(morph, local.port)),
@@ -71,6 +71,7 @@ fn grant(filesystem: &morph_crds::Filesystem) -> FilesystemGrant {
     FilesystemGrant {
         volume: filesystem.volume.clone(),
         path: filesystem.path.clone(),
+        sub_path: None,
         access: match filesystem.access {
             morph_crds::Access::ReadOnly => Access::ReadOnly,
             morph_crds::Access::ReadWrite => Access::ReadWrite,

@@ -13,8 +13,13 @@ fn answer(id: &str, grants: &Grants) -> (Answer, String) {
 }
 
 fn with_data() -> Grants {
-    let data = FilesystemGrant { volume: "data".into(), path: "/data".into(), access: Access::ReadOnly };
-    Grants { filesystem: vec![data], environment: false }
+    let data = FilesystemGrant {
+        volume: "data".into(),
+        path: "/data".into(),
+        sub_path: None,
+        access: Access::ReadOnly,
+    };
+    Grants { filesystem: vec![data], ..Grants::default() }
 }
 
 fn with_environment() -> Grants {
@@ -27,17 +32,19 @@ fn with_all() -> Grants {
 
 /// The id of a row at one of its versions.
 fn id(row: &Entry, patch: u64) -> String {
-    let minor = match row.track {
-        Track::V0_2 => 2,
-        Track::V0_3 => 3,
-    };
-    format!("{}@0.{minor}.{patch}", row.interface)
+    match row.track {
+        Track::V0_2 => format!("{}@0.2.{patch}", row.interface),
+        Track::V0_3 => format!("{}@0.3.{patch}", row.interface),
+        Track::Exact("") => row.interface.to_owned(),
+        Track::Exact(version) => format!("{}@{version}", row.interface),
+    }
 }
 
 fn patch_max(row: &Entry) -> u64 {
     match row.track {
         Track::V0_2 => PATCH_MAX_0_2,
         Track::V0_3 => PATCH_MAX_0_3,
+        Track::Exact(_) => 0,
     }
 }
 
@@ -259,8 +266,8 @@ fn any_grants() -> impl Strategy<Value = Grants> {
     (prop::collection::btree_set("(/[a-z]{1,4}){1,2}", 0..4), any::<bool>(), any::<bool>()).prop_map(
         |(paths, environment, write)| {
             let access = if write { Access::ReadWrite } else { Access::ReadOnly };
-            let grant = |path| FilesystemGrant { volume: "data".into(), path, access };
-            Grants { filesystem: paths.into_iter().map(grant).collect(), environment }
+            let grant = |path| FilesystemGrant { volume: "data".into(), path, sub_path: None, access };
+            Grants { filesystem: paths.into_iter().map(grant).collect(), environment, ..Grants::default() }
         },
     )
 }

@@ -19,7 +19,7 @@ fn with_plug() -> Document {
 }
 
 fn grant(volume: &str, path: &str, access: Access) -> FilesystemGrant {
-    FilesystemGrant { volume: volume.into(), path: path.into(), access }
+    FilesystemGrant { volume: volume.into(), path: path.into(), sub_path: None, access }
 }
 
 fn mount(volume: &str, read_only: bool) -> Mount {
@@ -51,7 +51,7 @@ fn the_first_component_is_the_one_that_runs() {
 fn a_component_has_no_rights_that_were_not_written_down() {
     let text = format!("{{\"name\":\"a\",\"manifest\":\"{0}\",\"content\":\"{0}\"}}", crate::Digest::of(b""));
     let component: Component = serde_json::from_str(&text).unwrap();
-    assert_eq!(component.grants, Grants { filesystem: vec![], environment: false });
+    assert_eq!(component.grants, Grants::default());
     assert_eq!((component.limits.memory_bytes, component.links), (None, vec![]));
 }
 

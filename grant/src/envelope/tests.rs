@@ -166,20 +166,28 @@ fn any_document() -> impl Strategy<Value = Document> {
             let filesystem = paths.into_iter().map(|path| FilesystemGrant {
                 volume: "data".into(),
                 path,
+                sub_path: None,
                 access: if bytes[0] % 2 == 0 { Access::ReadOnly } else { Access::ReadWrite },
             });
             let component = Component {
                 name: name.clone(),
                 manifest: Digest::of(&bytes),
                 content: Digest::of(&bytes[1..]),
-                grants: Grants { filesystem: filesystem.collect(), environment: bytes[1] % 2 == 0 },
-                limits: Limits { memory_bytes },
+                grants: Grants {
+                    filesystem: filesystem.collect(),
+                    environment: bytes[1] % 2 == 0,
+                    ..Grants::default()
+                },
+                limits: Limits { memory_bytes, ..Limits::default() },
                 links: vec![],
             };
             let http = http.map(|(port, lame_duck_seconds, grace_period_seconds)| Http {
                 port,
                 lame_duck_seconds,
                 grace_period_seconds,
+                concurrency: None,
+                request_timeout_millis: None,
+                body_bytes: None,
             });
             Document {
                 run: if http.is_some() { RunType::Server } else { RunType::Command },

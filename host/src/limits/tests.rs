@@ -6,7 +6,7 @@ use morph_grant::Limits;
 const MIB: usize = 1 << 20;
 
 fn limiter(mebibytes: Option<u64>) -> Limiter {
-    Limiter::new(&Limits { memory_bytes: mebibytes.map(|mebibytes| mebibytes << 20) })
+    Limiter::new(&Limits { memory_bytes: mebibytes.map(|mebibytes| mebibytes << 20), ..Limits::default() })
 }
 
 /// Grows by each of the steps (from, to) in MiB; answers which were allowed.

@@ -15,11 +15,13 @@ fn document() -> Document {
             filesystem: vec![FilesystemGrant {
                 volume: "data".into(),
                 path: "/d".into(),
+                sub_path: None,
                 access: Access::ReadOnly,
             }],
             environment: true,
+            ..Grants::default()
         },
-        limits: Limits { memory_bytes: Some(7 << 20) },
+        limits: Limits { memory_bytes: Some(7 << 20), ..Limits::default() },
         links: Vec::new(),
     };
     Document {
@@ -43,7 +45,14 @@ fn document() -> Document {
             read_only: false,
             used_for: MountUse::Filesystem,
         }],
-        http: Some(GrantHttp { port: 8080, lame_duck_seconds: 3, grace_period_seconds: 30 }),
+        http: Some(GrantHttp {
+            port: 8080,
+            lame_duck_seconds: 3,
+            grace_period_seconds: 30,
+            concurrency: None,
+            request_timeout_millis: None,
+            body_bytes: None,
+        }),
     }
 }
 

@@ -69,14 +69,14 @@ pub fn command(args: &[&str]) -> Task {
 
 /// Grants a directory.
 pub fn with_directory(mut task: Task, directory: &Path, path: &str, access: Access) -> Task {
-    let grant = FilesystemGrant { volume: "data".into(), path: path.into(), access };
+    let grant = FilesystemGrant { volume: "data".into(), path: path.into(), sub_path: None, access };
     task.grants = Grants { filesystem: vec![grant], ..task.grants };
     task.preopens = vec![Preopen { path: path.into(), directory: directory.to_owned(), access }];
     task
 }
 
 pub fn with_memory(mut task: Task, mebibytes: u64) -> Task {
-    task.limits = Limits { memory_bytes: Some(mebibytes << 20) };
+    task.limits = Limits { memory_bytes: Some(mebibytes << 20), ..Limits::default() };
     task
 }
 

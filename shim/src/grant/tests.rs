@@ -41,7 +41,12 @@ fn document() -> Document {
 
 fn with_volume(kind: VolumeKind) -> Document {
     let mut document = document();
-    let grant = FilesystemGrant { volume: "data".into(), path: "/d".into(), access: Access::ReadWrite };
+    let grant = FilesystemGrant {
+        volume: "data".into(),
+        path: "/d".into(),
+        sub_path: None,
+        access: Access::ReadWrite,
+    };
     document.components[0].grants.filesystem = vec![grant];
     document.mounts = vec![Mount {
         volume: "data".into(),
@@ -222,7 +227,14 @@ fn without_a_grant_a_server_serves_and_asks_for_nothing() {
 fn the_nodes_network_is_no_place_for_a_server() {
     let mut server = document();
     server.run = RunType::Server;
-    server.http = Some(morph_grant::Http { port: 80, lame_duck_seconds: 0, grace_period_seconds: 1 });
+    server.http = Some(morph_grant::Http {
+        port: 80,
+        lame_duck_seconds: 0,
+        grace_period_seconds: 1,
+        concurrency: None,
+        request_timeout_millis: None,
+        body_bytes: None,
+    });
     Case { host_network: true, ..Case::new(&server) }.refused("node's network");
     let decision = Case { host_network: true, ..Case::without() }.decide().unwrap();
     assert_eq!(decision.task(&world(SERVER, &[])).unwrap_err().code, code::GRANT_REFUSED);

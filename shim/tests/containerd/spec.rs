@@ -130,7 +130,7 @@ pub(crate) fn document(image: &str, guest: &str, args: &[&str]) -> Document {
 
 /// Grants an emptyDir named `data` at `/data`.
 pub(crate) fn with_data(mut document: Document, access: Access) -> Document {
-    let grant = FilesystemGrant { volume: "data".into(), path: "/data".into(), access };
+    let grant = FilesystemGrant { volume: "data".into(), path: "/data".into(), sub_path: None, access };
     document.components[0].grants.filesystem = vec![grant];
     document.mounts = vec![Mount {
         volume: "data".into(),

@@ -79,8 +79,12 @@ async fn with_data(args: &[&str], access: Access, check: impl FnOnce(super::supp
     fs::write(volume.path().join("number"), "7").expect("file");
     let mut task = command(args);
     task.preopens = vec![Preopen { path: "/data".into(), directory: "/data".into(), access }];
-    task.grants.filesystem =
-        vec![morph_grant::FilesystemGrant { volume: "data".into(), path: "/data".into(), access }];
+    task.grants.filesystem = vec![morph_grant::FilesystemGrant {
+        volume: "data".into(),
+        path: "/data".into(),
+        sub_path: None,
+        access,
+    }];
     let (mut spec, output) = spec(code(guest("command.wasm"), P2).await, P2, task);
     spec.mounts = vec![Granted {
         source: open_beneath(volume.path(), Path::new(".")).expect("source"),

@@ -1,6 +1,6 @@
 //! The page of host interfaces, from the grant crate's table.
 
-use morph_grant::interfaces::{Need, PATCH_MAX_0_2, PATCH_MAX_0_3, TABLE, Track};
+use morph_grant::interfaces::{Need, TABLE};
 
 const INTRODUCTION: &str = "\
 # Host interfaces
@@ -17,18 +17,15 @@ one table, `grant/src/interfaces.rs`.
 pub(super) fn page() -> String {
     let mut text = INTRODUCTION.to_owned();
     for entry in TABLE {
-        let versions = match entry.track {
-            Track::V0_2 => format!("0.2.0 to 0.2.{PATCH_MAX_0_2}"),
-            Track::V0_3 if PATCH_MAX_0_3 == 0 => "0.3.0".to_owned(),
-            Track::V0_3 => format!("0.3.0 to 0.3.{PATCH_MAX_0_3}"),
-        };
+        let versions = entry.track.versions();
         let need = match entry.need {
             Need::Types => "nothing: types only".to_owned(),
-            Need::Ambient => "nothing: every Morph may".to_owned(),
+            Need::Ambient(_) => "nothing: every Morph may".to_owned(),
+            Need::Grant(capability) => capability.field().to_owned(),
             Need::EmptyWithout(capability) => {
                 format!("{}; answers with nothing where they are absent", capability.field())
             }
-            Need::Ungrantable => "denied: no field grants it yet".to_owned(),
+            Need::Ungrantable => "denied: no field grants it".to_owned(),
         };
         let served = match entry.served_by {
             "" => "—".to_owned(),

@@ -16,6 +16,7 @@ pub(crate) fn grants(spec: &MorphSpec) -> Grants {
         .map(|grant| FilesystemGrant {
             volume: grant.volume.clone(),
             path: grant.path.clone(),
+            sub_path: None,
             access: match grant.access {
                 morph_crds::Access::ReadOnly => Access::ReadOnly,
                 morph_crds::Access::ReadWrite => Access::ReadWrite,
@@ -24,7 +25,7 @@ pub(crate) fn grants(spec: &MorphSpec) -> Grants {
         .collect();
     filesystem.sort_by(|a, b| a.path.cmp(&b.path));
     let environment = !(spec.args.is_empty() && spec.env.is_empty() && spec.env_from.is_empty());
-    Grants { filesystem, environment }
+    Grants { filesystem, environment, ..Grants::default() }
 }
 
 fn filesystem(spec: &MorphSpec) -> &[morph_crds::Filesystem] {
@@ -69,7 +70,7 @@ pub(crate) fn document(
         manifest: found.image.digest.clone(),
         content: found.content.clone(),
         grants: grants(spec),
-        limits: Limits { memory_bytes },
+        limits: Limits { memory_bytes, ..Limits::default() },
         links: Vec::new(),
     };
     Document {
@@ -108,6 +109,9 @@ fn http(spec: &MorphSpec) -> Http {
         port: http.port,
         lame_duck_seconds: http.lame_duck_seconds,
         grace_period_seconds: u32::try_from(grace_period_seconds(spec)).unwrap_or(u32::MAX),
+        concurrency: None,
+        request_timeout_millis: None,
+        body_bytes: None,
     }
 }
 
