@@ -16,6 +16,11 @@ pub struct Task {
     pub env: Vec<(String, String)>,
     /// The directories that the guest gets.
     pub preopens: Vec<Preopen>,
+    /// The directory with the files that grants name: credentials, configuration, certificates. No guest
+    /// gets a handle on it.
+    pub files: Option<PathBuf>,
+    /// Addresses of the node itself: no name may resolve into them, unless a grant says so in so many words.
+    pub node_addresses: Vec<IpAddr>,
     /// What may be linked.
     pub grants: Grants,
     /// What may be used up.
@@ -99,6 +104,8 @@ impl Task {
             args: document.args.clone(),
             env,
             preopens: preopens.collect(),
+            files: None,
+            node_addresses: Vec::new(),
             grants: main.grants.clone(),
             limits: main.limits.clone(),
             run,
@@ -113,6 +120,8 @@ impl Task {
             args: Vec::new(),
             env: Vec::new(),
             preopens: Vec::new(),
+            files: None,
+            node_addresses: Vec::new(),
             grants: Grants::default(),
             limits: Limits::default(),
             run,

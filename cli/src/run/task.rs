@@ -47,6 +47,8 @@ pub(super) fn task(morph: &ValidMorph, local: &Local<'_>, volumes: &Volumes) -> 
         args: spec.args.clone(),
         env,
         preopens,
+        files: None,
+        node_addresses: Vec::new(),
         grants: Grants { filesystem, environment, ..Grants::default() },
         limits: Limits { memory_bytes: morph.memory_bytes(), ..Limits::default() },
         run: match local.kind {

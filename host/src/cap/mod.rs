@@ -3,10 +3,14 @@
 
 pub(crate) mod cli;
 pub(crate) mod clocks;
+pub(crate) mod config;
 pub(crate) mod filesystem;
 pub(crate) mod http;
 pub(crate) mod io;
+pub(crate) mod keyvalue;
+pub(crate) mod logging;
 pub(crate) mod random;
+pub(crate) mod sockets;
 
 use crate::store::State;
 use morph_grant::interfaces::{Entry, Track};
@@ -18,10 +22,14 @@ pub(crate) fn link(linker: &mut Linker<State>, row: &Entry) -> wasmtime::Result<
     let linked = match row.served_by {
         "cap/cli.rs" => cli::link(linker, interface, row.track)?,
         "cap/clocks.rs" => clocks::link(linker, interface, row.track)?,
+        "cap/config.rs" => config::link(linker, interface, row.track)?,
         "cap/filesystem.rs" => filesystem::link(linker, interface, row.track)?,
         "cap/http.rs" => http::link(linker, interface, row.track)?,
         "cap/io.rs" => io::link(linker, interface, row.track)?,
+        "cap/keyvalue.rs" => keyvalue::link(linker, interface, row.track)?,
+        "cap/logging.rs" => logging::link(linker, interface, row.track)?,
         "cap/random.rs" => random::link(linker, interface, row.track)?,
+        "cap/sockets.rs" => sockets::link(linker, interface, row.track)?,
         _ => false,
     };
     match linked {
