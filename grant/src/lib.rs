@@ -5,6 +5,7 @@ mod check;
 mod digest;
 mod document;
 mod envelope;
+mod inspection;
 pub mod interfaces;
 mod rights;
 
@@ -17,6 +18,9 @@ pub use document::{
     Component, Document, DocumentError, EnvLiteral, Http, Link, Mount, MountUse, RunType, Subject, VolumeKind,
 };
 pub use envelope::{ANNOTATION, ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, open, seal};
+pub use inspection::{
+    INSPECT_ANNOTATION, INSPECT_CONTAINER, INSPECTION_BYTES_MAX, Inspection, InspectionError,
+};
 pub use rights::{
     Access, Ambient, ConfigEntry, ConnectRule, Credential, Determinism, FileName, FilesystemGrant, Grants,
     HttpGrant, HttpLimits, HttpRule, HttpScheme, KeyvalueGrant, Limits, ListenRule, Peer, Protocol,
