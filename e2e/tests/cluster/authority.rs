@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const GRANT: &str = "hayride.dev/grant";
 
 /// A client of a user who has the ClusterRole *edit* in this namespace and nothing else.
-async fn editor(space: &Space) -> Result<Client> {
+pub(crate) async fn editor(space: &Space) -> Result<Client> {
     let name = format!("editor-of-{}", space.name);
     space
         .apply(&format!(

@@ -6,6 +6,7 @@ mod commands;
 mod examples;
 mod images;
 mod leftovers;
+mod private;
 mod refusals;
 mod restarts;
 mod rollout;
