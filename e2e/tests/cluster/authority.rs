@@ -41,7 +41,7 @@ fn pod(name: &str, image: &str, args: &[&str]) -> Value {
     })
 }
 
-async fn terminated(space: &Space, name: &str) -> Result<(i32, String)> {
+pub(crate) async fn terminated(space: &Space, name: &str) -> Result<(i32, String)> {
     let pods = space.api::<Pod>();
     let state = until(90, &format!("pod {name} has ended"), async || {
         let pod = pods.get(name).await?;

@@ -14,4 +14,5 @@ mod scale;
 mod schedule;
 mod schema;
 mod serve;
+mod signatures;
 mod volumes;
