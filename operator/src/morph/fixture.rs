@@ -59,7 +59,8 @@ pub(crate) fn seen(morph: Morph, world: World) -> Seen {
         }),
     };
     let cluster = "c1u57e40-0000-4000-8000-000000000001".into();
-    Seen { morph: Arc::new(morph), cluster, resolution, children: Children::default() }
+    let fence = Some(Arc::default());
+    Seen { morph: Arc::new(morph), cluster, fence, resolution, children: Children::default() }
 }
 
 impl Seen {
@@ -118,6 +119,7 @@ pub(crate) fn settled(children: Children) -> Children {
 pub(crate) fn child(object: &Object) -> Child {
     let child = match object {
         Object::ServiceAccount(object) => Child::from(&**object),
+        Object::NetworkPolicy(object) => Child::from(&**object),
         Object::Service(object) => Child::from(&**object),
         Object::Deployment(object) => Child::from(&**object),
         Object::Job(object) => Child::from(&**object),

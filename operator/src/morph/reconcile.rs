@@ -4,7 +4,7 @@ use super::apply::Applier;
 use super::observe::{Observed, observe};
 use super::server::{CallError, Server};
 use super::{
-    Applied, Failure, Object, Refusal, Resolution, Seen, Valid, lint, plan, recall, report, validate,
+    Applied, Failure, Fence, Object, Refusal, Resolution, Seen, Valid, lint, plan, recall, report, validate,
 };
 use crate::backoff::{self, Failures};
 use crate::events::{Recorder, changes};
@@ -28,6 +28,7 @@ pub struct Reconciler {
     resolver: Resolver,
     recorder: Recorder,
     cluster: String,
+    fence: Option<Arc<Fence>>,
     resync: Duration,
     refused: Failures<String>,
 }
@@ -42,17 +43,19 @@ pub enum Next {
 }
 
 impl Reconciler {
-    /// What passes share, in a cluster with this uid.
+    /// What passes share, in a cluster with this uid; with a fence, each Morph gets a NetworkPolicy.
     #[must_use]
     pub fn new(
         server: Server,
         resolver: Resolver,
         recorder: Recorder,
         cluster: String,
+        fence: Option<Fence>,
         resync: Duration,
     ) -> Self {
         let applier = Applier::new(server.clone());
-        Self { server, applier, resolver, recorder, cluster, resync, refused: Failures::default() }
+        let fence = fence.map(Arc::new);
+        Self { server, applier, resolver, recorder, cluster, fence, resync, refused: Failures::default() }
     }
 
     /// Where passes are counted.
@@ -76,6 +79,7 @@ impl Reconciler {
         let mut seen = Seen {
             morph: Arc::clone(&observed.morph),
             cluster: self.cluster.clone(),
+            fence: self.fence.clone(),
             resolution: looked.resolution,
             children: observed.children.clone(),
         };

@@ -5,6 +5,7 @@ use crate::registry::FakeRegistry;
 use crate::server::FakeServer;
 use crate::store::Key;
 use morph_operator::events::Recorder;
+use morph_operator::morph::Fence;
 use morph_operator::morph::reconcile::{Next, Reconciler};
 use morph_operator::morph::server::CallError;
 use morph_operator::registry::Resolver;
@@ -47,7 +48,14 @@ fn operator(api: &FakeServer, registry: &Arc<FakeRegistry>) -> Reconciler {
     let metrics = Arc::clone(&server.metrics);
     let resolver = Resolver::new(Arc::clone(registry) as _, Arc::clone(&metrics));
     let recorder = Recorder::new(api.client(), "operator-0".to_owned(), metrics);
-    Reconciler::new(server, resolver, recorder, "cluster-uid".to_owned(), Duration::from_secs(600))
+    Reconciler::new(
+        server,
+        resolver,
+        recorder,
+        "cluster-uid".to_owned(),
+        Some(Fence::default()),
+        Duration::from_secs(600),
+    )
 }
 
 impl World {
@@ -93,7 +101,7 @@ impl World {
 
     /// Kinds of what belongs to Morphs, with names.
     pub(crate) fn children(&self) -> Vec<String> {
-        let kinds = ["serviceaccounts", "services", "deployments", "jobs", "cronjobs"];
+        let kinds = ["serviceaccounts", "networkpolicies", "services", "deployments", "jobs", "cronjobs"];
         let keys = self.api.with(|store| store.keys());
         let ours = keys.into_iter().filter(|key| kinds.contains(&key.resource.as_str()));
         ours.map(|key| format!("{} {}", key.resource, key.name)).collect()
