@@ -62,7 +62,12 @@ pub const TABLE: &[Right] = &[
     right("batch", "jobs", FOUND, "a Command's run"),
     right("batch", "cronjobs", OWNED, "a Command's runs by the clock"),
     right("apps", "replicasets", &["list", "delete"], "the sweep: what lost its Morph"),
-    right("", "pods", &["list", "delete"], "the sweep: what lost its Morph"),
+    right(
+        "",
+        "pods",
+        &["get", "list", "create", "patch", "delete"],
+        "looking at images that only a node can pull; the sweep: what lost its Morph",
+    ),
     right("events.k8s.io", "events", &["create"], "changes of conditions"),
     Right {
         names: &["kube-system"],

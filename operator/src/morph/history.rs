@@ -116,6 +116,7 @@ impl Model {
             morph: Arc::new(morph),
             cluster: "c".into(),
             fence: Some(Arc::default()),
+            signer: fixture::signer(),
             resolution,
             children: self.children.clone(),
         };
@@ -231,6 +232,7 @@ proptest! {
                     morph: Arc::new(model.morph()),
                     cluster: "c".into(),
                     fence: Some(Arc::default()),
+                    signer: fixture::signer(),
                     resolution: model.look(&model.morph()),
                     children: Children::default(),
                 };

@@ -9,6 +9,7 @@ mod fence;
 mod fixture;
 #[cfg(test)]
 mod history;
+pub mod inspect;
 mod lint;
 pub mod observe;
 mod plan;

@@ -4,7 +4,7 @@
 use super::validate::{findings, validate};
 use super::{Children, Component, Found, Refusal, Resolution, Seen};
 use morph_crds::{FieldError, Morph, ValidMorph};
-use morph_grant::Answered;
+use morph_grant::{Answered, SigningKey};
 use std::sync::Arc;
 
 /// Stand-ins for what a cluster gives, as long as the real ones: they are in the grant, which has a size.
@@ -42,9 +42,10 @@ impl Verdict {
     }
 }
 
-/// Judges a Morph, and with a component what becomes of its imports.
+/// Judges a Morph, and with a component what becomes of its imports. Any key will do: what it signs is thrown
+/// away, but has the size that it would have.
 #[must_use]
-pub fn verdict(morph: &Morph, component: Option<Component>) -> Verdict {
+pub fn verdict(morph: &Morph, component: Option<Component>, signer: Arc<SigningKey>) -> Verdict {
     let mut errors = ValidMorph::new(morph).err().map(|errors| errors.0).unwrap_or_default();
     errors.extend(findings(&morph.spec));
     if !errors.is_empty() {
@@ -58,6 +59,7 @@ pub fn verdict(morph: &Morph, component: Option<Component>) -> Verdict {
         morph: Arc::new(morph),
         cluster: UID.to_owned(),
         fence: None,
+        signer,
         resolution: Resolution::Resolved(component),
         children: Children::default(),
     };

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
-use crate::morph::fixture::{command, component, morph, seen, world};
+use crate::morph::fixture::{command, component, morph, seen, signer, world};
 use morph_component::World;
 use morph_crds::Reason;
 
@@ -11,7 +11,7 @@ fn of(fields: &str, world: Option<World>) -> Verdict {
     let text = format!("image: r.test/hello:1\n{fields}\n");
     let mut morph = morph(&text);
     (morph.metadata.uid, morph.metadata.namespace) = (None, None);
-    verdict(&morph, world.map(|world| component("r.test/hello:1", world)))
+    verdict(&morph, world.map(|world| component("r.test/hello:1", world)), signer())
 }
 
 #[test]
