@@ -71,8 +71,9 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     let registry = Arc::new(morph_oci::Client::new(settings.registry.client())?);
     let resolver = Resolver::new(registry, Arc::clone(&metrics));
     let recorder = Recorder::new(client.clone(), settings.identity.clone(), Arc::clone(&metrics));
-    let resync = settings.resync();
-    let reconciler = Arc::new(Reconciler::new(server.clone(), resolver, recorder, cluster, signer, resync));
+    let (fence, resync) = (settings.network.fence(), settings.resync());
+    let reconciler = Reconciler::new(server.clone(), resolver, recorder, cluster, fence, signer, resync);
+    let reconciler = Arc::new(reconciler);
 
     let (elected, leading) = watch::channel(false);
     let leases = Api::namespaced(client, &settings.namespace);

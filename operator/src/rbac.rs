@@ -56,6 +56,7 @@ pub const TABLE: &[Right] = &[
         "blockOwnerDeletion, where the API server asks for it (OwnerReferencesPermissionEnforcement)",
     ),
     right("", "serviceaccounts", OWNED, "the pods' own account"),
+    right("networking.k8s.io", "networkpolicies", OWNED, "whom the pods reach and who reaches them"),
     right("", "services", OWNED, "where a Server answers"),
     right("apps", "deployments", OWNED, "a Server's pods"),
     right("batch", "jobs", FOUND, "a Command's run"),

@@ -115,6 +115,7 @@ impl Model {
         let seen = Seen {
             morph: Arc::new(morph),
             cluster: "c".into(),
+            fence: Some(Arc::default()),
             signer: fixture::signer(),
             resolution,
             children: self.children.clone(),
@@ -230,6 +231,7 @@ proptest! {
                 let fresh = Seen {
                     morph: Arc::new(model.morph()),
                     cluster: "c".into(),
+                    fence: Some(Arc::default()),
                     signer: fixture::signer(),
                     resolution: model.look(&model.morph()),
                     children: Children::default(),

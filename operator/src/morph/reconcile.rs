@@ -5,7 +5,7 @@ use super::inspect::{self, Step};
 use super::observe::{Observed, observe};
 use super::server::{CallError, Server, within};
 use super::{
-    Applied, Failure, Object, Refusal, Resolution, Seen, Valid, lint, plan, recall, report, validate,
+    Applied, Failure, Fence, Object, Refusal, Resolution, Seen, Valid, lint, plan, recall, report, validate,
 };
 use crate::backoff::{self, Failures};
 use crate::events::{Recorder, changes};
@@ -34,6 +34,7 @@ pub struct Reconciler {
     resolver: Resolver,
     recorder: Recorder,
     cluster: String,
+    fence: Option<Arc<Fence>>,
     signer: Arc<SigningKey>,
     resync: Duration,
     refused: Failures<String>,
@@ -49,18 +50,21 @@ pub enum Next {
 }
 
 impl Reconciler {
-    /// What passes share, in a cluster with this uid whose grants this key signs.
+    /// What passes share, in a cluster with this uid whose grants this key signs; with a fence, each Morph gets
+    /// a NetworkPolicy.
     #[must_use]
     pub fn new(
         server: Server,
         resolver: Resolver,
         recorder: Recorder,
         cluster: String,
+        fence: Option<Fence>,
         signer: Arc<SigningKey>,
         resync: Duration,
     ) -> Self {
         let applier = Applier::new(server.clone());
-        Self { server, applier, resolver, recorder, cluster, signer, resync, refused: Failures::default() }
+        let (fence, refused) = (fence.map(Arc::new), Failures::default());
+        Self { server, applier, resolver, recorder, cluster, fence, signer, resync, refused }
     }
 
     /// Where passes are counted.
@@ -84,6 +88,7 @@ impl Reconciler {
         let mut seen = Seen {
             morph: Arc::clone(&observed.morph),
             cluster: self.cluster.clone(),
+            fence: self.fence.clone(),
             signer: Arc::clone(&self.signer),
             resolution: looked.resolution,
             children: observed.children.clone(),
