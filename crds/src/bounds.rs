@@ -34,6 +34,30 @@ pub const PROJECTED_SOURCES_MAX: u32 = 8;
 pub const FILESYSTEM_MAX: u32 = 16;
 /// Longest path that a guest sees, or that a volume's item is given.
 pub const PATH_CHARS_MAX: u32 = 256;
+/// Entries of `wasi:config/store`.
+pub const CONFIG_MAX: u32 = 64;
+/// Ambient rights that there are.
+pub const WITHHOLD_MAX: u32 = 6;
+/// Rules of one capability: hosts asked over HTTP, peers of sockets, names looked up.
+pub const RULES_MAX: u32 = 32;
+/// Ports of one rule.
+pub const RULE_PORTS_MAX: u32 = 8;
+/// Methods that there are to be granted.
+pub const METHODS_MAX: u32 = 7;
+/// Beginnings of paths of one rule.
+pub const PATH_PREFIXES_MAX: u32 = 8;
+/// Longest beginning of a path.
+pub const PATH_PREFIX_CHARS_MAX: u32 = 128;
+/// Networks that one rule's host may resolve into.
+pub const RULE_ADDRESSES_MAX: u32 = 8;
+/// Longest network as CIDR: an IPv6 address has 39 characters, and one may be written with an IPv4 tail.
+pub const CIDR_CHARS_MAX: u32 = 49;
+/// Longest name of a header.
+pub const HEADER_CHARS_MAX: u32 = 64;
+/// Ports that a component listens on.
+pub const LISTEN_MAX: u32 = 8;
+/// Buckets of `wasi:keyvalue`.
+pub const KEYVALUE_MAX: u32 = 8;
 /// Labels or annotations for pods.
 pub const TEMPLATE_KEYS_MAX: u32 = 32;
 /// Longest value of an annotation for pods; all annotations of a pod share 256 KiB with the grant.
@@ -66,6 +90,24 @@ pub const LAME_DUCK_SECONDS_MAX: u32 = 300;
 pub const GRACE_PERIOD_SECONDS_MAX: i64 = 3600;
 /// Longest time in a probe, in seconds, and its highest count.
 pub const PROBE_MAX: i32 = 3600;
+/// Most requests under way at once, of a pod's guests to it or from it.
+pub const CONCURRENCY_MAX: u32 = 1024;
+/// Longest wait for an answer, in milliseconds: ten minutes, for what models take.
+pub const TIMEOUT_MILLIS_MAX: u32 = 600_000;
+/// Most processor time of one call, in milliseconds: a day.
+pub const CPU_PER_CALL_MILLIS_MAX: u32 = 24 * 3600 * 1000;
+/// Longest step of a clock, in milliseconds: a day.
+pub const CLOCK_STEP_MILLIS_MAX: u32 = 24 * 3600 * 1000;
+/// Greatest seed: what every reader of JSON keeps exactly.
+pub const SEED_MAX: i64 = (1 << 53) - 1;
+/// Least and greatest body of a request or an answer, in bytes.
+pub const BODY_BYTES: (u64, u64) = (0, 4 << 30);
+/// Least and greatest output in a second, in bytes.
+pub const OUTPUT_BYTES_PER_SECOND: (u64, u64) = (1 << 10, 1 << 30);
+/// Least and greatest bucket, in bytes: it is in the memory of the pod.
+pub const BUCKET_BYTES: (u64, u64) = (1 << 10, 1 << 30);
+/// Longest time of a fixed clock.
+pub const TIMESTAMP_CHARS_MAX: u32 = 32;
 /// Least memory limit, in bytes: one page of linear memory.
 pub const MEMORY_BYTES_MIN: u64 = 64 << 10;
 /// Greatest memory limit, in bytes: what 32-bit linear memory can address.
@@ -85,6 +127,16 @@ pub const MESSAGE_CHARS_MAX: u32 = 32_768;
 
 /// Default of `http.port`.
 pub const HTTP_PORT_DEFAULT: u16 = 8080;
+/// Default of `capabilities.http.allow[].ports`.
+pub const HTTPS_PORT: u16 = 443;
+/// Default of `capabilities.http.limits.maxConcurrency`.
+pub const EGRESS_CONCURRENCY_DEFAULT: u32 = 32;
+/// Default of `capabilities.http.limits.timeoutMillis`.
+pub const EGRESS_TIMEOUT_MILLIS_DEFAULT: u32 = 30_000;
+/// Default of `capabilities.http.limits.requestBytesMax`, in bytes.
+pub const EGRESS_REQUEST_BYTES_DEFAULT: u64 = 16 << 20;
+/// Default of `capabilities.http.limits.responseBytesMax`, in bytes.
+pub const EGRESS_RESPONSE_BYTES_DEFAULT: u64 = 64 << 20;
 /// Default of `http.lameDuckSeconds`: endpoints lag behind the signal by about this much.
 pub const LAME_DUCK_SECONDS_DEFAULT: u32 = 3;
 /// Default of `template.terminationGracePeriodSeconds`, Kubernetes' own.

@@ -2,6 +2,7 @@
 //! conditions, and the checks that turn a spec into a checked one. No I/O, no clients.
 
 pub mod bounds;
+mod capabilities;
 pub mod checked;
 mod condition;
 mod definition;
@@ -10,20 +11,25 @@ mod morph;
 mod quantity;
 mod status;
 mod template;
+mod text;
 mod volume;
 
+pub use capabilities::{
+    Access, Ambient, CaBundle, Capabilities, ConfigEntry, ConfigEntrySource, Connect, Credential,
+    CredentialKeyRef, Determinism, Filesystem, HttpEgress, HttpLimits, HttpRule, Keyvalue, KeyvalueMemory,
+    Listen, Logging, Method, Protocol, Scheme, Sockets,
+};
 pub use checked::{FieldError, FieldErrors, ValidMorph};
 pub use condition::{ConditionType, Reason};
 pub use definition::definition;
 pub use environment::{ConfigMapKeyRef, EnvFrom, EnvVar, EnvVarSource, FieldRef, ObjectRef, SecretKeyRef};
-pub use morph::{
-    Access, Capabilities, ConcurrencyPolicy, Filesystem, Http, Limits, Morph, MorphSpec, MorphType, Run,
-};
+pub use morph::{ConcurrencyPolicy, Http, Limits, Morph, MorphSpec, MorphType, Run};
 pub use quantity::{Quantity, QuantityError};
 pub use status::{Answer, ComponentStatus, ImportStatus, MorphStatus, RunType};
 pub use template::{
     HttpGet, LocalObjectRef, Probe, Probes, PullPolicy, ResourceAmounts, Resources, TcpSocket, Template,
 };
+pub use text::{Cidr, HostPattern, PathPrefix};
 pub use volume::{
     ConfigMapVolume, DownwardApiItem, DownwardApiVolume, EmptyDir, FileFieldRef, KeyToPath, Medium,
     PersistentVolumeClaim, ProjectedConfigMap, ProjectedSecret, ProjectedSource, ProjectedVolume,

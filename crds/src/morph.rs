@@ -4,7 +4,10 @@
 
 use crate::bounds::*;
 use crate::checked::{rules, shape};
-use crate::{EnvFrom, EnvVar, MorphStatus, Quantity, Resources, Template, Volume};
+use crate::{
+    Ambient, Capabilities, ConfigEntry, Determinism, EnvFrom, EnvVar, MorphStatus, Quantity, Resources,
+    Template, Volume,
+};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,6 +88,12 @@ pub struct MorphSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<Http>,
 
+    /// Entries of `wasi:config/store`, by value or by reference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = CONFIG_MAX))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["key"]))]
+    pub config: Vec<ConfigEntry>,
+
     /// Volumes of the pod. A guest sees one only where `capabilities.filesystem` grants it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = VOLUMES_MAX))]
@@ -94,6 +103,15 @@ pub struct MorphSpec {
     /// What the component may do. Absent means nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<Capabilities>,
+
+    /// What every component may use and this one does without. An import of it is denied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = WITHHOLD_MAX), extend("x-kubernetes-list-type" = "set"))]
+    pub withhold: Vec<Ambient>,
+
+    /// Clock and random numbers that are the same in every run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub determinism: Option<Determinism>,
 
     /// What one instance of the component may use up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -186,6 +204,7 @@ pub enum ConcurrencyPolicy {
 /// How a Server serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::http()))]
 pub struct Http {
     /// TCP port of the pods and of the Service.
     #[serde(default = "http_port_default")]
@@ -196,6 +215,21 @@ pub struct Http {
     #[serde(default = "lame_duck_seconds_default")]
     #[schemars(range(min = 0, max = LAME_DUCK_SECONDS_MAX))]
     pub lame_duck_seconds: u32,
+
+    /// How many requests a pod works on at once; past it the answer is 503. 128 without a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = CONCURRENCY_MAX))]
+    pub max_concurrency: Option<u32>,
+
+    /// How long the guest may take to begin its answer, in milliseconds. 60000 without a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = TIMEOUT_MILLIS_MAX))]
+    pub request_timeout_millis: Option<u32>,
+
+    /// The largest body of a request, at most 4Gi; past it the answer is 413. The host's default without a
+    /// value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_bytes_max: Option<Quantity>,
 }
 
 fn http_port_default() -> u16 {
@@ -208,48 +242,14 @@ fn lame_duck_seconds_default() -> u32 {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { port: HTTP_PORT_DEFAULT, lame_duck_seconds: LAME_DUCK_SECONDS_DEFAULT }
+        Self {
+            port: HTTP_PORT_DEFAULT,
+            lame_duck_seconds: LAME_DUCK_SECONDS_DEFAULT,
+            max_concurrency: None,
+            request_timeout_millis: None,
+            body_bytes_max: None,
+        }
     }
-}
-
-/// What a component may do. What isn't here does not exist for it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Capabilities {
-    /// Directories that the guest sees, each a volume of the pod.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = FILESYSTEM_MAX), extend("x-kubernetes-validations" = rules::filesystem()))]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["path"]))]
-    pub filesystem: Vec<Filesystem>,
-}
-
-/// One directory that the guest sees.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Filesystem {
-    /// A volume of `spec.volumes`.
-    #[schemars(length(min = 1, max = LABEL_CHARS_MAX))]
-    #[schemars(extend("x-kubernetes-validations" = shape::LABEL.rules()))]
-    pub volume: String,
-
-    /// Where the guest sees it: an absolute path.
-    #[schemars(length(min = 1, max = PATH_CHARS_MAX))]
-    #[schemars(extend("x-kubernetes-validations" = shape::GUEST_PATH.rules()))]
-    pub path: String,
-
-    /// Whether the guest may write.
-    #[serde(default)]
-    pub access: Access,
-}
-
-/// Access to a directory.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Access {
-    /// Reading alone.
-    #[default]
-    ReadOnly,
-    /// Reading and writing.
-    ReadWrite,
 }
 
 /// What one instance of the component may use up.
@@ -260,4 +260,15 @@ pub struct Limits {
     /// Linear memory of one instance, at least 64Ki and at most 4Gi. The host's default without a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Quantity>,
+
+    /// Processor time of one request, or of a Command's whole run, in milliseconds. The host's default without
+    /// a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = CPU_PER_CALL_MILLIS_MAX))]
+    pub cpu_per_call_millis: Option<u32>,
+
+    /// Standard output and standard error together, at least 1Ki and at most 1Gi; who writes more waits. The
+    /// host's default without a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_bytes_per_second: Option<Quantity>,
 }

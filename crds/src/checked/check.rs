@@ -1,10 +1,13 @@
 //! The twins of the CEL rules in `rules.rs`: the same question, the same field, the same message.
 //! Shapes and bounds are not asked here, but by `schema.rs`.
 
+mod capabilities;
+
 use super::FieldError;
 use super::rules::*;
 use crate::bounds::{
-    GRACE_PERIOD_SECONDS_DEFAULT, LAME_DUCK_SECONDS_DEFAULT, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN,
+    BODY_BYTES, GRACE_PERIOD_SECONDS_DEFAULT, LAME_DUCK_SECONDS_DEFAULT, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN,
+    OUTPUT_BYTES_PER_SECOND,
 };
 use crate::{
     Access, EnvFrom, EnvVar, Filesystem, Limits, MorphSpec, MorphType, Probe, Probes, Quantity,
@@ -20,6 +23,20 @@ impl Findings {
     fn unless(&mut self, holds: bool, field: impl Into<String>, message: &str) {
         if !holds {
             self.0.push(FieldError::new(field, message));
+        }
+    }
+
+    /// A quantity's range; a text that is none is the schema's to refuse.
+    fn within(
+        &mut self,
+        quantity: Option<&Quantity>,
+        (least, most): (u64, u64),
+        field: impl Into<String>,
+        message: &str,
+    ) {
+        if let Some(value) = quantity.and_then(milli) {
+            let range = u128::from(least) * 1000..=u128::from(most) * 1000;
+            self.unless(range.contains(&value), field, message);
         }
     }
 }
@@ -38,8 +55,12 @@ pub(super) fn check(spec: &MorphSpec) -> Vec<FieldError> {
     for (index, volume) in spec.volumes.iter().enumerate() {
         check_volume(volume, &format!("spec.volumes[{index}]"), &mut found);
     }
+    capabilities::check(spec, &mut found);
     if let Some(limits) = &spec.limits {
         check_limits(limits, &mut found);
+    }
+    if let Some(http) = &spec.http {
+        found.within(http.body_bytes_max.as_ref(), BODY_BYTES, "spec.http.bodyBytesMax", BODY_RANGE);
     }
     if let Some(resources) = &spec.resources {
         check_resources(resources, &mut found);
@@ -139,6 +160,7 @@ fn check_volume(volume: &Volume, field: &str, found: &mut Findings) {
         volume.persistent_volume_claim.is_some(),
     ];
     found.unless(is_one(sources), field, ONE_VOLUME_SOURCE);
+    found.unless(!volume.name.starts_with("hayride-"), format!("{field}.name"), RESERVED_VOLUME);
     let projected = volume.projected.iter().flat_map(|projected| &projected.sources);
     for (index, source) in projected.enumerate() {
         let sources = [source.config_map.is_some(), source.secret.is_some(), source.downward_api.is_some()];
@@ -148,10 +170,10 @@ fn check_volume(volume: &Volume, field: &str, found: &mut Findings) {
 }
 
 fn check_limits(limits: &Limits, found: &mut Findings) {
-    if let Some(memory) = limits.memory.as_ref().and_then(milli) {
-        let range = u128::from(MEMORY_BYTES_MIN) * 1000..=u128::from(MEMORY_BYTES_MAX) * 1000;
-        found.unless(range.contains(&memory), "spec.limits.memory", MEMORY_RANGE);
-    }
+    let memory = (MEMORY_BYTES_MIN, MEMORY_BYTES_MAX);
+    found.within(limits.memory.as_ref(), memory, "spec.limits.memory", MEMORY_RANGE);
+    let (output, field) = (limits.output_bytes_per_second.as_ref(), "spec.limits.outputBytesPerSecond");
+    found.within(output, OUTPUT_BYTES_PER_SECOND, field, OUTPUT_RANGE);
 }
 
 fn check_resources(resources: &Resources, found: &mut Findings) {

@@ -45,6 +45,38 @@ pub(crate) const SUCCESS_THRESHOLD: &str =
     "successThreshold of startup and liveness is always 1; remove it or set 1";
 pub(crate) const RESERVED_KEY: &str =
     "keys of hayride.dev and its sub-domains belong to the operator; choose another prefix";
+pub(crate) const PLAIN_CREDENTIAL: &str = "a credential goes over HTTPS alone, but for a host of this \
+     cluster (.svc or .svc.cluster.local) with credential.allowPlainHTTP: true; use scheme HTTPS";
+pub(crate) const HOST_HEADER: &str =
+    "this header is the host's own: it belongs to the connection, not to the request; name another";
+pub(crate) const BODY_RANGE: &str = "a body may have at most 4Gi";
+pub(crate) const SOCKETS_EMPTY: &str =
+    "at least one of connect, listen and lookup; add one or remove sockets";
+pub(crate) const ONE_PEER: &str = "exactly one of host and cidr";
+pub(crate) const ADDRESSES_OF_CIDR: &str =
+    "addresses say where a host's name may lead; a cidr is itself a network: remove addresses";
+pub(crate) const BUCKET_RANGE: &str = "maxBytes must be at least 1Ki and at most 1Gi";
+pub(crate) const ONE_CONFIG_SOURCE: &str = "exactly one of configMapKeyRef and secretKeyRef";
+pub(crate) const DETERMINISM_EMPTY: &str = "at least one of seed and clock; add one or remove determinism";
+pub(crate) const STEP_WITHOUT_CLOCK: &str = "clockStepMillis moves a fixed clock; add determinism.clock";
+pub(crate) const OUTPUT_RANGE: &str = "outputBytesPerSecond must be at least 1Ki and at most 1Gi";
+pub(crate) const RESERVED_VOLUME: &str =
+    "names that begin with hayride- belong to the operator; choose another";
+/// Headers that belong to a connection, or say to whom a request goes and where it ends.
+pub(crate) const HOST_HEADERS: [&str; 12] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 pub(crate) const MEMORY_RANGE: &str = "memory must be at least 64Ki and at most 4Gi";
 pub(crate) const REQUEST_ABOVE_LIMIT: &str = "a request is above its limit; lower it or raise the limit";
 
@@ -135,7 +167,8 @@ pub(crate) fn env_from() -> Value {
 /// Rules of one volume.
 pub(crate) fn volume() -> Value {
     let sources = ["emptyDir", "configMap", "secret", "projected", "downwardAPI", "persistentVolumeClaim"];
-    json!([one_of(&sources, ONE_VOLUME_SOURCE)])
+    let unreserved = "!self.name.startsWith('hayride-')";
+    json!([one_of(&sources, ONE_VOLUME_SOURCE), rule(unreserved, ".name", RESERVED_VOLUME)])
 }
 
 /// Rules of one source of a projected volume.
@@ -177,14 +210,85 @@ pub(crate) fn own_keys() -> Value {
     json!([key_shape(), rule(unreserved, "", RESERVED_KEY)])
 }
 
+/// The rule that a quantity, where there is one, lies between two others.
+fn range(field: &str, (least, most): (&str, &str), message: &str) -> Value {
+    rule(
+        &format!(
+            "!has(self.{field}) || (quantity(string(self.{field})).compareTo(quantity('{least}')) >= 0 && \
+             quantity(string(self.{field})).compareTo(quantity('{most}')) <= 0)"
+        ),
+        &format!(".{field}"),
+        message,
+    )
+}
+
 /// Rules of `spec.limits`.
 pub(crate) fn limits() -> Value {
+    json!([
+        range("memory", ("64Ki", "4Gi"), MEMORY_RANGE),
+        range("outputBytesPerSecond", ("1Ki", "1Gi"), OUTPUT_RANGE),
+    ])
+}
+
+/// Rules of `spec.http`.
+pub(crate) fn http() -> Value {
+    json!([range("bodyBytesMax", ("0", "4Gi"), BODY_RANGE)])
+}
+
+/// Rules of one rule of `spec.capabilities.http`.
+pub(crate) fn http_rule() -> Value {
     json!([rule(
-        "!has(self.memory) || (quantity(string(self.memory)).compareTo(quantity('64Ki')) >= 0 && \
-         quantity(string(self.memory)).compareTo(quantity('4Gi')) <= 0)",
-        ".memory",
-        MEMORY_RANGE,
+        "self.scheme == 'HTTPS' || !has(self.credential) || (has(self.credential.allowPlainHTTP) && \
+         self.credential.allowPlainHTTP && (self.host.endsWith('.svc') || \
+         self.host.endsWith('.svc.cluster.local')))",
+        ".credential",
+        PLAIN_CREDENTIAL,
     )])
+}
+
+/// Rules of a credential.
+pub(crate) fn credential() -> Value {
+    let headers = HOST_HEADERS.map(|header| format!("'{header}'")).join(", ");
+    json!([rule(&format!("!(self.header.lowerAscii() in [{headers}])"), ".header", HOST_HEADER)])
+}
+
+/// Rules of `spec.capabilities.http.limits`.
+pub(crate) fn http_limits() -> Value {
+    json!([
+        range("requestBytesMax", ("0", "4Gi"), BODY_RANGE),
+        range("responseBytesMax", ("0", "4Gi"), BODY_RANGE),
+    ])
+}
+
+/// Rules of `spec.capabilities.sockets`.
+pub(crate) fn sockets() -> Value {
+    let any =
+        ["connect", "listen", "lookup"].map(|list| format!("(has(self.{list}) && self.{list}.size() > 0)"));
+    json!([rule(&any.join(" || "), "", SOCKETS_EMPTY)])
+}
+
+/// Rules of one rule of `spec.capabilities.sockets.connect`.
+pub(crate) fn connect() -> Value {
+    let of_host = "has(self.host) || !has(self.addresses) || self.addresses.size() == 0";
+    json!([one_of(&["host", "cidr"], ONE_PEER), rule(of_host, "", ADDRESSES_OF_CIDR)])
+}
+
+/// Rules of a bucket's memory.
+pub(crate) fn keyvalue_memory() -> Value {
+    json!([range("maxBytes", ("1Ki", "1Gi"), BUCKET_RANGE)])
+}
+
+/// Rules of where an entry of the configuration comes from.
+pub(crate) fn config_source() -> Value {
+    json!([one_of(&["configMapKeyRef", "secretKeyRef"], ONE_CONFIG_SOURCE)])
+}
+
+/// Rules of `spec.determinism`.
+pub(crate) fn determinism() -> Value {
+    json!([
+        rule("has(self.seed) || has(self.clock)", "", DETERMINISM_EMPTY),
+        rule("has(self.clock) || !has(self.clockStepMillis)", ".clockStepMillis", STEP_WITHOUT_CLOCK),
+    ])
 }
 
 /// Rules of `spec.resources`.

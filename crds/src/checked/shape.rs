@@ -119,6 +119,15 @@ pub(crate) const FILE_PATH: Shape = Shape {
     message: "must be a relative path without '.', '..' or empty parts, not starting with '..', without ':'",
 };
 
+/// A relative, normal path of a directory.
+pub(crate) const SUB_PATH: Shape = Shape {
+    pattern: concat!(
+        r"^([^/:.\p{Cc}][^/:\p{Cc}]*|\.[^/:.\p{Cc}][^/:\p{Cc}]*|\.\.[^/:\p{Cc}]+)",
+        r"(/([^/:.\p{Cc}][^/:\p{Cc}]*|\.[^/:.\p{Cc}][^/:\p{Cc}]*|\.\.[^/:\p{Cc}]+))*$"
+    ),
+    message: "must be a relative path without '.', '..' or empty parts, without ':' and control characters",
+};
+
 /// A URL's path.
 pub(crate) const URL_PATH: Shape = Shape {
     pattern: "^/[!#-~]*$",
@@ -149,6 +158,54 @@ pub(crate) const LABEL_VALUE: Shape = Shape {
     pattern: "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$",
     message: "must be empty, or letters, digits, '-', '_' and '.', starting and ending with a letter or \
               digit",
+};
+
+/// A host of a rule: a DNS name of two labels or more, such a name below `*.`, or an address. The last label
+/// starts with a letter, so that no spelling of an address is taken for a name.
+pub(crate) const HOST: Shape = Shape {
+    pattern: concat!(
+        r"^((\*\.)?([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]([-a-z0-9]*[a-z0-9])?",
+        r"|((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])",
+        r"|\[[0-9a-f:.]{2,45}\])$"
+    ),
+    message: "must be a lower-case DNS name with a dot, *. and a suffix of two labels or more, an IPv4 \
+              address, or an IPv6 address in brackets; names of other scripts as xn--",
+};
+
+/// A network.
+pub(crate) const CIDR: Shape = Shape {
+    pattern: r"^([0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}|[0-9a-f:.]{2,45}/[0-9]{1,3})$",
+    message: "must be a network as CIDR, such as 10.96.0.0/12",
+};
+
+/// The beginning of a normalised path.
+pub(crate) const PATH_PREFIX: Shape = Shape {
+    pattern: concat!(r"^(/\.{0,2}[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*)*/?$"),
+    message: "must be a path that starts with '/', without '.', '..' or empty parts, and without '%', ';', \
+              '?', '#' and quotes",
+};
+
+/// Name of a header (RFC 9110).
+pub(crate) const HEADER: Shape = Shape {
+    pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+    message: "must be a header's name: letters, digits and -",
+};
+
+/// What can stand in a header: printable ASCII.
+pub(crate) const HEADER_VALUE: Shape =
+    Shape { pattern: "^[ !#-~]*$", message: "must be printable ASCII without quotes" };
+
+/// A key of `wasi:config/store`.
+pub(crate) const CONFIG_KEY: Shape =
+    Shape { pattern: "^[-._/a-zA-Z0-9]+$", message: "must be letters, digits, '-', '_', '.' and '/'" };
+
+/// A point of time in UTC (RFC 3339).
+pub(crate) const TIMESTAMP: Shape = Shape {
+    pattern: concat!(
+        r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])",
+        r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?Z$"
+    ),
+    message: "must be a time in UTC, such as 2026-01-01T00:00:00Z",
 };
 
 /// A list of numbers or names, ranges and steps of them: one field of a cron line.

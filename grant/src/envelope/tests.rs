@@ -83,7 +83,7 @@ fn a_payload_with_an_unknown_field_is_refused() {
     let envelope: serde_json::Value = serde_json::from_str(&text).unwrap();
     let payload = STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap();
     let mut payload: serde_json::Value = serde_json::from_slice(&payload).unwrap();
-    payload["components"][0]["grants"]["sockets"] = serde_json::json!({});
+    payload["components"][0]["grants"]["root"] = serde_json::json!({});
     let forged = serde_json::json!({
         "payloadType": PAYLOAD_TYPE,
         "payload": STANDARD.encode(payload.to_string()),

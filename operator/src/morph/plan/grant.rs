@@ -29,7 +29,7 @@ pub(crate) fn grants(spec: &MorphSpec) -> Grants {
 }
 
 fn filesystem(spec: &MorphSpec) -> &[morph_crds::Filesystem] {
-    spec.capabilities.as_ref().map_or(&[], |Capabilities { filesystem }| filesystem)
+    spec.capabilities.as_ref().map_or(&[], |Capabilities { filesystem, .. }| filesystem)
 }
 
 /// Volumes that a grant names, by name: only these reach the container. With each, whether a guest may write.
