@@ -20,10 +20,11 @@ pub(super) async fn run(
         Ok(store) => store,
         Err(error) => return Outcome::because(code::GRANT_REFUSED, format!("{error:#}")),
     };
+    let meter = store.data().meter.clone();
     let called = tokio::select! {
         // In this order, so that a guest that has ended is not called stopped.
         biased;
-        called = call(instance, preview, &mut store) => called,
+        called = meter.measured(call(instance, preview, &mut store)) => called,
         () = stop.stopped() => {
             return Outcome::because(code::STOPPED, "the command was told to stop before its end");
         }

@@ -29,7 +29,7 @@ pub async fn run(
     stop: Stop,
     listening: impl FnOnce(SocketAddr) + Send,
 ) -> Outcome {
-    let streams = Streams::from(stdio);
+    let streams = Streams::new(stdio, &task.limits);
     let mut outcome = start(&program, task, &streams, &stop, listening).await;
     outcome.message = outcome.message.map(|message| words::cut(&message, failure::MESSAGE_BYTES_MAX));
     if let Some(message) = &outcome.message {

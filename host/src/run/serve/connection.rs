@@ -40,7 +40,7 @@ const CLOSING_SECONDS_MAX: u64 = 5;
 const PING_SECONDS: u64 = 60;
 
 /// Bytes of a request's head. Browsers and proxies stay below 16 KiB.
-const HEAD_BYTES_MAX: usize = 64 << 10;
+pub(super) const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// All connections of a server.
 pub(super) struct Connections {
@@ -74,6 +74,7 @@ impl Connections {
             return Some(place);
         }
         self.crowded.send_replace(true);
+        self.guests.told.crowded();
         let place = self.places.clone().acquire_owned().await;
         self.crowded.send_replace(false);
         place.ok()
@@ -90,11 +91,14 @@ impl Connections {
             full: self.full.clone(),
             requests: watch::Sender::new(0),
         };
-        let full = self.full.clone();
+        let (full, told) = (self.full.clone(), self.guests.told.clone());
         self.tasks.spawn(async move {
             match limited(&full, connection.run(stream)).await {
                 Some(Ok(())) => {}
-                Some(Err(error)) => tracing::debug!(%peer, %error, "connection ended"),
+                Some(Err(error)) => {
+                    told.ended(error.as_ref());
+                    tracing::debug!(%peer, %error, "connection ended");
+                }
                 None => tracing::debug!(%peer, "connection broken off: its client takes no part"),
             }
             drop(place);

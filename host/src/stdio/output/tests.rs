@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn pipe() -> (Output, PipeReader) {
     let (reader, writer) = io::pipe().unwrap();
-    (Output::new(writer.into()), reader)
+    (Output::new(writer.into(), Rate::new(1 << 40)), reader)
 }
 
 async fn soon<T>(future: impl Future<Output = T>) -> T {
@@ -52,7 +52,7 @@ async fn more_than_a_pipe_holds_arrives_whole_and_in_order() {
     });
     let (first, second) = sent.split_at(1_500_000);
     soon(write_p2(&mut output.p2_stream(), Bytes::copy_from_slice(first))).await.unwrap();
-    let mut stream = output.clone();
+    let mut stream = P3::new(output.clone());
     soon(stream.write_all(second)).await.unwrap();
     soon(output.drained()).await;
     drop((stream, output));
@@ -110,7 +110,7 @@ async fn a_reader_that_is_gone_is_a_closed_stream_and_not_a_hang() {
     soon(output.drained()).await;
     assert!(matches!(stream.check_write(), Err(StreamError::Closed)));
     assert!(matches!(stream.write("more".into()), Err(StreamError::Closed)));
-    let error = output.clone().write(b"more").await.unwrap_err();
+    let error = P3::new(output.clone()).write(b"more").await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
 
@@ -238,7 +238,7 @@ async fn the_hosts_lines_go_beyond_what_guests_fill_and_are_bounded_and_counted(
     drop((output, _stream));
     let got = reading.join().unwrap();
     assert_eq!(got.matches(&format!("morph: {line}\n")).count(), said - 1);
-    let note = "morph: 2 lines of the host were dropped, since nobody read them\n";
+    let note = "morph: 2 lines of the host were dropped: they came too fast, or nobody read them\n";
     assert_eq!(got.matches("were dropped").count(), 1, "{}", &got[got.len() - 200..]);
     assert!(got.ends_with(&format!("{note}morph: heard again\n")), "{}", &got[got.len() - 200..]);
 }
@@ -258,7 +258,7 @@ async fn writers_of_0_3_share_the_room_and_never_pass_it() {
     let (output, _stream, _reader) = full();
     let mut writers = tokio::task::JoinSet::new();
     for _ in 0..16 {
-        let mut output = output.clone();
+        let mut output = P3::new(output.clone());
         writers.spawn(async move { output.write_all(&[b'x'; 50_000]).await });
     }
     assert!(tokio::time::timeout(Duration::from_millis(50), writers.join_next()).await.is_err());
