@@ -145,3 +145,68 @@ fn a_body_that_is_said_to_be_too_large_is_413_and_gets_no_guest() {
     let words = "morph: http.bodyBytesMax: 1 bodies of more than 1000 bytes were refused\n";
     assert_eq!(ended.stderr.matches(words).count(), 1, "{}", ended.stderr);
 }
+
+/// Chunks of 400 bytes: the third one is too much.
+const CHUNKED: &str = "HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
+
+fn chunks(count: usize) -> String {
+    format!("190\r\n{}\r\n", "x".repeat(400)).repeat(count) + "0\r\n\r\n"
+}
+
+#[test]
+fn a_body_that_turns_out_too_large_is_413_and_the_guests_read_ends_with_the_interfaces_error() {
+    for name in ["hostile", "hostile-p3"] {
+        let (running, address) =
+            serve(guest(name), bounded(Requests { body_bytes: 1000, ..Requests::default() }));
+        for (count, want) in [(2, "HTTP/1.1 200 "), (3, "HTTP/1.1 413 "), (1000, "HTTP/1.1 413 ")] {
+            let text = raw(address, &["POST /read ", CHUNKED, &chunks(count)]);
+            assert!(text.starts_with(want), "{name} {count}: {text}");
+        }
+        let ended = running.stopped();
+        assert_eq!(
+            ended.stdout.matches("HttpRequestBodySize(Some(1000))").count(),
+            2,
+            "{name}: {}",
+            ended.stdout
+        );
+        assert!(
+            ended.stderr.starts_with("morph: http.bodyBytesMax: 1 bodies of more than 1000"),
+            "{ended:?}"
+        );
+    }
+}
+
+#[test]
+fn a_body_that_turns_out_too_large_after_the_head_of_the_answer_cuts_the_answer() {
+    let (running, address) =
+        serve(proxy(ECHO), bounded(Requests { body_bytes: 1000, ..Requests::default() }));
+    let text = raw(address, &["POST / ", CHUNKED, &chunks(3)]);
+    assert!(text.starts_with("HTTP/1.1 200 ") && text.matches('x').count() <= 1000, "{text}");
+    assert_eq!(block_on(try_get(address, "/")).unwrap().status, 200);
+    assert_eq!(running.stopped().code, 0);
+}
+
+#[test]
+fn a_guest_that_exits_after_its_memory_was_refused_names_the_limit() {
+    // Its environment doesn't fit: the library that reads it ends the program.
+    let mut task = server(0, 10);
+    task.limits.memory_bytes = Some(8 << 20);
+    task.grants.environment = true;
+    task.env = vec![("LARGE".into(), "x".repeat(16 << 20))];
+    let (running, address) = serve(guest("hello"), task);
+    assert_eq!(block_on(get(address, "/")).status, 500);
+    let ended = running.stopped();
+    assert!(ended.stderr.contains("morph: limits.memory: the guest wanted"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_trap_storm_does_not_fill_the_log() {
+    let (running, address) = serve(guest("hello"), server(0, 10));
+    for _ in 0..20 {
+        let all = (0..100).map(|_| get(address, "/trap"));
+        assert!(block_on(futures::future::join_all(all)).iter().all(|answer| answer.status == 500));
+    }
+    let ended = running.stopped();
+    assert!(ended.stderr.len() < 10 << 20, "{} bytes", ended.stderr.len());
+    assert!(ended.stderr.contains(" lines of the host were dropped"), "{} bytes", ended.stderr.len());
+}

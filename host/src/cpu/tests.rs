@@ -69,7 +69,7 @@ async fn many_short_turns_count_together() {
     let meter = meter(20);
     let (had, result) = turns(&meter, 10_000, || compute(Duration::from_micros(100))).await;
     assert!(result.is_err());
-    assert!((100..=201).contains(&had), "{had} turns of 100 µs");
+    assert!((90..=201).contains(&had), "{had} turns of 100 µs");
 }
 
 #[tokio::test]

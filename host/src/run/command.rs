@@ -31,7 +31,7 @@ pub(super) async fn run(
     };
     match called {
         Ok(Ok(())) => Outcome::exited(0),
-        Ok(Err(())) => Outcome::exited(1),
+        Ok(Err(())) => failure::exited(1, &store),
         Err(error) => failure::outcome(&error, &store),
     }
 }

@@ -18,12 +18,19 @@ pub(crate) const MESSAGE_BYTES_MAX: usize = 4096;
 /// The outcome of a call that failed.
 pub(crate) fn outcome(error: &wasmtime::Error, store: &Store<State>) -> Outcome {
     if let Some(I32Exit(status)) = error.downcast_ref() {
-        return Outcome::exited((status & 0xff) as u8); // as the system does with an exit status
+        return exited((status & 0xff) as u8, store); // as the system does with an exit status
     }
     match hit(error, store.data().limiter.hit()) {
         Some(hit) => Outcome::because(code::LIMIT, format!("{hit}{}", backtrace(error))),
         None => Outcome::because(code::TRAP, trap(error)),
     }
+}
+
+/// The guest's own exit. Where it failed after a growth was refused, that is worth a word: an interpreter that
+/// runs out of memory often ends by itself.
+pub(crate) fn exited(code: u8, store: &Store<State>) -> Outcome {
+    let hit = store.data().limiter.hit().filter(|_| code != 0);
+    Outcome { code, message: hit.map(|hit| format!("{hit}; it then exited with code {code}")) }
 }
 
 /// The limit that explains the error: one that it names itself, or `refused`, the last growth that was

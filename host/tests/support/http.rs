@@ -92,6 +92,16 @@ pub fn raw(address: SocketAddr, parts: &[&str]) -> String {
     String::from_utf8(text).unwrap()
 }
 
+/// Sends text as it is and answers the first piece that comes back.
+pub fn raw_begin(address: SocketAddr, sent: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(sent.as_bytes()).unwrap();
+    let mut piece = [0; 4096];
+    let length = stream.read(&mut piece).unwrap();
+    String::from_utf8_lossy(&piece[..length]).into_owned()
+}
+
 fn request(uri: &str) -> hyper::Request<Full<Bytes>> {
     let request = hyper::Request::builder().uri(uri);
     let request = if uri.starts_with('/') { request.header("host", "morph") } else { request };

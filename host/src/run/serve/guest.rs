@@ -7,10 +7,10 @@ use super::connection::UnderWay;
 use super::stall::{Asked, Transfer};
 use super::told::Told;
 use super::wanted::{Waiting, Wanted, Watched};
-use crate::Requests;
 use crate::limits::AFTER_ANSWER_SECONDS_MAX;
 use crate::stdio::Output;
 use crate::store::{State, Stores};
+use crate::{Outcome, Requests};
 use bytes::Bytes;
 use futures::channel::oneshot;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -162,9 +162,7 @@ impl Guests {
             Ok(()) if answer.is_open() => self.told.say("a request got no answer from the guest"),
             Ok(()) => {}
             Err(Failure { status, message }) => {
-                if let Some(message) = message {
-                    self.told.say(&message);
-                }
+                self.told.say(&message);
                 answer.give(Err(status));
             }
         }
@@ -231,12 +229,12 @@ async fn call_p3(
 /// What is told of a guest that failed.
 struct Failure {
     status: StatusCode,
-    message: Option<String>,
+    message: String,
 }
 
 impl Failure {
     fn internal(error: &wasmtime::Error) -> Self {
-        let message = Some(format!("a request got no instance: {error:#}"));
+        let message = format!("a request got no instance: {error:#}");
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, message }
     }
 
@@ -245,7 +243,8 @@ impl Failure {
             true => StatusCode::SERVICE_UNAVAILABLE,
             false => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self { status, message: failure::outcome(error, store).message }
+        let Outcome { code, message } = failure::outcome(error, store);
+        Self { status, message: message.unwrap_or_else(|| format!("the guest exited with code {code}")) }
     }
 }
 
