@@ -11,6 +11,13 @@ pub const MEMORY_BYTES_DEFAULT: u64 = 128 << 20;
 /// Linear memory of one instance at most, in bytes: all that 32 bits can address.
 pub const MEMORY_BYTES_MAX: u64 = 4 << 30;
 
+/// Connections open at once, eight times the requests worked on at once; past it, new ones wait in the
+/// kernel's queue. Idle ones cost some 10 KiB.
+pub(crate) const CONNECTIONS_MAX: usize = 1024;
+
+/// Bytes of a request's head. Browsers and proxies stay below 16 KiB.
+pub(crate) const REQUEST_HEAD_BYTES_MAX: usize = 64 << 10;
+
 /// Requests that a server works on at once, where its Morph says no less; past it, the answer is 503. Each
 /// takes an instance and a stack, of which the engine keeps twice as many.
 pub const CONCURRENT_REQUESTS_MAX: usize = 128;

@@ -155,7 +155,8 @@ fn chunks(count: usize) -> String {
 
 #[test]
 fn a_body_that_turns_out_too_large_is_413_and_the_guests_read_ends_with_the_interfaces_error() {
-    for name in ["hostile", "hostile-p3"] {
+    let errors = ["HTTP request body size exceeds limit: 1000 bytes", "HttpRequestBodySize(Some(1000))"];
+    for (name, error) in ["hostile", "hostile-p3"].into_iter().zip(errors) {
         let (running, address) =
             serve(guest(name), bounded(Requests { body_bytes: 1000, ..Requests::default() }));
         for (count, want) in [(2, "HTTP/1.1 200 "), (3, "HTTP/1.1 413 "), (1000, "HTTP/1.1 413 ")] {
@@ -163,12 +164,7 @@ fn a_body_that_turns_out_too_large_is_413_and_the_guests_read_ends_with_the_inte
             assert!(text.starts_with(want), "{name} {count}: {text}");
         }
         let ended = running.stopped();
-        assert_eq!(
-            ended.stdout.matches("HttpRequestBodySize(Some(1000))").count(),
-            2,
-            "{name}: {}",
-            ended.stdout
-        );
+        assert_eq!(ended.stdout.matches(error).count(), 2, "{name}: {}", ended.stdout);
         assert!(
             ended.stderr.starts_with("morph: http.bodyBytesMax: 1 bodies of more than 1000"),
             "{ended:?}"
@@ -197,16 +193,4 @@ fn a_guest_that_exits_after_its_memory_was_refused_names_the_limit() {
     assert_eq!(block_on(get(address, "/")).status, 500);
     let ended = running.stopped();
     assert!(ended.stderr.contains("morph: limits.memory: the guest wanted"), "{}", ended.stderr);
-}
-
-#[test]
-fn a_trap_storm_does_not_fill_the_log() {
-    let (running, address) = serve(guest("hello"), server(0, 10));
-    for _ in 0..20 {
-        let all = (0..100).map(|_| get(address, "/trap"));
-        assert!(block_on(futures::future::join_all(all)).iter().all(|answer| answer.status == 500));
-    }
-    let ended = running.stopped();
-    assert!(ended.stderr.len() < 10 << 20, "{} bytes", ended.stderr.len());
-    assert!(ended.stderr.contains(" lines of the host were dropped"), "{} bytes", ended.stderr.len());
 }

@@ -1,5 +1,7 @@
 //! Tests of `limits`.
 
+mod documented;
+
 use super::*;
 use morph_grant::Limits;
 

@@ -6,9 +6,7 @@ use std::io::Read;
 use std::mem::forget;
 use wasip2::clocks::monotonic_clock::subscribe_duration;
 use wasip2::exports::http::incoming_handler::Guest;
-use wasip2::http::types::{
-    Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam, http_error_code,
-};
+use wasip2::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
 use wasip2::io::poll::poll;
 use wasip2::io::streams::{OutputStream, StreamError};
 use wasip2::random::random::get_random_bytes;
@@ -103,7 +101,7 @@ fn read(request: IncomingRequest) {
         }
     };
     match error {
-        StreamError::LastOperationFailed(error) => println!("read: {:?}", http_error_code(&error)),
+        StreamError::LastOperationFailed(error) => println!("read: {}", error.to_debug_string()),
         StreamError::Closed => println!("read: all"),
     }
 }

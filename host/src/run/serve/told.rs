@@ -1,8 +1,8 @@
 //! Lines about what clients run into: each limit by its name, the first time at once and then as a count. A
 //! guest's own failures have a line each.
 
-use super::connection::{CONNECTIONS_MAX, HEAD_BYTES_MAX};
 use crate::Requests;
+use crate::limits::{CONNECTIONS_MAX, REQUEST_HEAD_BYTES_MAX};
 use crate::often::Often;
 use crate::stdio::Output;
 
@@ -58,7 +58,7 @@ impl Told {
         let too_large = error.downcast_ref().is_some_and(hyper::Error::is_parse_too_large);
         if let Some(count) = too_large.then(|| self.heads.one_more()).flatten() {
             self.say(&format!(
-                "limit requestHeadBytes: {count} requests with a head of more than {HEAD_BYTES_MAX} bytes, or of \
+                "limit requestHeadBytes: {count} requests with a head of more than {REQUEST_HEAD_BYTES_MAX} bytes, or of \
                  too many fields, were answered with 431"
             ));
         }

@@ -243,6 +243,30 @@ async fn the_hosts_lines_go_beyond_what_guests_fill_and_are_bounded_and_counted(
     assert!(got.ends_with(&format!("{note}morph: heard again\n")), "{}", &got[got.len() - 200..]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_hosts_lines_have_a_rate_of_their_own_and_what_is_dropped_is_told_at_the_end() {
+    let (output, mut reader) = pipe();
+    let reading = std::thread::spawn(move || {
+        let mut got = String::new();
+        reader.read_to_string(&mut got).unwrap();
+        got
+    });
+    let line = "y".repeat(1_000);
+    for _ in 0..5_000 {
+        output.say(&line);
+    }
+    output.tell_dropped();
+    output.drained().await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    output.say("heard again");
+    drop(output);
+    let got = reading.join().unwrap();
+    let told: usize = got.matches(&line).count();
+    assert!(told * 1_000 <= OWN_BURST_BYTES as usize, "{told} lines");
+    let note = format!("morph: {} lines of the host were dropped", 5_000 - told);
+    assert!(got.contains(&note) && got.ends_with("morph: heard again\n"), "{}", &got[got.len() - 200..]);
+}
+
 #[tokio::test]
 async fn a_line_of_the_host_is_cut() {
     let (output, mut reader) = pipe();
