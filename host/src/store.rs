@@ -1,7 +1,7 @@
 //! What each instance of a guest has: its store with limits, clock, streams and rights, fresh every time.
 
 use crate::limits::{COMPONENT_HANDLES_MAX, HOST_COPY_BYTES_MAX, Limiter};
-use crate::stdio::Streams;
+use crate::stdio::{Output, Streams};
 use crate::ticker::{Ticker, Ticking};
 use crate::{Engine, Task, cap};
 use std::sync::Arc;
@@ -19,10 +19,14 @@ pub(crate) struct Stores {
     task: Arc<Task>,
     streams: Streams,
     ticker: Ticker,
+    buckets: cap::keyvalue::Buckets,
 }
 
 /// The host's part of a store.
 pub(crate) struct State {
+    task: Arc<Task>,
+    stderr: Output,
+    buckets: cap::keyvalue::Buckets,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     egress: cap::http::NoEgress,
@@ -33,18 +37,23 @@ pub(crate) struct State {
 
 impl Stores {
     pub(crate) fn new(engine: Engine, task: Arc<Task>, streams: Streams, ticker: Ticker) -> Self {
-        Self { engine, task, streams, ticker }
+        let buckets = cap::keyvalue::Buckets::new(&task.grants);
+        Self { engine, task, streams, ticker, buckets }
     }
 
     /// A store with nothing in it.
     pub(crate) fn fresh(&self) -> wasmtime::Result<Store<State>> {
         let mut wasi = WasiCtxBuilder::new();
         cap::cli::give(&mut wasi, &self.task, &self.streams);
-        cap::random::give(&mut wasi);
+        cap::random::give(&mut wasi, &self.task);
+        cap::clocks::give(&mut wasi, &self.task);
         cap::filesystem::give(&mut wasi, &self.task)?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(COMPONENT_HANDLES_MAX);
         let state = State {
+            task: self.task.clone(),
+            stderr: self.streams.stderr.clone(),
+            buckets: self.buckets.clone(),
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             egress: cap::http::NoEgress,
@@ -59,6 +68,20 @@ impl Stores {
         store.set_epoch_deadline(TICKS_PER_TURN);
         store.epoch_deadline_async_yield_and_update(TICKS_PER_TURN);
         Ok(store)
+    }
+}
+
+impl State {
+    pub(crate) fn task(&self) -> &Task {
+        &self.task
+    }
+
+    pub(crate) fn keyvalue(&mut self) -> cap::keyvalue::Keyvalue<'_> {
+        cap::keyvalue::Keyvalue { buckets: &self.buckets, table: &mut self.table }
+    }
+
+    pub(crate) fn logging(&mut self) -> cap::logging::Log<'_> {
+        cap::logging::Log { component: &self.task.program, output: &self.stderr }
     }
 }
 
