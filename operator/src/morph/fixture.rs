@@ -59,7 +59,13 @@ pub(crate) fn seen(morph: Morph, world: World) -> Seen {
         }),
     };
     let cluster = "c1u57e40-0000-4000-8000-000000000001".into();
-    Seen { morph: Arc::new(morph), cluster, resolution, children: Children::default() }
+    Seen {
+        morph: Arc::new(morph),
+        cluster,
+        ceiling: Ceiling::None,
+        resolution,
+        children: Children::default(),
+    }
 }
 
 impl Seen {

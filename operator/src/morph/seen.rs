@@ -1,7 +1,7 @@
 //! What the steps hand to each other: what was observed, what was refused, what became of a plan.
 //! Plain data; nothing here decides.
 
-use super::{Child, ChildKind};
+use super::{Ceiling, Child, ChildKind};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
@@ -19,6 +19,8 @@ pub struct Seen {
     pub morph: Arc<Morph>,
     /// The cluster: uid of the namespace `kube-system`.
     pub cluster: String,
+    /// The ceiling of its namespace.
+    pub ceiling: Ceiling,
     /// What its image was found to be.
     pub resolution: Resolution,
     /// What exists of its name or with its label.
@@ -111,6 +113,8 @@ pub struct Refusal {
     pub message: String,
     /// Whether it may pass by itself.
     pub transient: bool,
+    /// Whether pods that are there must go.
+    pub drains: bool,
     /// The component, once its type is settled and its imports are answered.
     pub found: Option<Box<Found>>,
 }
@@ -119,7 +123,7 @@ impl Refusal {
     /// A refusal that stays until somebody changes something.
     #[must_use]
     pub fn of(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
-        Self { condition, reason, message: message.into(), transient: false, found: None }
+        Self { condition, reason, message: message.into(), transient: false, drains: false, found: None }
     }
 
     /// The same, as one that may pass by itself.

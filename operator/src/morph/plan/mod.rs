@@ -78,7 +78,7 @@ pub(crate) fn kinds(runs: RunType, scheduled: bool, own_account: bool) -> Vec<Ch
     account.into_iter().chain(workload.iter().copied()).collect()
 }
 
-fn deletion(child: &Child) -> Deletion {
+pub(crate) fn deletion(child: &Child) -> Deletion {
     Deletion {
         kind: child.kind,
         name: child.name.clone(),
