@@ -80,3 +80,6 @@ fn binding(name: &str, spec: &Value) -> Value {
         "spec": spec,
     })
 }
+
+#[cfg(test)]
+mod tests;
