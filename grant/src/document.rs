@@ -1,6 +1,8 @@
 //! The grant document: everything that a Morph's pod may do, bound to the bytes that may do it.
 //! It travels in a pod annotation; the shim takes args, literal env, limits and paths from here alone.
 
+mod rights;
+
 use crate::{Access, Digest, FilesystemGrant, Grants, Limits};
 use serde::{Deserialize, Serialize};
 
@@ -189,6 +191,9 @@ impl Document {
         if (self.run == RunType::Server) != self.http.is_some() {
             return Err(DocumentError::Http);
         }
+        if self.http.as_ref().is_some_and(|http| http.port == 0) {
+            return Err(DocumentError::Port);
+        }
         check_unique("components", self.components.iter().map(|c| c.name.as_str()))?;
         check_unique("mounts", self.mounts.iter().map(|m| m.volume.as_str()))?;
         check_unique("mounts", self.mounts.iter().map(|m| m.destination.as_str()))?;
@@ -208,8 +213,9 @@ impl Document {
             for grant in &component.grants.filesystem {
                 self.check_filesystem(grant)?;
             }
+            rights::check(self, component)?;
         }
-        Ok(())
+        rights::check_files(self)
     }
 
     fn check_filesystem(&self, grant: &FilesystemGrant) -> Result<(), DocumentError> {
@@ -218,12 +224,21 @@ impl Document {
         if mount.read_only && grant.access == Access::ReadWrite {
             return Err(DocumentError::ReadOnlyMount { volume: grant.volume.clone() });
         }
-        let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(char::is_control);
-        if grant.path != "/" && !grant.path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain)) {
+        let plain = |rest: &str| rest.split('/').all(is_plain);
+        if grant.path != "/" && !grant.path.strip_prefix('/').is_some_and(plain) {
             return Err(DocumentError::Path { path: grant.path.clone() });
         }
         Ok(())
     }
+}
+
+fn quoted(value: &str) -> String {
+    if value.is_empty() { String::new() } else { format!("{value:?} ") }
+}
+
+/// Whether it is a name in a path, and nothing else.
+fn is_plain(part: &str) -> bool {
+    !matches!(part, "" | "." | "..") && !part.contains(char::is_control)
 }
 
 fn references(document: &Document) -> impl Iterator<Item = &str> {
@@ -256,6 +271,19 @@ pub enum DocumentError {
     /// A server without a port, or a command with one.
     #[error("http must be set for a Server and for nothing else")]
     Http,
+    /// A server on no port.
+    #[error("http.port is 0")]
+    Port,
+    /// A word of a right that can't be meant.
+    #[error("{field}: {}{problem}", quoted(value))]
+    Word {
+        /// Where it stands.
+        field: String,
+        /// The word; empty if the field says all.
+        value: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A name that must be unique isn't.
     #[error("{list}: \"{name}\" stands there twice")]
     Twice {

@@ -205,6 +205,7 @@ fn a_server_has_a_port_and_a_command_has_none() {
     check_refused(|d| d.run = RunType::Command, &DocumentError::Http);
     check_refused(|d| d.http = None, &DocumentError::Http);
     check_passes(|d| (d.run, d.http) = (RunType::Command, None));
+    check_refused(|d| d.http.as_mut().unwrap().port = 0, &DocumentError::Port);
 }
 
 #[test]
@@ -228,6 +229,7 @@ fn every_contradiction_names_its_field_and_what_stood_there() {
         (text(DocumentError::NoMount { volume: "v".into() }), "grants.filesystem: volume \"v\" has no mount"),
         (text(DocumentError::ReadOnlyMount { volume: "v".into() }), "\"v\" is mounted read-only"),
         (text(DocumentError::Path { path: "p".into() }), "path \"p\" is not absolute"),
+        (text(DocumentError::Port), "http.port is 0"),
         (text(DocumentError::Path { path: "/a\n".into() }), "path \"/a\\n\" is not absolute"),
     ] {
         assert!(error.contains(wanted) && !error.ends_with('.'), "{error}");
