@@ -1,6 +1,9 @@
 //! What each instance of a guest has: its store with limits, clock, streams and rights, fresh every time.
 
+use crate::cap::http::Outgoing;
 use crate::denial::Denials;
+use crate::egress::client::Egress;
+use crate::egress::resolve::Resolver;
 use crate::limits::{COMPONENT_HANDLES_MAX, HOST_COPY_BYTES_MAX, Limiter};
 use crate::stdio::Streams;
 use crate::ticker::{Ticker, Ticking};
@@ -21,13 +24,14 @@ pub(crate) struct Stores {
     streams: Streams,
     ticker: Ticker,
     denials: Denials,
+    outgoing: Outgoing,
 }
 
 /// The host's part of a store.
 pub(crate) struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    egress: cap::http::NoEgress,
+    outgoing: Outgoing,
     /// Whoever refuses the guest something tells it here.
     pub(crate) denials: Denials,
     table: ResourceTable,
@@ -44,7 +48,9 @@ impl Stores {
         denied: Option<OnDenial>,
     ) -> Self {
         let denials = Denials::new(streams.stderr.clone(), denied);
-        Self { engine, task, streams, ticker, denials }
+        let egress = |grant| Egress::new(grant, &task, &Resolver::default(), denials.clone());
+        let outgoing = Outgoing(task.grants.http.as_ref().map(egress).map(Arc::new));
+        Self { engine, task, streams, ticker, denials, outgoing }
     }
 
     /// A store with nothing in it.
@@ -58,7 +64,7 @@ impl Stores {
         let state = State {
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            egress: cap::http::NoEgress,
+            outgoing: self.outgoing.clone(),
             denials: self.denials.clone(),
             table,
             limiter: Limiter::new(&self.task.limits),
@@ -82,6 +88,6 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.egress, table: &mut self.table, ctx: &mut self.http }
+        WasiHttpCtxView { hooks: &mut self.outgoing, table: &mut self.table, ctx: &mut self.http }
     }
 }
