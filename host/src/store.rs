@@ -1,7 +1,10 @@
 //! What each instance of a guest has: its store with limits, clock, streams and rights, fresh every time.
 
+use crate::cap::http::Outgoing;
 use crate::cpu::Meter;
 use crate::denial::Denials;
+use crate::egress::client::Egress;
+use crate::egress::resolve::Resolver;
 use crate::limits::{
     COMPONENT_HANDLES_MAX, CPU_PER_CALL_MILLIS_DEFAULT, FIELDS_BYTES_MAX, HOST_COPY_BYTES_MAX, Limiter,
 };
@@ -26,6 +29,7 @@ pub(crate) struct Stores {
     ticker: Ticker,
     denials: Denials,
     buckets: cap::keyvalue::Buckets,
+    outgoing: Outgoing,
 }
 
 /// The host's part of a store.
@@ -35,7 +39,7 @@ pub(crate) struct State {
     buckets: cap::keyvalue::Buckets,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    egress: cap::http::NoEgress,
+    outgoing: Outgoing,
     /// Whoever refuses the guest something tells it here.
     pub(crate) denials: Denials,
     table: ResourceTable,
@@ -54,7 +58,9 @@ impl Stores {
     ) -> Self {
         let denials = Denials::new(streams.stderr.clone(), denied);
         let buckets = cap::keyvalue::Buckets::new(&task.grants);
-        Self { engine, task, streams, ticker, denials, buckets }
+        let egress = |grant| Egress::new(grant, &task, &Resolver::default(), denials.clone());
+        let outgoing = Outgoing(task.grants.http.as_ref().map(egress).map(Arc::new));
+        Self { engine, task, streams, ticker, denials, buckets, outgoing }
     }
 
     /// A store with nothing in it.
@@ -75,7 +81,7 @@ impl Stores {
             buckets: self.buckets.clone(),
             wasi: wasi.build(),
             http,
-            egress: cap::http::NoEgress,
+            outgoing: self.outgoing.clone(),
             denials: self.denials.clone(),
             table,
             limiter: Limiter::new(&self.task.limits),
@@ -127,6 +133,6 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.egress, table: &mut self.table, ctx: &mut self.http }
+        WasiHttpCtxView { hooks: &mut self.outgoing, table: &mut self.table, ctx: &mut self.http }
     }
 }
