@@ -1,7 +1,7 @@
 //! The grant document: everything that a Morph's pod may do, bound to the bytes that may do it.
 //! It travels in a pod annotation; the shim takes args, literal env, limits and paths from here alone.
 
-use crate::{Access, Digest, FilesystemGrant, Grants, Limits};
+use crate::{Access, Digest, FilesystemGrant, Grants, Limits, walks_round};
 use serde::{Deserialize, Serialize};
 
 /// One pod template's grant. Field order is the canonical encoding's order: only append.
@@ -208,6 +208,11 @@ impl Document {
             for grant in &component.grants.filesystem {
                 self.check_filesystem(grant)?;
             }
+            if let (Some(http), Some(sockets)) = (&component.grants.http, &component.grants.sockets)
+                && let Some(why) = walks_round(http, sockets)
+            {
+                return Err(DocumentError::WalksRound { why });
+            }
         }
         Ok(())
     }
@@ -287,6 +292,12 @@ pub enum DocumentError {
     ReadOnlyMount {
         /// The volume.
         volume: String,
+    },
+    /// A sockets grant that reaches what an http rule governs.
+    #[error("grants.sockets: {why}; take the port or the host out of one of them")]
+    WalksRound {
+        /// Which rules.
+        why: String,
     },
     /// A guest path that isn't absolute and plain.
     #[error(

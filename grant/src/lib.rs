@@ -7,6 +7,7 @@ mod document;
 mod envelope;
 pub mod interfaces;
 mod rights;
+mod walks_round;
 
 #[cfg(test)]
 mod samples;
@@ -22,3 +23,4 @@ pub use rights::{
     HttpGrant, HttpLimits, HttpRule, HttpScheme, KeyvalueGrant, Limits, ListenRule, Peer, Protocol,
     SocketsGrant,
 };
+pub use walks_round::walks_round;

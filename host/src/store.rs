@@ -1,6 +1,7 @@
 //! What each instance of a guest has: its store with limits, clock, streams and rights, fresh every time.
 
 use crate::denial::Denials;
+use crate::egress::resolve::Resolver;
 use crate::limits::{COMPONENT_HANDLES_MAX, HOST_COPY_BYTES_MAX, Limiter};
 use crate::stdio::Streams;
 use crate::ticker::{Ticker, Ticking};
@@ -21,6 +22,7 @@ pub(crate) struct Stores {
     streams: Streams,
     ticker: Ticker,
     denials: Denials,
+    sockets: Option<Arc<cap::sockets::Sockets>>,
 }
 
 /// The host's part of a store.
@@ -30,6 +32,7 @@ pub(crate) struct State {
     egress: cap::http::NoEgress,
     /// Whoever refuses the guest something tells it here.
     pub(crate) denials: Denials,
+    pub(crate) sockets: Option<Arc<cap::sockets::Sockets>>,
     table: ResourceTable,
     pub(crate) limiter: Limiter,
     _ticking: Ticking,
@@ -44,7 +47,8 @@ impl Stores {
         denied: Option<OnDenial>,
     ) -> Self {
         let denials = Denials::new(streams.stderr.clone(), denied);
-        Self { engine, task, streams, ticker, denials }
+        let sockets = cap::sockets::Sockets::new(&task, Resolver::default(), denials.clone());
+        Self { engine, task, streams, ticker, denials, sockets }
     }
 
     /// A store with nothing in it.
@@ -53,6 +57,7 @@ impl Stores {
         cap::cli::give(&mut wasi, &self.task, &self.streams);
         cap::random::give(&mut wasi);
         cap::filesystem::give(&mut wasi, &self.task)?;
+        cap::sockets::give(&mut wasi, self.sockets.as_ref());
         let mut table = ResourceTable::new();
         table.set_max_capacity(COMPONENT_HANDLES_MAX);
         let state = State {
@@ -60,6 +65,7 @@ impl Stores {
             http: WasiHttpCtx::new(),
             egress: cap::http::NoEgress,
             denials: self.denials.clone(),
+            sockets: self.sockets.clone(),
             table,
             limiter: Limiter::new(&self.task.limits),
             _ticking: self.ticker.ticking(),
