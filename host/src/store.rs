@@ -30,6 +30,7 @@ pub(crate) struct Stores {
     denials: Denials,
     buckets: cap::keyvalue::Buckets,
     outgoing: Outgoing,
+    sockets: Option<Arc<cap::sockets::Sockets>>,
 }
 
 /// The host's part of a store.
@@ -42,6 +43,7 @@ pub(crate) struct State {
     outgoing: Outgoing,
     /// Whoever refuses the guest something tells it here.
     pub(crate) denials: Denials,
+    pub(crate) sockets: Option<Arc<cap::sockets::Sockets>>,
     table: ResourceTable,
     pub(crate) limiter: Limiter,
     pub(crate) meter: Meter,
@@ -60,7 +62,8 @@ impl Stores {
         let buckets = cap::keyvalue::Buckets::new(&task.grants);
         let egress = |grant| Egress::new(grant, &task, &Resolver::default(), denials.clone());
         let outgoing = Outgoing(task.grants.http.as_ref().map(egress).map(Arc::new));
-        Self { engine, task, streams, ticker, denials, buckets, outgoing }
+        let sockets = cap::sockets::Sockets::new(&task, Resolver::default(), denials.clone());
+        Self { engine, task, streams, ticker, denials, buckets, outgoing, sockets }
     }
 
     /// A store with nothing in it.
@@ -70,6 +73,7 @@ impl Stores {
         cap::random::give(&mut wasi, &self.task);
         cap::clocks::give(&mut wasi, &self.task);
         cap::filesystem::give(&mut wasi, &self.task)?;
+        cap::sockets::give(&mut wasi, self.sockets.as_ref());
         let mut table = ResourceTable::new();
         table.set_max_capacity(COMPONENT_HANDLES_MAX);
         let mut http = WasiHttpCtx::new();
@@ -83,6 +87,7 @@ impl Stores {
             http,
             outgoing: self.outgoing.clone(),
             denials: self.denials.clone(),
+            sockets: self.sockets.clone(),
             table,
             limiter: Limiter::new(&self.task.limits),
             meter: meter.clone(),

@@ -87,7 +87,10 @@ impl Setup {
         let into = denied.clone();
         let told = move |denial: &Denial| into.lock().unwrap().push(denial.clone());
         let (_, stderr) = std::io::pipe().unwrap();
-        let denials = Denials::new(crate::stdio::Output::new(stderr.into()), Some(Arc::new(told)));
+        let denials = Denials::new(
+            crate::stdio::Output::new(stderr.into(), crate::stdio::Rate::new(1 << 40)),
+            Some(Arc::new(told)),
+        );
         let egress = Egress::new(&grant, &task, &dns.resolver(), denials);
         Self { egress, server: parts.server, dns, denied, files }
     }
