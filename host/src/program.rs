@@ -106,10 +106,12 @@ impl std::fmt::Debug for Program {
 
 /// What wasmtime says of a component with too many parts, and the limit's name. It has no error type for it: a
 /// test for each knows the words.
-const PARTS: [(&str, &str); 4] = [
+const PARTS: [(&str, &str); 6] = [
     (" core module instances, which exceeds ", "coreInstances"),
     (" Wasm linear memories, which exceeds ", "memories"),
     (" tables, which exceeds ", "tables"),
+    ("defined memories count of ", "memories"),
+    ("defined tables count of ", "tables"),
     (" has a minimum element size of ", "tableElements"),
 ];
 
