@@ -53,8 +53,8 @@ impl Program {
     /// maps the same file, and given back under pressure.
     ///
     /// # Errors
-    /// [`LoadError::Code`] if the file is missing, cut short, or of another engine; [`LoadError::Limit`] if the
-    /// component has more parts than may be.
+    /// [`LoadError::Code`] if the file is missing, cut short, or of another engine; [`LoadError::Limit`] if
+    /// the component has more parts than may be.
     pub fn load(engine: &Engine, code: &Path) -> Result<Self, LoadError> {
         // SAFETY: the file must be what `compile` wrote, and must not change while it is mapped. Callers
         // give files of the node's cache: written by root from our own compile child, renamed into place
@@ -104,8 +104,8 @@ impl std::fmt::Debug for Program {
     }
 }
 
-/// What wasmtime says of a component with too many parts, and the limit's name. It has no error type for it: a
-/// test for each knows the words.
+/// What wasmtime says of a component with too many parts, and the limit's name. It has no error type for it:
+/// a test for each knows the words.
 const PARTS: [(&str, &str); 6] = [
     (" core module instances, which exceeds ", "coreInstances"),
     (" Wasm linear memories, which exceeds ", "memories"),
