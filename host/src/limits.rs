@@ -1,6 +1,6 @@
-//! What a guest may use up: each limit a constant with its unit and its reason, the words for a guest that ran
-//! into one, and the limiter of memories and tables. Bulk operations on memory don't yield: they are bounded by
-//! the memory that there is, and their time counts as processor time like any other.
+//! What a guest may use up: each limit a constant with its unit and its reason, the words for a guest that
+//! ran into one, and the limiter of memories and tables. Bulk operations on memory don't yield: they are
+//! bounded by the memory that there is, and their time counts as processor time like any other.
 
 use wasmtime::ResourceLimiter;
 

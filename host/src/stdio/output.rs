@@ -147,8 +147,8 @@ impl Output {
         WeakOutput(Arc::downgrade(&self.0))
     }
 
-    /// Takes a line of the host's own, beyond what guests may fill. Where even that is full, or lines come too
-    /// fast, the line is dropped, and how many were is said later.
+    /// Takes a line of the host's own, beyond what guests may fill. Where even that is full, or lines come
+    /// too fast, the line is dropped, and how many were is said later.
     pub(crate) fn say(&self, line: &str) {
         let text = Bytes::from(format!("morph: {}\n", words::cut(line.trim_end(), OWN_LINE_BYTES_MAX)));
         let mut queue = self.queue();
