@@ -23,6 +23,8 @@ pub struct NodeConfig {
     pub run_dir: PathBuf,
     /// The kubelet's root directory: granted volumes lie below its `pods`.
     pub kubelet_dir: PathBuf,
+    /// Where the node's agent listens for denials; it may be missing. Not in `run_dir`, which is the shim's alone.
+    pub denials_socket: PathBuf,
 }
 
 impl Default for NodeConfig {
@@ -32,6 +34,7 @@ impl Default for NodeConfig {
             cache_dir: "/var/lib/morph/cache".into(),
             run_dir: "/run/morph".into(),
             kubelet_dir: "/var/lib/kubelet".into(),
+            denials_socket: "/run/morph-node/denials.sock".into(),
         }
     }
 }
@@ -91,6 +94,7 @@ impl NodeConfig {
             ("cache_dir", &config.cache_dir),
             ("run_dir", &config.run_dir),
             ("kubelet_dir", &config.kubelet_dir),
+            ("denials_socket", &config.denials_socket),
         ];
         for (key, directory) in directories {
             if !directory.is_absolute() {

@@ -59,6 +59,12 @@ impl Pin {
         Self { text: None, opened: Ok(None), host_network: spec.net == crate::process::Namespace::Host }
     }
 
+    /// Uid of the Morph whose grant it is.
+    #[must_use]
+    pub fn morph_uid(&self) -> Option<String> {
+        Some(self.opened.as_ref().ok()?.as_ref()?.subject.uid.clone())
+    }
+
     /// What a container of the pod runs.
     ///
     /// # Errors

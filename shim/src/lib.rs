@@ -10,6 +10,7 @@ pub mod cleanup;
 pub mod compile;
 pub mod config;
 pub mod content;
+pub mod denial;
 pub mod events;
 pub mod grant;
 pub mod info;

@@ -6,6 +6,7 @@ use super::prepare::{Failure, Prepared, prepare};
 use super::{Fault, Server};
 use crate::bundle::{Process, Record};
 use crate::cgroup::Cgroup;
+use crate::denial::Witness;
 use crate::grant::{Decision, Pin};
 use crate::process::{Child, Namespace, SandboxSpec, WorkerSpec};
 use crate::sandbox;
@@ -59,6 +60,7 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
     };
     let task = Task::new(Parts {
         termination: termination(&spec, &server),
+        witness: witness(&spec, &server),
         publisher: server.publisher.clone(),
         id,
         bundle,
@@ -266,6 +268,13 @@ fn stand_in(cgroup: &Cgroup) -> SandboxSpec {
 
 fn termination(spec: &Spec, server: &Server) -> Option<TerminationFile> {
     TerminationFile::of(spec, spec.role.pod()?, &server.config.kubelet_dir)
+}
+
+/// Who tells of a container's denials: in the name of the Morph of the pod's pinned grant.
+fn witness(spec: &Spec, server: &Server) -> Option<Witness> {
+    let sandbox = server.task(spec.role.sandbox()?).ok()?;
+    let morph_uid = sandbox.pin.as_ref()?.morph_uid();
+    Some(Witness::new(spec.role.pod()?.clone(), morph_uid, Arc::clone(&server.denials)))
 }
 
 async fn announce(server: &Server, task: &Task, request: CreateTaskRequest) {
