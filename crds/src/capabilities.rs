@@ -53,7 +53,7 @@ pub struct Filesystem {
     /// value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = PATH_CHARS_MAX))]
-    #[schemars(extend("x-kubernetes-validations" = shape::FILE_PATH.rules()))]
+    #[schemars(extend("x-kubernetes-validations" = shape::SUB_PATH.rules()))]
     pub sub_path: Option<String>,
 
     /// Whether the guest may write.

@@ -7,6 +7,7 @@ mod digest;
 mod document;
 mod envelope;
 pub mod interfaces;
+mod keys;
 mod rights;
 
 #[cfg(test)]
@@ -18,7 +19,8 @@ pub use digest::{Digest, DigestError};
 pub use document::{
     Component, Document, DocumentError, EnvLiteral, Http, Link, Mount, MountUse, RunType, Subject, VolumeKind,
 };
-pub use envelope::{ANNOTATION, ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, open, seal};
+pub use envelope::{ANNOTATION, ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, key_id_of, open, seal};
+pub use keys::{KEY_SIZE_BYTES_MAX, KeyError, KeyId, PublicKey, SigningKey, TRUSTED_KEYS_MAX, TrustedKeys};
 pub use rights::{
     Access, Ambient, ConfigEntry, ConnectRule, Credential, Determinism, FileName, FilesystemGrant, Grants,
     HttpGrant, HttpLimits, HttpRule, HttpScheme, KeyvalueGrant, Limits, ListenRule, Peer, Protocol,

@@ -26,6 +26,10 @@ pub struct Settings {
     #[arg(long, env = "MORPH_HEALTH_ADDR", default_value = "[::]:8081")]
     pub health_addr: SocketAddr,
 
+    /// The directory with the keys that sign grants, as PEM files (PKCS#8, Ed25519).
+    #[arg(long, env = "MORPH_SIGNING_KEYS", default_value = "/etc/morph/signing-keys", value_parser = absolute)]
+    pub signing_keys: PathBuf,
+
     /// How many Morphs are looked at at once.
     #[arg(long, env = "MORPH_WORKERS", default_value_t = 8,
         value_parser = clap::value_parser!(u16).range(1..=64))]

@@ -14,6 +14,7 @@ pub mod denial;
 pub mod events;
 pub mod grant;
 pub mod info;
+pub mod keys;
 pub mod lock;
 pub mod process;
 pub mod sandbox;

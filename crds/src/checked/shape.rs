@@ -119,6 +119,15 @@ pub(crate) const FILE_PATH: Shape = Shape {
     message: "must be a relative path without '.', '..' or empty parts, not starting with '..', without ':'",
 };
 
+/// A relative, normal path of a directory.
+pub(crate) const SUB_PATH: Shape = Shape {
+    pattern: concat!(
+        r"^([^/:.\p{Cc}][^/:\p{Cc}]*|\.[^/:.\p{Cc}][^/:\p{Cc}]*|\.\.[^/:\p{Cc}]+)",
+        r"(/([^/:.\p{Cc}][^/:\p{Cc}]*|\.[^/:.\p{Cc}][^/:\p{Cc}]*|\.\.[^/:\p{Cc}]+))*$"
+    ),
+    message: "must be a relative path without '.', '..' or empty parts, without ':' and control characters",
+};
+
 /// A URL's path.
 pub(crate) const URL_PATH: Shape = Shape {
     pattern: "^/[!#-~]*$",

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource as _;
 use morph_crds::{ConditionType, Morph, MorphStatus, Reason};
+use morph_grant::SigningKey;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub struct Reconciler {
     resolver: Resolver,
     recorder: Recorder,
     cluster: String,
+    signer: Arc<SigningKey>,
     resync: Duration,
     refused: Failures<String>,
 }
@@ -42,17 +44,18 @@ pub enum Next {
 }
 
 impl Reconciler {
-    /// What passes share, in a cluster with this uid.
+    /// What passes share, in a cluster with this uid whose grants this key signs.
     #[must_use]
     pub fn new(
         server: Server,
         resolver: Resolver,
         recorder: Recorder,
         cluster: String,
+        signer: Arc<SigningKey>,
         resync: Duration,
     ) -> Self {
         let applier = Applier::new(server.clone());
-        Self { server, applier, resolver, recorder, cluster, resync, refused: Failures::default() }
+        Self { server, applier, resolver, recorder, cluster, signer, resync, refused: Failures::default() }
     }
 
     /// Where passes are counted.
@@ -76,6 +79,7 @@ impl Reconciler {
         let mut seen = Seen {
             morph: Arc::clone(&observed.morph),
             cluster: self.cluster.clone(),
+            signer: Arc::clone(&self.signer),
             resolution: looked.resolution,
             children: observed.children.clone(),
         };

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use morph_component::{InterfaceId, World};
 use morph_crds::{ConditionType, Morph, Reason, RunType};
-use morph_grant::{Answered, Digest};
+use morph_grant::{Answered, Digest, SigningKey};
 use morph_oci::PinnedImage;
 use std::sync::Arc;
 
@@ -19,6 +19,8 @@ pub struct Seen {
     pub morph: Arc<Morph>,
     /// The cluster: uid of the namespace `kube-system`.
     pub cluster: String,
+    /// The key that signs its grant.
+    pub signer: Arc<SigningKey>,
     /// What its image was found to be.
     pub resolution: Resolution,
     /// What exists of its name or with its label.

@@ -48,7 +48,7 @@ pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
         return Err(Refusal::of(ConditionType::ImportsSatisfied, Reason::ImportDenied, message).found(found));
     }
     let document = grant::document(&seen.cluster, &identity, spec, checked.memory_bytes(), &found);
-    let envelope = match morph_grant::seal(&document) {
+    let envelope = match morph_grant::seal(&document, &seen.signer) {
         Ok(envelope) => envelope,
         Err(error) => return Err(unsealed(&error).found(found)),
     };

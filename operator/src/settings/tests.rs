@@ -20,6 +20,7 @@ fn the_flags_are_consistent() {
 fn what_is_not_given_has_a_safe_value() {
     let settings = parse(&[]).unwrap();
     assert_eq!((settings.namespace.as_str(), settings.workers), ("morph-system", 8));
+    assert_eq!(settings.signing_keys, std::path::Path::new("/etc/morph/signing-keys"));
     assert_eq!(settings.resync(), Duration::from_secs(600));
     assert_eq!(settings.sweep(), Duration::from_secs(120));
     let client = settings.registry.client();
@@ -57,6 +58,7 @@ fn what_can_not_be_meant_is_refused_by_name() {
         ("--registry-allow-hosts=*", ""),
         ("--registry-allow-hosts=https://x", "host"),
         ("--docker-config=relative/config.json", "absolute"),
+        ("--signing-keys=keys", "absolute"),
         ("--metrics-addr=8080", "invalid"),
         ("--log-format=xml", "json"),
     ] {

@@ -4,10 +4,13 @@
 use crate::registry::FakeRegistry;
 use crate::server::FakeServer;
 use crate::store::Key;
+use morph_grant::SigningKey;
 use morph_operator::events::Recorder;
 use morph_operator::morph::reconcile::{Next, Reconciler};
 use morph_operator::morph::server::CallError;
 use morph_operator::registry::Resolver;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +50,9 @@ fn operator(api: &FakeServer, registry: &Arc<FakeRegistry>) -> Reconciler {
     let metrics = Arc::clone(&server.metrics);
     let resolver = Resolver::new(Arc::clone(registry) as _, Arc::clone(&metrics));
     let recorder = Recorder::new(api.client(), "operator-0".to_owned(), metrics);
-    Reconciler::new(server, resolver, recorder, "cluster-uid".to_owned(), Duration::from_secs(600))
+    let signer = Arc::new(SigningKey::generate(&mut StdRng::seed_from_u64(7)));
+    let cluster = "cluster-uid".to_owned();
+    Reconciler::new(server, resolver, recorder, cluster, signer, Duration::from_secs(600))
 }
 
 impl World {

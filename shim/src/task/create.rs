@@ -8,6 +8,7 @@ use crate::bundle::{Process, Record};
 use crate::cgroup::Cgroup;
 use crate::denial::Witness;
 use crate::grant::{Decision, Pin};
+use crate::keys;
 use crate::process::{Child, Namespace, SandboxSpec, WorkerSpec};
 use crate::sandbox;
 use crate::spec::{Pod, Role, Spec};
@@ -18,6 +19,7 @@ use containerd_shim_protos::api::CreateTaskRequest;
 use containerd_shim_protos::events::task::{TaskCreate, TaskIO};
 use containerd_shim_protos::protobuf::MessageField;
 use containerd_shim_protos::topics::TASK_CREATE_EVENT_TOPIC;
+use morph_grant::TrustedKeys;
 use morph_host::{Outcome, code};
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
@@ -175,6 +177,7 @@ async fn make(server: &Server, spec: &Spec, streams: &Streams, cgroup: &Cgroup) 
 async fn make_sandbox(server: &Server, spec: &Spec, pod: &Pod, cgroup: &Cgroup) -> Result<Made, Fault> {
     let wanted =
         sandbox::fork_spec(spec, cgroup.procs_files()).map_err(|error| Fault::Invalid(error.to_string()))?;
+    let trusted = trusted(server).await?;
     let child = server.zygote.fork_sandbox(wanted).await.map_err(|error| Fault::internal(&error))?;
     let (pid, sysctls) = (child.pid, spec.sysctls.clone());
     let set = spawn_blocking(move || sandbox::set_sysctls(pid, &sysctls)).await;
@@ -183,8 +186,18 @@ async fn make_sandbox(server: &Server, spec: &Spec, pod: &Pod, cgroup: &Cgroup) 
         give_up(&child).await;
         return Err(fault);
     }
-    let pin = Pin::of_sandbox(spec, pod, &server.config);
+    let pin = Pin::of_sandbox(spec, pod, &server.config, &trusted);
     Ok(Made { child, guest: Guest::None, kept: Kept::default(), pin: Some(pin) })
+}
+
+async fn trusted(server: &Server) -> Result<TrustedKeys, Fault> {
+    let directory = server.config.trusted_keys_dir.clone();
+    let read = spawn_blocking(move || keys::read(&directory)).await;
+    let found = read.map_err(|error| Fault::internal(&error))?;
+    for problem in &found.problems {
+        tracing::error!(problem, "a file among the trusted keys is passed over");
+    }
+    Ok(found.keys)
 }
 
 async fn make_container(

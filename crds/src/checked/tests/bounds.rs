@@ -224,7 +224,8 @@ fn a_word_that_is_none_of_the_choices_is_not_read() {
         let words = place.schema.enum_.clone().unwrap();
         for word in words.iter().map(|word| word.0.as_str().unwrap()) {
             assert!(answer(&place.replaced(json!(word))).is_some(), "{} {word}", place.field);
-            for near in [word.to_lowercase(), word.to_uppercase(), format!("{word} "), format!("{word}s")] {
+            let near = [word.to_lowercase(), word.to_uppercase(), format!("{word} "), format!("{word}s")];
+            for near in near.into_iter().filter(|near| near != word) {
                 assert!(answer(&place.replaced(json!(near))).is_none(), "{} {near}", place.field);
             }
         }

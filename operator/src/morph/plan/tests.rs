@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use crate::morph::fixture::{applied, command, morph, planned, seen, server, settled};
+use crate::morph::fixture::{applied, command, morph, planned, seen, server, settled, signer};
 use crate::morph::{ChildKind, Children, Plan, Seen};
 use morph_component::World;
 use serde_json::{Value, json};
@@ -53,13 +53,18 @@ fn render(plan: &Plan) -> String {
     documents.collect::<Vec<_>>().join("---\n")
 }
 
+/// The document in an annotation that the fixture's key has signed.
+fn document(text: &str) -> morph_grant::Document {
+    morph_grant::open(text, &[signer().public()].into_iter().collect()).unwrap()
+}
+
 fn open(value: Value) -> Value {
     match value {
         Value::Object(map) => map
             .into_iter()
             .map(|(key, value)| match value {
                 Value::String(text) if key == morph_grant::ANNOTATION => {
-                    (key, serde_json::to_value(morph_grant::open(&text).unwrap()).unwrap())
+                    (key, serde_json::to_value(document(&text)).unwrap())
                 }
                 other => (key, open(other)),
             })

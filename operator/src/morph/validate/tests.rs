@@ -199,7 +199,8 @@ fn the_document_binds_cluster_morph_and_bytes() {
         (subject.cluster.as_str(), subject.namespace.as_str(), subject.name.as_str(), subject.uid.as_str()),
         (seen.cluster.as_str(), "demo", "hello", "0e5a4b9c-0000-4000-8000-00000000cafe"),
     );
-    assert_eq!(morph_grant::open(&valid.envelope).unwrap(), valid.document);
+    let trusted = [seen.signer.public()].into_iter().collect();
+    assert_eq!(morph_grant::open(&valid.envelope, &trusted).unwrap(), valid.document);
 }
 
 #[test]
