@@ -1,6 +1,7 @@
 //! What the operator may ask of the API server: one table; the chart's rules are made from it. A test plays
 //! the operator's whole life against a server that refuses everything else, and wants each line used.
 
+use crate::signing::CONFIG_MAP;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde::Serialize;
 
@@ -11,6 +12,8 @@ pub enum Scope {
     Cluster,
     /// In the operator's own namespace.
     Own,
+    /// In the namespace of the nodes' agents.
+    Node,
 }
 
 /// One line of the table.
@@ -61,8 +64,9 @@ pub const TABLE: &[Right] = &[
     right("batch", "jobs", FOUND, "a Command's run"),
     right("batch", "cronjobs", OWNED, "a Command's runs by the clock"),
     right("apps", "replicasets", &["list", "delete"], "the sweep: what lost its Morph"),
-    right("", "pods", &["list", "delete"], "the sweep: what lost its Morph"),
-    right("events.k8s.io", "events", &["create"], "changes of conditions"),
+    right("", "pods", &["get", "list", "delete"], "the sweep: what lost its Morph; whose pod a denial is of"),
+    right("authentication.k8s.io", "tokenreviews", &["create"], "which node's agent reports a denial"),
+    right("events.k8s.io", "events", &["create"], "changes of conditions, and denials"),
     Right {
         names: &["kube-system"],
         ..right("", "namespaces", &["get"], "its uid tells clusters apart in grant documents")
@@ -70,6 +74,11 @@ pub const TABLE: &[Right] = &[
     Right {
         scope: Scope::Own,
         ..right("coordination.k8s.io", "leases", &["get", "create", "update"], "leader election")
+    },
+    Right {
+        scope: Scope::Node,
+        names: &[CONFIG_MAP],
+        ..right("", "configmaps", &["get", "create", "patch"], "public keys, for the nodes")
     },
 ];
 
@@ -84,12 +93,18 @@ pub struct Rules {
     pub rules: Vec<PolicyRule>,
     /// Of its Role in its own namespace.
     pub own_namespace_rules: Vec<PolicyRule>,
+    /// Of its Role in the namespace of the nodes' agents.
+    pub node_namespace_rules: Vec<PolicyRule>,
 }
 
 /// What `charts/morph/files/rbac-rules.yaml` is made from.
 #[must_use]
 pub fn file() -> Rules {
-    Rules { rules: rules(), own_namespace_rules: own_namespace_rules() }
+    Rules {
+        rules: rules(),
+        own_namespace_rules: own_namespace_rules(),
+        node_namespace_rules: node_namespace_rules(),
+    }
 }
 
 /// The rules of the operator's ClusterRole.
@@ -102,6 +117,12 @@ pub fn rules() -> Vec<PolicyRule> {
 #[must_use]
 pub fn own_namespace_rules() -> Vec<PolicyRule> {
     of(Scope::Own)
+}
+
+/// The rules of the operator's Role in the namespace of the nodes' agents.
+#[must_use]
+pub fn node_namespace_rules() -> Vec<PolicyRule> {
+    of(Scope::Node)
 }
 
 fn of(scope: Scope) -> Vec<PolicyRule> {

@@ -3,8 +3,10 @@
 mod api;
 mod authority;
 mod commands;
+mod denials;
 mod examples;
 mod images;
+mod keys;
 mod leftovers;
 mod refusals;
 mod restarts;

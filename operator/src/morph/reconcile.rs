@@ -10,17 +10,18 @@ use crate::backoff::{self, Failures};
 use crate::events::{Recorder, changes};
 use crate::metrics::Metrics;
 use crate::registry::{Asker, Looked, Resolver};
+use crate::signing::trust::Signing;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource as _;
 use morph_crds::{ConditionType, Morph, MorphStatus, Reason};
-use morph_grant::SigningKey;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long to wait after something was written: its events come sooner, but not for what stayed as it was.
-const SETTLE_MS: u64 = 5_000;
+const SETTLE: Duration = Duration::from_millis(5_000);
 
 /// What passes share.
 pub struct Reconciler {
@@ -29,7 +30,7 @@ pub struct Reconciler {
     resolver: Resolver,
     recorder: Recorder,
     cluster: String,
-    signer: Arc<SigningKey>,
+    signing: watch::Receiver<Option<Signing>>,
     resync: Duration,
     refused: Failures<String>,
 }
@@ -44,18 +45,18 @@ pub enum Next {
 }
 
 impl Reconciler {
-    /// What passes share, in a cluster with this uid whose grants this key signs.
+    /// What passes share, in a cluster with this uid, signing grants as this says.
     #[must_use]
     pub fn new(
         server: Server,
         resolver: Resolver,
         recorder: Recorder,
         cluster: String,
-        signer: Arc<SigningKey>,
+        signing: watch::Receiver<Option<Signing>>,
         resync: Duration,
     ) -> Self {
         let applier = Applier::new(server.clone());
-        Self { server, applier, resolver, recorder, cluster, signer, resync, refused: Failures::default() }
+        Self { server, applier, resolver, recorder, cluster, signing, resync, refused: Failures::default() }
     }
 
     /// Where passes are counted.
@@ -75,11 +76,13 @@ impl Reconciler {
             self.forget(&observed.morph);
             return Ok(Next::Gone);
         }
+        let Some(signing) = self.signing().await else { return Ok(Next::After(SETTLE)) };
         let looked = self.look(&observed).await;
         let mut seen = Seen {
             morph: Arc::clone(&observed.morph),
             cluster: self.cluster.clone(),
-            signer: Arc::clone(&self.signer),
+            signer: Arc::clone(&signing.signer),
+            trusted: Arc::clone(&signing.trusted),
             resolution: looked.resolution,
             children: observed.children.clone(),
         };
@@ -95,6 +98,14 @@ impl Reconciler {
         };
         self.write_status(&seen, &judged, &applied).await?;
         Ok(Next::After(self.wait(&observed.morph, looked.retry, &judged, &applied)))
+    }
+
+    /// What grants are signed with, once it is known: keys are published before they sign. Nothing if it never
+    /// will be, since the process ends.
+    async fn signing(&self) -> Option<Signing> {
+        let mut signing = self.signing.clone();
+        let known = signing.wait_for(Option::is_some).await.ok()?;
+        known.clone()
     }
 
     /// Of what status remembers or a registry says.
@@ -179,7 +190,7 @@ impl Reconciler {
         }
         self.refused.clear(&uid);
         match applied {
-            Applied::All { changed: true } => Duration::from_millis(SETTLE_MS),
+            Applied::All { changed: true } => SETTLE,
             _ => backoff::jitter(self.resync, backoff::spread()),
         }
     }

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use morph_component::{InterfaceId, World};
 use morph_crds::{ConditionType, Morph, Reason, RunType};
-use morph_grant::{Answered, Digest, SigningKey};
+use morph_grant::{Answered, Digest, SigningKey, TrustedKeys};
 use morph_oci::PinnedImage;
 use std::sync::Arc;
 
@@ -19,8 +19,10 @@ pub struct Seen {
     pub morph: Arc<Morph>,
     /// The cluster: uid of the namespace `kube-system`.
     pub cluster: String,
-    /// The key that signs its grant.
+    /// The key that signs its grant, if that must be signed anew.
     pub signer: Arc<SigningKey>,
+    /// The keys that nodes trust.
+    pub trusted: Arc<TrustedKeys>,
     /// What its image was found to be.
     pub resolution: Resolution,
     /// What exists of its name or with its label.

@@ -138,7 +138,7 @@ impl Server {
 
 /// A resource's name as a label of metrics: a word of ours.
 pub(crate) fn word(resource: &str) -> &'static str {
-    const WORDS: [&str; 8] = [
+    const WORDS: [&str; 9] = [
         "serviceaccounts",
         "services",
         "deployments",
@@ -146,6 +146,7 @@ pub(crate) fn word(resource: &str) -> &'static str {
         "cronjobs",
         "replicasets",
         "pods",
+        "configmaps",
         "morphs/status",
     ];
     WORDS.into_iter().find(|word| *word == resource).unwrap_or("other")

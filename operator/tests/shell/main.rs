@@ -5,6 +5,8 @@
 mod controller;
 mod converge;
 mod crash;
+mod denials;
+mod keys;
 mod leader;
 mod refuse;
 mod registry;

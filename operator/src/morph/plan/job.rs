@@ -20,7 +20,7 @@ pub(super) fn job(valid: &Valid) -> Job {
     let fixed = Fixed { template: &spec.template, completions: spec.completions.unwrap_or(RUNS_DEFAULT) };
     let name = names::job(&valid.identity.name, &fixed);
     Job {
-        metadata: names::workload_metadata(&valid.identity, &name, &valid.spec),
+        metadata: names::workload_metadata(valid, &name),
         spec: Some(spec),
         status: None,
     }
