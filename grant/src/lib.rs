@@ -6,6 +6,7 @@ pub mod denial;
 mod digest;
 mod document;
 mod envelope;
+mod inspection;
 pub mod interfaces;
 mod keys;
 mod rights;
@@ -20,6 +21,9 @@ pub use document::{
     Component, Document, DocumentError, EnvLiteral, Http, Link, Mount, MountUse, RunType, Subject, VolumeKind,
 };
 pub use envelope::{ANNOTATION, ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, key_id_of, open, seal};
+pub use inspection::{
+    INSPECT_ANNOTATION, INSPECT_CONTAINER, INSPECTION_BYTES_MAX, Inspection, InspectionError,
+};
 pub use keys::{KEY_SIZE_BYTES_MAX, KeyError, KeyId, PublicKey, SigningKey, TRUSTED_KEYS_MAX, TrustedKeys};
 pub use rights::{
     Access, Ambient, ConfigEntry, ConnectRule, Credential, Determinism, FileName, FilesystemGrant, Grants,

@@ -1,8 +1,9 @@
 //! For tests: a document (one Server with a volume and variables), keys, and what these keys seal and open.
 
 use crate::{
-    Access, Component, Digest, Document, EnvLiteral, EnvelopeError, FilesystemGrant, Grants, Http, Limits,
-    Mount, MountUse, RunType, SigningKey, Subject, TrustedKeys, VolumeKind,
+    Access, Component, ConnectRule, Digest, Document, EnvLiteral, EnvelopeError, FilesystemGrant, Grants,
+    Http, HttpGrant, HttpLimits, HttpRule, HttpScheme, Limits, Mount, MountUse, Peer, Protocol, RunType,
+    SigningKey, SocketsGrant, Subject, TrustedKeys, VolumeKind,
 };
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -53,6 +54,39 @@ pub(crate) fn document() -> Document {
             request_timeout_millis: None,
             body_bytes: None,
         }),
+    }
+}
+
+pub(crate) fn http() -> HttpGrant {
+    HttpGrant {
+        allow: vec![HttpRule {
+            host: "api.weather.example".into(),
+            ports: vec![443],
+            methods: vec!["GET".into()],
+            path_prefixes: vec!["/v1".into()],
+            scheme: HttpScheme::Https,
+            addresses: vec![],
+            credential: None,
+        }],
+        ca_bundle: None,
+        limits: HttpLimits {
+            concurrency: 32,
+            timeout_millis: 30_000,
+            request_bytes: 1 << 20,
+            response_bytes: 1 << 20,
+        },
+    }
+}
+
+pub(crate) fn sockets() -> SocketsGrant {
+    SocketsGrant {
+        connect: vec![ConnectRule {
+            peer: Peer::Host("db.demo.svc".into()),
+            ports: vec![5432],
+            protocol: Protocol::Tcp,
+            addresses: vec!["10.96.0.0/12".into()],
+        }],
+        ..SocketsGrant::default()
     }
 }
 

@@ -64,7 +64,12 @@ pub const TABLE: &[Right] = &[
     right("batch", "jobs", FOUND, "a Command's run"),
     right("batch", "cronjobs", OWNED, "a Command's runs by the clock"),
     right("apps", "replicasets", &["list", "delete"], "the sweep: what lost its Morph"),
-    right("", "pods", &["get", "list", "delete"], "the sweep: what lost its Morph; whose pod a denial is of"),
+    right(
+        "",
+        "pods",
+        &["get", "list", "create", "patch", "delete"],
+        "looking at images that only a node can pull; the sweep: what lost its Morph; whose pod a denial is of",
+    ),
     right("authentication.k8s.io", "tokenreviews", &["create"], "which node's agent reports a denial"),
     right("events.k8s.io", "events", &["create"], "changes of conditions, and denials"),
     Right {

@@ -61,7 +61,9 @@ impl Applier {
             let found = live.get(&(object.kind(), object.name().to_owned()));
             match self.put(namespace, object, found).await {
                 Ok(wrote) => changed |= wrote,
-                Err(error) => return refused(object.kind(), object.name(), error).map(Applied::Failed),
+                Err(error) => {
+                    return refused(object.kind().as_str(), object.name(), error).map(Applied::Failed);
+                }
             }
         }
         Ok(Applied::All { changed })
@@ -123,7 +125,7 @@ impl Applier {
         match deleted {
             Ok(()) => Ok(None),
             Err(error) if error.code() == Some(404) => Ok(None),
-            Err(error) => refused(deletion.kind, &deletion.name, error).map(Some),
+            Err(error) => refused(deletion.kind.as_str(), &deletion.name, error).map(Some),
         }
     }
 
@@ -157,12 +159,12 @@ fn contested_by(stamped: &Value, object: &Value) -> Contested {
 
 /// An answer that is a refusal becomes a failure to show; no answer, or one by which what was seen is of the
 /// past, stays an error, and the whole pass is made again.
-fn refused(kind: ChildKind, name: &str, error: CallError) -> Result<Failure, CallError> {
+pub(super) fn refused(kind: &str, name: &str, error: CallError) -> Result<Failure, CallError> {
     let Some(code) = error.code().filter(|code| !matches!(code, 404 | 409 | 410 | 429 | 503 | 504)) else {
         return Err(error);
     };
     // 422 and 400: the object itself is wrong. Others (a quota, a policy, a hook that fails) may pass.
     let transient = !matches!(code, 400 | 422);
-    let message = format!("{} {name} was refused by the API server: {}", kind.as_str(), error.answer());
+    let message = format!("{kind} {name} was refused by the API server: {}", error.answer());
     Ok(Failure { reason: Reason::ApplyRefused, message, transient })
 }

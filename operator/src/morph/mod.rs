@@ -8,6 +8,7 @@ mod child;
 mod fixture;
 #[cfg(test)]
 mod history;
+pub mod inspect;
 mod lint;
 pub mod observe;
 mod plan;

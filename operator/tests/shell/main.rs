@@ -6,6 +6,7 @@ mod controller;
 mod converge;
 mod crash;
 mod denials;
+mod inspect;
 mod keys;
 mod leader;
 mod refuse;

@@ -3,7 +3,7 @@
 
 use super::life::{Guest, Parts, Task};
 use super::prepare::{Failure, Prepared, prepare};
-use super::{Fault, Server};
+use super::{Fault, Server, inspect};
 use crate::bundle::{Process, Record};
 use crate::cgroup::Cgroup;
 use crate::denial::Witness;
@@ -156,6 +156,9 @@ struct Made {
 async fn make(server: &Server, spec: &Spec, streams: &Streams, cgroup: &Cgroup) -> Result<Made, Fault> {
     match &spec.role {
         Role::Sandbox(pod) => make_sandbox(server, spec, pod, cgroup).await,
+        Role::Container { name, image, .. } if inspect::is_asked(spec, name) => {
+            make_container(server, spec, streams, cgroup, Err(inspect::answer(server, image).await?)).await
+        }
         Role::Container { sandbox, name, image, pod } => {
             let sandbox = server.task(sandbox)?;
             let pin = sandbox.pin.as_ref();

@@ -45,7 +45,7 @@ pub(crate) fn labels(identity: &Identity) -> BTreeMap<String, String> {
 }
 
 /// Metadata of a child of this name.
-pub(super) fn metadata(identity: &Identity, name: &str) -> ObjectMeta {
+pub(crate) fn metadata(identity: &Identity, name: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
         namespace: Some(identity.namespace.clone()),

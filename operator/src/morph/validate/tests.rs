@@ -98,7 +98,11 @@ fn a_denied_import_is_named_with_the_reason() {
         world,
         ConditionType::ImportsSatisfied,
         Reason::ImportDenied,
-        &["2 imports are denied", "wasi:http/outgoing-handler@0.2.3: no field", "acme:a/b@1.0.0: the host"],
+        &[
+            "2 imports are denied",
+            "wasi:http/outgoing-handler@0.2.3: no capabilities.http",
+            "acme:a/b@1.0.0: the host",
+        ],
     );
     assert_eq!(refusal.found.unwrap().imports.len(), 3);
 }
