@@ -3,6 +3,8 @@
 
 mod cap;
 mod compile;
+mod denial;
+mod egress;
 mod engine;
 mod limits;
 mod linker;
@@ -17,6 +19,7 @@ mod ticker;
 mod words;
 
 pub use compile::{CompileError, compile};
+pub use denial::{DENIAL_DETAIL_BYTES_MAX, DENIALS_APART_MAX, Denial, OnDenial};
 pub use engine::{Engine, EngineError, EngineKind, engine, engine_hash};
 pub use limits::{
     AFTER_ANSWER_SECONDS_MAX, ANSWER_SECONDS_MAX, COMPONENT_HANDLES_MAX, CONCURRENT_REQUESTS_MAX,

@@ -1,9 +1,10 @@
 //! What each instance of a guest has: its store with limits, clock, streams and rights, fresh every time.
 
+use crate::denial::Denials;
 use crate::limits::{COMPONENT_HANDLES_MAX, HOST_COPY_BYTES_MAX, Limiter};
 use crate::stdio::Streams;
 use crate::ticker::{Ticker, Ticking};
-use crate::{Engine, Task, cap};
+use crate::{Engine, OnDenial, Task, cap};
 use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
@@ -19,6 +20,7 @@ pub(crate) struct Stores {
     task: Arc<Task>,
     streams: Streams,
     ticker: Ticker,
+    denials: Denials,
 }
 
 /// The host's part of a store.
@@ -26,14 +28,23 @@ pub(crate) struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     egress: cap::http::NoEgress,
+    /// Whoever refuses the guest something tells it here.
+    pub(crate) denials: Denials,
     table: ResourceTable,
     pub(crate) limiter: Limiter,
     _ticking: Ticking,
 }
 
 impl Stores {
-    pub(crate) fn new(engine: Engine, task: Arc<Task>, streams: Streams, ticker: Ticker) -> Self {
-        Self { engine, task, streams, ticker }
+    pub(crate) fn new(
+        engine: Engine,
+        task: Arc<Task>,
+        streams: Streams,
+        ticker: Ticker,
+        denied: Option<OnDenial>,
+    ) -> Self {
+        let denials = Denials::new(streams.stderr.clone(), denied);
+        Self { engine, task, streams, ticker, denials }
     }
 
     /// A store with nothing in it.
@@ -48,6 +59,7 @@ impl Stores {
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             egress: cap::http::NoEgress,
+            denials: self.denials.clone(),
             table,
             limiter: Limiter::new(&self.task.limits),
             _ticking: self.ticker.ticking(),

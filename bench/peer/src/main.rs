@@ -53,7 +53,7 @@ impl Sandbox for Guest {
             run,
         };
         let (_stopper, stop) = morph_host::stop();
-        let outcome = morph_host::run(program, task, Stdio::inherit()?, stop, |_| {}).await;
+        let outcome = morph_host::run(program, task, Stdio::inherit()?, stop, |_| {}, None).await;
         Ok(outcome.code.into())
     }
 }

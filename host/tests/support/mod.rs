@@ -142,8 +142,14 @@ pub fn start_with(
     let outcome = std::thread::spawn(move || {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let run =
-            morph_host::run(program, task, stdio, stop, move |address| listening.send(address).unwrap());
+        let run = morph_host::run(
+            program,
+            task,
+            stdio,
+            stop,
+            move |address| listening.send(address).unwrap(),
+            None,
+        );
         let outcome = runtime.block_on(async { tokio::time::timeout(PATIENCE, run).await.unwrap() });
         runtime.shutdown_background();
         outcome

@@ -63,7 +63,7 @@ fn serving(component: &str) -> Connections {
     let null = || std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap().into();
     let streams = Streams::from(Stdio { stdin: null(), stdout: null(), stderr: null() });
     let ticker = Ticker::start(&engine.inner).unwrap();
-    let stores = Stores::new(engine, task.into(), streams.clone(), ticker);
+    let stores = Stores::new(engine, task.into(), streams.clone(), ticker, None);
     Connections::new(Arc::new(Guests::new(&instance, Preview::P2, stores, streams.stderr).unwrap()))
 }
 
