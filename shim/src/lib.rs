@@ -28,6 +28,7 @@ pub mod stdio;
 pub mod task;
 pub mod termination;
 mod turns;
+mod voice;
 pub mod wire;
 mod worker;
 pub mod zygote;
