@@ -83,7 +83,10 @@ mod tests {
             match wire::receive::<FromChild>(&theirs).unwrap().unwrap().0 {
                 FromChild::Denied(denied) => {
                     said += 1;
-                    assert_eq!((denied.capability.as_str(), denied.rule.as_str()), ("http", "host-not-granted"));
+                    assert_eq!(
+                        (denied.capability.as_str(), denied.rule.as_str()),
+                        ("http", "host-not-granted")
+                    );
                 }
                 FromChild::Outcome { .. } => break,
                 other => unreachable!("{other:?}"),

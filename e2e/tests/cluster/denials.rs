@@ -1,9 +1,7 @@
 //! What a guest is refused is seen on its Morph, though no node may write there.
 
 use anyhow::{Context as _, Result};
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
-};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams, PostParams};
@@ -18,7 +16,7 @@ async fn a_refused_host_becomes_one_event_on_the_morph() -> Result<()> {
         let image = space.push_guest("fetch").await?.image;
         let allow = json!([{ "host": "api.weather.example", "pathPrefixes": ["/"] }]);
         let spec = json!({
-            "image": image, "args": ["https://elsewhere.example/", "https://elsewhere.example/again"],
+            "image": image, "args": ["GET", "https://elsewhere.example/"], "run": { "backoffLimit": 2 },
             "capabilities": { "http": { "allow": allow } },
         });
         space.morph("curious", &spec).await?;
@@ -30,7 +28,8 @@ async fn a_refused_host_becomes_one_event_on_the_morph() -> Result<()> {
             Ok(if told.is_empty() { Err("none") } else { Ok(told) })
         })
         .await?;
-        assert_eq!(found.len(), 1, "{found:#?}");
+        // Its three pods are refused the same; only a window of ten minutes that ends meanwhile makes it two.
+        assert!(found.len() <= 2, "{found:#?}");
         let about = found[0].regarding.as_ref().context("it regards nothing")?;
         assert_eq!((about.kind.as_deref(), about.name.as_deref()), (Some("Morph"), Some("curious")));
         let note = found[0].note.as_deref().unwrap_or_default();
@@ -66,7 +65,10 @@ async fn nodes_agents_have_no_right_over_morphs_events_or_secrets() -> Result<()
             let review = SubjectAccessReview {
                 spec: SubjectAccessReviewSpec {
                     user: Some(AGENT.to_owned()),
-                    groups: Some(vec!["system:serviceaccounts".to_owned(), "system:authenticated".to_owned()]),
+                    groups: Some(vec![
+                        "system:serviceaccounts".to_owned(),
+                        "system:authenticated".to_owned(),
+                    ]),
                     resource_attributes: Some(asked),
                     ..SubjectAccessReviewSpec::default()
                 },

@@ -84,9 +84,17 @@ async fn a_new_key_rolls_no_pod_and_signs_the_next_morph() -> Result<()> {
         // And a pod of the old grant still starts: its public key is on the node.
         space.kubectl(&["delete", "pod", now.metadata.name.as_deref().unwrap_or_default()])?;
         space.ready("before").await?;
-        space.kubectl(&["patch", "morph", "before", "--type=merge", "-p", r#"{"spec":{"args":["again"]}}"#])?;
+        space.kubectl(&[
+            "patch",
+            "morph",
+            "before",
+            "--type=merge",
+            "-p",
+            r#"{"spec":{"args":["again"]}}"#,
+        ])?;
         until(120, "its next change is signed by the new key", async || {
-            let pods = space.api::<Pod>().list(&ListParams::default().labels("hayride.dev/morph=before")).await?;
+            let pods =
+                space.api::<Pod>().list(&ListParams::default().labels("hayride.dev/morph=before")).await?;
             let keys: Vec<_> = pods.items.iter().map(key_of).collect::<Result<_>>()?;
             Ok(if keys.iter().all(|key| *key == id) { Ok(()) } else { Err(keys) })
         })

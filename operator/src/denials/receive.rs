@@ -154,10 +154,7 @@ impl Receiver {
 
     async fn review(&self, token: &str) -> Result<TokenReviewStatus, CallError> {
         let review = TokenReview {
-            spec: TokenReviewSpec {
-                token: token.to_owned(),
-                audiences: Some(vec![AUDIENCE.to_owned()]),
-            },
+            spec: TokenReviewSpec { token: token.to_owned(), audiences: Some(vec![AUDIENCE.to_owned()]) },
             ..TokenReview::default()
         };
         let api: Api<TokenReview> = self.server.everywhere();

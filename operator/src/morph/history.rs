@@ -370,7 +370,11 @@ fn a_morph_is_signed_anew_at_its_next_change() {
     model.step(Step::Rotate);
     model.step(Step::Scale(5));
     model.rest();
-    assert_eq!(model.keys_in_use(), BTreeSet::from([fixture::key(0).public().id()]), "scaling changes no grant");
+    assert_eq!(
+        model.keys_in_use(),
+        BTreeSet::from([fixture::key(0).public().id()]),
+        "scaling changes no grant"
+    );
     model.step(Step::Change("image: r.test/a:server\nargs: [a]\n"));
     model.rest();
     assert_eq!(model.keys_in_use(), BTreeSet::from([fixture::key(1).public().id()]));

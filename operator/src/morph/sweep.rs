@@ -1,8 +1,8 @@
 //! Deletes what carries our label and whose Morph is gone: owner references can be removed, and with them the
 //! garbage collector's reach; a grant must not outlive its Morph.
 
-use super::{KEY_ANNOTATION, MORPH_UID_LABEL};
 use super::server::{CallError, Server, within, word};
+use super::{KEY_ANNOTATION, MORPH_UID_LABEL};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};

@@ -117,7 +117,9 @@ impl Relay {
         match status {
             status if status.is_success() => Ok(Tried::Taken),
             // The token may be of yesterday, the operator busy or without the API server.
-            StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => bail!("the operator answers {status}"),
+            StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => {
+                bail!("the operator answers {status}")
+            }
             status if status.is_server_error() => bail!("the operator answers {status}"),
             status => Ok(Tried::Refused(status)),
         }

@@ -44,7 +44,9 @@ impl Socket {
             std::fs::create_dir_all(directory).with_context(what)?;
         }
         match std::fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).with_context(what),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(what);
+            }
             _ => {}
         }
         let socket = UnixDatagram::bind(path).with_context(what)?;
@@ -56,7 +58,11 @@ impl Socket {
     ///
     /// # Errors
     /// The socket fails, or nobody takes the reports any more.
-    pub async fn run(mut self, queue: mpsc::Sender<DenialReport>, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(
+        mut self,
+        queue: mpsc::Sender<DenialReport>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
         // One byte more than is taken: a longer datagram is cut by the kernel, and seen to be too long.
         let mut bytes = vec![0; REPORT_BYTES_MAX + 1];
         let mut say = tokio::time::interval(Duration::from_secs(SAID_EVERY_SECONDS));

@@ -144,7 +144,8 @@ mod tests {
         {
             assert_eq!(KeyName::parse(other), None, "{other}");
         }
-        for other in [format!("+1-{id}.pem"), format!("1-{id}"), format!("-{id}.pem"), format!("a-{id}.pem")] {
+        for other in [format!("+1-{id}.pem"), format!("1-{id}"), format!("-{id}.pem"), format!("a-{id}.pem")]
+        {
             assert_eq!(KeyName::parse(&other), None, "{other}");
         }
     }

@@ -87,7 +87,10 @@ impl Trust {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), "keys can't be published; the last ones go on");
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "keys can't be published; the last ones go on"
+                    );
                 }
             }
             found = tokio::select! {
@@ -123,10 +126,7 @@ impl Trust {
     }
 
     /// What shall be published.
-    async fn data(
-        &self,
-        trusted: &BTreeMap<KeyId, PublicKey>,
-    ) -> anyhow::Result<BTreeMap<String, String>> {
+    async fn data(&self, trusted: &BTreeMap<KeyId, PublicKey>) -> anyhow::Result<BTreeMap<String, String>> {
         let mut data = BTreeMap::new();
         for (id, key) in trusted {
             data.insert(public_name(id), key.to_pem()?);
@@ -145,7 +145,8 @@ impl Trust {
     /// Where the operator's own Service takes denials.
     async fn address(&self) -> Result<Option<SocketAddr>, CallError> {
         let api = self.server.namespaced::<Service>(&self.namespace);
-        let service = within(format!("get Service {}/{SERVICE}", self.namespace), api.get_opt(SERVICE)).await?;
+        let service =
+            within(format!("get Service {}/{SERVICE}", self.namespace), api.get_opt(SERVICE)).await?;
         Ok(service.as_ref().and_then(address_of))
     }
 

@@ -58,8 +58,7 @@ impl World {
         });
         api.with(|store| store.create(&pod_key("weather-1"), pod));
         let server = api.server();
-        let recorder =
-            Recorder::new(api.client(), "operator-0".to_owned(), Arc::clone(&server.metrics));
+        let recorder = Recorder::new(api.client(), "operator-0".to_owned(), Arc::clone(&server.metrics));
         let receiver = Arc::new(Receiver::new(server.clone(), recorder, account));
         Self { api, server, receiver }
     }
@@ -105,7 +104,10 @@ async fn a_denial_becomes_an_event_on_the_morph() {
     let [event] = world.events().try_into().unwrap();
     assert_eq!((&event["reason"], &event["type"]), (&json!(DENIED), &json!("Warning")));
     let about = &event["regarding"];
-    assert_eq!((&about["kind"], &about["name"], &about["uid"]), (&"Morph".into(), &"weather".into(), &"morph-uid".into()));
+    assert_eq!(
+        (&about["kind"], &about["name"], &about["uid"]),
+        (&"Morph".into(), &"weather".into(), &"morph-uid".into())
+    );
     let note = event["note"].as_str().unwrap();
     for part in ["http", "host", "weather-1", "\"GET https://evil.example/\""] {
         assert!(note.contains(part), "{note}");
@@ -215,7 +217,8 @@ async fn a_flood_costs_few_calls_and_few_events() {
     let world = World::new();
     let mut refused = 0;
     for n in 0..100 {
-        let batch: Vec<_> = (0..REPORTS_MAX).map(|m| report(&format!("rule-{}", n * REPORTS_MAX + m))).collect();
+        let batch: Vec<_> =
+            (0..REPORTS_MAX).map(|m| report(&format!("rule-{}", n * REPORTS_MAX + m))).collect();
         refused += usize::from(world.report("n1", &batch).await == StatusCode::TOO_MANY_REQUESTS);
     }
     assert!(refused > 50, "{refused}");
@@ -263,7 +266,8 @@ async fn an_event_that_was_lost_is_written_with_the_next_denial() {
 async fn another_replica_or_a_new_one_tells_nothing_twice() {
     let world = World::new();
     world.report("n1", &[report("host")]).await;
-    let recorder = Recorder::new(world.api.client(), "operator-1".to_owned(), Arc::clone(&world.server.metrics));
+    let recorder =
+        Recorder::new(world.api.client(), "operator-1".to_owned(), Arc::clone(&world.server.metrics));
     let account = judge::account("morph-node", "morph-node");
     let receiver = Arc::new(Receiver::new(world.server.clone(), recorder, account));
     let second = World { receiver, ..world };
@@ -320,8 +324,18 @@ async fn the_port_has_one_path_and_wants_a_token() {
         (format!("GET / HTTP/1.1\r\n{head}\r\n"), "404"),
         (format!("GET /v1/denials HTTP/1.1\r\n{head}\r\n"), "405"),
         (format!("POST /v1/denials HTTP/1.1\r\n{head}Content-Length: 0\r\n\r\n"), "401"),
-        (format!("POST /v1/denials HTTP/1.1\r\n{head}Authorization: Basic n1\r\nContent-Length: 0\r\n\r\n"), "401"),
-        (format!("POST /v1/denials HTTP/1.1\r\n{head}Authorization: Bearer n1\r\nContent-Length: 2\r\n\r\n[]"), "204"),
+        (
+            format!(
+                "POST /v1/denials HTTP/1.1\r\n{head}Authorization: Basic n1\r\nContent-Length: 0\r\n\r\n"
+            ),
+            "401",
+        ),
+        (
+            format!(
+                "POST /v1/denials HTTP/1.1\r\n{head}Authorization: Bearer n1\r\nContent-Length: 2\r\n\r\n[]"
+            ),
+            "204",
+        ),
         (
             format!(
                 "POST /v1/denials HTTP/1.1\r\n{head}Authorization: Bearer n1\r\nContent-Length: {long}\r\n\r\n{}",
@@ -349,7 +363,8 @@ async fn a_datagram_on_the_node_becomes_an_event_on_the_morph() {
     let (queue, reports) = mpsc::channel(16);
     let socket = Socket::bind(&path("denials.sock")).unwrap();
     let socket = tokio::spawn(socket.run(queue, port.stop.clone()));
-    let relay = tokio::spawn(Relay::new(node.path().to_owned(), path("token")).run(reports, port.stop.clone()));
+    let relay =
+        tokio::spawn(Relay::new(node.path().to_owned(), path("token")).run(reports, port.stop.clone()));
     let shim = UnixDatagram::unbound().unwrap();
     shim.send_to(&report("host").to_bytes().unwrap(), path("denials.sock")).unwrap();
     let end = tokio::time::Instant::now() + Duration::from_secs(30);

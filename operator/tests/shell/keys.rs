@@ -96,7 +96,8 @@ async fn public_halves_are_published_and_a_second_look_writes_nothing() {
     let (api, directory) = (FakeServer::default(), tempfile::tempdir().unwrap());
     mount(directory.path(), 1, 10);
     std::fs::write(directory.path().join(tls::CERTIFICATE_FILE), "the certificate").unwrap();
-    let service = json!({ "spec": { "clusterIP": "10.96.0.7", "ports": [{ "name": "denials", "port": 8443 }] } });
+    let service =
+        json!({ "spec": { "clusterIP": "10.96.0.7", "ports": [{ "name": "denials", "port": 8443 }] } });
     api.with(|store| store.create(&Key::new("", "services", OWN_NAMESPACE, "morph-operator"), service));
     let trust = trust(&api, directory.path());
     let signing = trust.publish(None).await.unwrap();
@@ -209,8 +210,10 @@ async fn nothing_is_signed_before_its_key_is_published() {
     assert_eq!(published(&api), ids(&[1]));
     // A key that comes later is found without a restart; one that nobody uses goes with the next sweep.
     mount(directory.path(), 2, OVERLAP_SECONDS + 1);
-    let by = |seed| move |now: &Option<morph_operator::signing::trust::Signing>| {
-        now.as_ref().is_some_and(|now| now.signer.public() == key(seed).public())
+    let by = |seed| {
+        move |now: &Option<morph_operator::signing::trust::Signing>| {
+            now.as_ref().is_some_and(|now| now.signer.public() == key(seed).public())
+        }
     };
     unmount(directory.path(), 1);
     mount(directory.path(), 1, OVERLAP_SECONDS + 9);

@@ -242,7 +242,13 @@ async fn make_container(
         Err(Failure::Fate(outcome)) => {
             let child = server.zygote.fork_sandbox(stand_in(cgroup)).await;
             let child = child.map_err(|error| Fault::internal(&error))?;
-            Ok(Made { child, guest: Guest::Fated(outcome, opened.process), kept: opened.kept, pin: None, witness: None })
+            Ok(Made {
+                child,
+                guest: Guest::Fated(outcome, opened.process),
+                kept: opened.kept,
+                pin: None,
+                witness: None,
+            })
         }
         Err(Failure::Fault(fault)) => Err(fault),
     }

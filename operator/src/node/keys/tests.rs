@@ -19,8 +19,7 @@ fn key(seed: u64) -> (String, String) {
 impl World {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let places =
-            Places { published: root.path().join("published"), kept: root.path().join("etc/keys") };
+        let places = Places { published: root.path().join("published"), kept: root.path().join("etc/keys") };
         std::fs::create_dir(&places.published).unwrap();
         Self { _root: root, places }
     }

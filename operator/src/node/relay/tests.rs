@@ -39,10 +39,8 @@ impl World {
         let root = tempfile::tempdir().unwrap();
         let (certificate, key) = tls::make(&server_name("morph-system")).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let place = Operator {
-            address: listener.local_addr().unwrap(),
-            server_name: server_name("morph-system"),
-        };
+        let place =
+            Operator { address: listener.local_addr().unwrap(), server_name: server_name("morph-system") };
         std::fs::write(root.path().join(OPERATOR_FILE), serde_json::to_vec(&place).unwrap()).unwrap();
         std::fs::write(root.path().join(tls::CERTIFICATE_FILE), &certificate).unwrap();
         std::fs::write(root.path().join("token"), "the-token\n").unwrap();
@@ -82,9 +80,8 @@ async fn play(
                 Ok::<_, Infallible>(response.body(Full::<Bytes>::default()).unwrap())
             }
         });
-        let _ = hyper::server::conn::http1::Builder::new()
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
+        let _ =
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     }
 }
 
