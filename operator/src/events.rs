@@ -17,6 +17,9 @@ pub const CONTROLLER: &str = "hayride.dev/morph-operator";
 /// Longest note, in bytes (events.k8s.io/v1).
 pub const NOTE_BYTES_MAX: usize = 1_024;
 
+/// Reason of the Events that tell of denials.
+pub const DENIED: &str = "CapabilityDenied";
+
 /// How long writing one Event may take, in milliseconds.
 pub const WRITE_MS_MAX: u64 = 5_000;
 
@@ -105,19 +108,37 @@ impl Recorder {
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         for (index, change) in changes.iter().enumerate() {
             let event = self.event(about, change, Timestamp::now(), index);
-            let params = PostParams::default();
-            let written = api.create(&params, &event);
-            let problem = match tokio::time::timeout(Duration::from_millis(WRITE_MS_MAX), written).await {
-                Ok(Ok(_)) => {
-                    self.metrics.wrote("create", "events");
-                    continue;
-                }
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "the API server doesn't answer in time".to_owned(),
-            };
-            self.metrics.events_lost.inc();
-            tracing::warn!(reason = change.reason, problem, "an Event is lost");
+            self.write(&api, &event).await;
         }
+    }
+
+    /// Writes the Event of a denial under this name, unless there is one: whether it is there now.
+    pub async fn tell_denial(&self, about: &ObjectReference, name: String, note: &str) -> bool {
+        let namespace = about.namespace.as_deref().unwrap_or("default");
+        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let change = Change { warning: true, reason: DENIED.to_owned(), note: cut(note) };
+        let mut event = self.event(about, &change, Timestamp::now(), 0);
+        event.metadata.name = Some(name);
+        event.action = Some("Run".to_owned());
+        self.write(&api, &event).await
+    }
+
+    async fn write(&self, api: &Api<Event>, event: &Event) -> bool {
+        let params = PostParams::default();
+        let written = api.create(&params, event);
+        let problem = match tokio::time::timeout(Duration::from_millis(WRITE_MS_MAX), written).await {
+            Ok(Ok(_)) => {
+                self.metrics.wrote("create", "events");
+                return true;
+            }
+            // Its name says what it says.
+            Ok(Err(kube::Error::Api(status))) if status.code == 409 => return true,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the API server doesn't answer in time".to_owned(),
+        };
+        self.metrics.events_lost.inc();
+        tracing::warn!(reason = event.reason, problem, "an Event is lost");
+        false
     }
 
     fn event(&self, about: &ObjectReference, change: &Change, now: Timestamp, index: usize) -> Event {

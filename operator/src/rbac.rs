@@ -1,6 +1,7 @@
 //! What the operator may ask of the API server: one table; the chart's rules are made from it. A test plays
 //! the operator's whole life against a server that refuses everything else, and wants each line used.
 
+use crate::signing::CONFIG_MAP;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde::Serialize;
 
@@ -11,6 +12,8 @@ pub enum Scope {
     Cluster,
     /// In the operator's own namespace.
     Own,
+    /// In the namespace of the nodes' agents.
+    Node,
 }
 
 /// One line of the table.
@@ -67,9 +70,10 @@ pub const TABLE: &[Right] = &[
         "",
         "pods",
         &["get", "list", "create", "patch", "delete"],
-        "looking at images that only a node can pull; the sweep: what lost its Morph",
+        "looking at images that only a node can pull; the sweep: what lost its Morph; whose pod a denial is of",
     ),
-    right("events.k8s.io", "events", &["create"], "changes of conditions"),
+    right("authentication.k8s.io", "tokenreviews", &["create"], "which node's agent reports a denial"),
+    right("events.k8s.io", "events", &["create"], "changes of conditions, and denials"),
     right(
         "",
         "namespaces",
@@ -86,6 +90,11 @@ pub const TABLE: &[Right] = &[
         scope: Scope::Own,
         ..right("coordination.k8s.io", "leases", &["get", "create", "update"], "leader election")
     },
+    Right {
+        scope: Scope::Node,
+        names: &[CONFIG_MAP],
+        ..right("", "configmaps", &["get", "create", "patch"], "public keys, for the nodes")
+    },
 ];
 
 /// Rights that no call of ours uses: the API server asks for them on its own.
@@ -99,12 +108,18 @@ pub struct Rules {
     pub rules: Vec<PolicyRule>,
     /// Of its Role in its own namespace.
     pub own_namespace_rules: Vec<PolicyRule>,
+    /// Of its Role in the namespace of the nodes' agents.
+    pub node_namespace_rules: Vec<PolicyRule>,
 }
 
 /// What `charts/morph/files/rbac-rules.yaml` is made from.
 #[must_use]
 pub fn file() -> Rules {
-    Rules { rules: rules(), own_namespace_rules: own_namespace_rules() }
+    Rules {
+        rules: rules(),
+        own_namespace_rules: own_namespace_rules(),
+        node_namespace_rules: node_namespace_rules(),
+    }
 }
 
 /// The rules of the operator's ClusterRole.
@@ -117,6 +132,12 @@ pub fn rules() -> Vec<PolicyRule> {
 #[must_use]
 pub fn own_namespace_rules() -> Vec<PolicyRule> {
     of(Scope::Own)
+}
+
+/// The rules of the operator's Role in the namespace of the nodes' agents.
+#[must_use]
+pub fn node_namespace_rules() -> Vec<PolicyRule> {
+    of(Scope::Node)
 }
 
 fn of(scope: Scope) -> Vec<PolicyRule> {

@@ -66,6 +66,29 @@ impl Pin {
         Self { text: None, opened: Ok(None), host_network: spec.net == crate::process::Namespace::Host }
     }
 
+    /// Whether it was not taken.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.opened.is_err()
+    }
+
+    /// The same text, opened with the keys of now if it was refused before: a node's keys may come after its
+    /// first pods, and a pod keeps its sandbox however often its container is tried again.
+    #[must_use]
+    pub fn again(&self, pod: &Pod, config: &NodeConfig, trusted: &TrustedKeys) -> Self {
+        let opened = match (&self.opened, &self.text) {
+            (Err(_), Some(text)) => open(text, pod, config, trusted).map(Some),
+            (opened, _) => opened.clone(),
+        };
+        Self { opened, ..self.clone() }
+    }
+
+    /// Uid of the Morph whose grant it is.
+    #[must_use]
+    pub fn morph_uid(&self) -> Option<String> {
+        Some(self.opened.as_ref().ok()?.as_ref()?.subject.uid.clone())
+    }
+
     /// What a container of the pod runs.
     ///
     /// # Errors

@@ -51,5 +51,9 @@ pub const MORPH_UID_LABEL: &str = "hayride.dev/morph-uid";
 /// resolved.
 pub const SPEC_ANNOTATION: &str = "hayride.dev/spec";
 
+/// Annotation of the same: id of the key that signed its template's grant. It stands in metadata, where the
+/// sweep reads it without the object.
+pub const KEY_ANNOTATION: &str = "hayride.dev/grant-key";
+
 /// The RuntimeClass of all pods.
 pub const RUNTIME_CLASS: &str = "morph";

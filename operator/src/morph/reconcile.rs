@@ -12,18 +12,19 @@ use crate::backoff::{self, Failures};
 use crate::events::{Recorder, changes};
 use crate::metrics::Metrics;
 use crate::registry::{Asker, Looked, Resolver};
+use crate::signing::trust::Signing;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::Resource as _;
 use kube::api::{DeleteParams, Preconditions};
 use morph_crds::{ConditionType, Morph, MorphStatus, Reason};
-use morph_grant::SigningKey;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long to wait after something was written: its events come sooner, but not for what stayed as it was.
-const SETTLE_MS: u64 = 5_000;
+const SETTLE: Duration = Duration::from_millis(5_000);
 
 /// Time between two looks at a pod that looks at an image, in milliseconds: nothing else tells of it.
 const INSPECT_MS: u64 = 2_000;
@@ -36,7 +37,7 @@ pub struct Reconciler {
     recorder: Recorder,
     cluster: String,
     fence: Option<Arc<Fence>>,
-    signer: Arc<SigningKey>,
+    signing: watch::Receiver<Option<Signing>>,
     resync: Duration,
     refused: Failures<String>,
 }
@@ -51,7 +52,7 @@ pub enum Next {
 }
 
 impl Reconciler {
-    /// What passes share, in a cluster with this uid whose grants this key signs; with a fence, each Morph gets
+    /// What passes share, in a cluster with this uid, signing grants as this says; with a fence, each Morph gets
     /// a NetworkPolicy.
     #[must_use]
     pub fn new(
@@ -60,12 +61,12 @@ impl Reconciler {
         recorder: Recorder,
         cluster: String,
         fence: Option<Fence>,
-        signer: Arc<SigningKey>,
+        signing: watch::Receiver<Option<Signing>>,
         resync: Duration,
     ) -> Self {
         let applier = Applier::new(server.clone());
         let (fence, refused) = (fence.map(Arc::new), Failures::default());
-        Self { server, applier, resolver, recorder, cluster, fence, signer, resync, refused }
+        Self { server, applier, resolver, recorder, cluster, fence, signing, resync, refused }
     }
 
     /// Where passes are counted.
@@ -85,12 +86,14 @@ impl Reconciler {
             self.forget(&observed.morph);
             return Ok(Next::Gone);
         }
+        let Some(signing) = self.signing().await else { return Ok(Next::After(SETTLE)) };
         let looked = self.look(&observed).await?;
         let mut seen = Seen {
             morph: Arc::clone(&observed.morph),
             cluster: self.cluster.clone(),
             fence: self.fence.clone(),
-            signer: Arc::clone(&self.signer),
+            signer: Arc::clone(&signing.signer),
+            trusted: Arc::clone(&signing.trusted),
             ceiling: observed.ceiling.clone(),
             resolution: looked.resolution,
             children: observed.children.clone(),
@@ -113,6 +116,14 @@ impl Reconciler {
             self.delete_pod(pod).await?;
         }
         Ok(Next::After(self.wait(&observed.morph, looked.retry, &judged, &applied)))
+    }
+
+    /// What grants are signed with, once it is known: keys are published before they sign. Nothing if it never
+    /// will be, since the process ends.
+    async fn signing(&self) -> Option<Signing> {
+        let mut signing = self.signing.clone();
+        let known = signing.wait_for(Option::is_some).await.ok()?;
+        known.clone()
     }
 
     /// Of what status remembers or a registry says.
@@ -243,7 +254,7 @@ impl Reconciler {
         }
         self.refused.clear(&uid);
         match applied {
-            Applied::All { changed: true } => Duration::from_millis(SETTLE_MS),
+            Applied::All { changed: true } => SETTLE,
             _ => backoff::jitter(self.resync, backoff::spread()),
         }
     }

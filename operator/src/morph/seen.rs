@@ -10,7 +10,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use morph_component::{InterfaceId, World};
 use morph_crds::{ConditionType, Morph, Reason, RunType};
-use morph_grant::{Answered, Digest, SigningKey};
+use morph_grant::{Answered, Digest, SigningKey, TrustedKeys};
 use morph_oci::PinnedImage;
 use std::sync::Arc;
 
@@ -23,8 +23,10 @@ pub struct Seen {
     pub cluster: String,
     /// What NetworkPolicies have to know; none where Morphs get none.
     pub fence: Option<Arc<Fence>>,
-    /// The key that signs its grant.
+    /// The key that signs its grant, if that must be signed anew.
     pub signer: Arc<SigningKey>,
+    /// The keys that nodes trust.
+    pub trusted: Arc<TrustedKeys>,
     /// The ceiling of its namespace.
     pub ceiling: Ceiling,
     /// What its image was found to be.

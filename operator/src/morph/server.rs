@@ -164,7 +164,7 @@ impl Server {
 
 /// A resource's name as a label of metrics: a word of ours.
 pub(crate) fn word(resource: &str) -> &'static str {
-    const WORDS: [&str; 10] = [
+    const WORDS: [&str; 11] = [
         "serviceaccounts",
         "networkpolicies",
         "services",
@@ -173,6 +173,7 @@ pub(crate) fn word(resource: &str) -> &'static str {
         "cronjobs",
         "replicasets",
         "pods",
+        "configmaps",
         "morphs/status",
         "validatingadmissionpolicybindings",
     ];

@@ -65,7 +65,7 @@ pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
         return Err(Refusal::of(ConditionType::ImportsSatisfied, Reason::ImportDenied, message).found(found));
     }
     let document = grant::document(&seen.cluster, &identity, spec, &found);
-    let envelope = match morph_grant::seal(&document, &seen.signer) {
+    let envelope = match envelope(seen, &identity, runs, &document) {
         Ok(envelope) => envelope,
         Err(error) => return Err(unsealed(&error).found(found)),
     };
@@ -204,6 +204,28 @@ fn denied(imports: &[Answered], grants: &Grants) -> Option<String> {
     Some(format!("{} {word} denied: {}{more}{grant}", denied.len(), shown.join("; ")))
 }
 
+/// The document in its envelope: the text that the workload has already, while its key is trusted; else signed
+/// anew. So a new key rolls no pod, and runs no Command again: a Morph is signed with it at its next change.
+fn envelope(
+    seen: &Seen,
+    identity: &Identity,
+    runs: RunType,
+    document: &Document,
+) -> Result<String, EnvelopeError> {
+    let workload = plan::workload_kind(runs, scheduled(seen));
+    let texts = seen.children.owned(&identity.uid).filter(|child| child.kind == workload);
+    let mut texts = texts.filter_map(|child| child.grant.as_ref());
+    let holds = |text: &&String| morph_grant::open(text, &seen.trusted).is_ok_and(|held| held == *document);
+    match texts.find(holds) {
+        Some(text) => Ok(text.clone()),
+        None => morph_grant::seal(document, &seen.signer),
+    }
+}
+
+fn scheduled(seen: &Seen) -> bool {
+    seen.morph.spec.run.as_ref().is_some_and(|run| run.schedule.is_some())
+}
+
 fn unsealed(error: &EnvelopeError) -> Refusal {
     match error {
         EnvelopeError::TooLarge { .. } => {
@@ -216,9 +238,8 @@ fn unsealed(error: &EnvelopeError) -> Refusal {
 /// What to say of an object that has the name of one of ours and another owner.
 fn taken(seen: &Seen, identity: &Identity, runs: RunType) -> Option<String> {
     let spec = &seen.morph.spec;
-    let scheduled = spec.run.as_ref().is_some_and(|run| run.schedule.is_some());
     let own_account = spec.template.as_ref().is_none_or(|template| template.service_account_name.is_none());
-    plan::kinds(runs, scheduled, own_account, seen.fence.is_some()).into_iter().find_map(|kind| {
+    plan::kinds(runs, scheduled(seen), own_account, seen.fence.is_some()).into_iter().find_map(|kind| {
         let child = seen.children.get(kind, &identity.name)?;
         (child.owner.as_deref() != Some(&identity.uid)).then(|| {
             format!(

@@ -61,6 +61,7 @@ pub fn verdict(morph: &Morph, component: Option<Component>, signer: Arc<SigningK
         fence: None,
         ceiling: Ceiling::None,
         signer,
+        trusted: Arc::default(),
         resolution: Resolution::Resolved(component),
         children: Children::default(),
     };

@@ -79,6 +79,8 @@ async fn each_right_is_used_and_no_other_is_wanted() {
     });
     sweep(&world.api.server()).await.unwrap();
     bind(&world).await;
+    crate::keys::publish_once(&world.api).await;
+    crate::denials::report_once(&world.api).await;
     let namespaces: Api<Namespace> = Api::all(world.api.client());
     namespaces.get("kube-system").await.unwrap();
     let api = lead_and_watch(world).await;

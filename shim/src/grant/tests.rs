@@ -316,3 +316,43 @@ fn many_denied_imports_are_counted() {
     let message = decision.task(&world(COMMAND, &imports)).unwrap_err().message.unwrap();
     assert!(message.ends_with("and 4 more"), "{message}");
 }
+
+#[test]
+fn a_key_that_comes_after_the_sandbox_is_taken_at_the_next_try() {
+    for later in [vec![key(1).public()], vec![key(2).public(), key(1).public()]] {
+        let case = Case { trusted: [key(2).public()].into_iter().collect(), ..Case::new(&document()) };
+        let sandbox = case.spec("sandbox", case.sandbox.as_ref());
+        let pod = sandbox.role.pod().unwrap();
+        let pin = Pin::of_sandbox(&sandbox, pod, &case.config, &case.trusted);
+        assert!(pin.is_refused() && pin.morph_uid().is_none());
+        assert!(pin.again(pod, &case.config, &case.trusted).is_refused());
+        let pin = pin.again(pod, &case.config, &later.into_iter().collect());
+        assert_eq!(pin.morph_uid().as_deref(), Some("m1"));
+        let spec = case.spec("container", case.container.as_ref());
+        assert!(pin.decide(case.name, "registry.test/hello:1", &spec, &case.config).is_ok());
+    }
+}
+
+#[test]
+fn what_is_opened_again_is_the_pinned_text_and_no_other() {
+    let mut other = document();
+    other.args = vec!["--evil".into()];
+    let case = Case { container: Some(seal(&other)), ..Case::new(&document()) };
+    let sandbox = case.spec("sandbox", case.sandbox.as_ref());
+    let pod = sandbox.role.pod().unwrap();
+    let nobody = morph_grant::TrustedKeys::default();
+    let pin = Pin::of_sandbox(&sandbox, pod, &case.config, &nobody).again(pod, &case.config, &case.trusted);
+    let spec = case.spec("container", case.container.as_ref());
+    let outcome = pin.decide(case.name, "registry.test/hello:1", &spec, &case.config).unwrap_err();
+    assert!(outcome.message.unwrap().contains("changed"));
+}
+
+#[test]
+fn a_key_that_leaves_takes_no_grant_from_a_pod_that_has_it() {
+    let case = Case::new(&document());
+    let sandbox = case.spec("sandbox", case.sandbox.as_ref());
+    let pod = sandbox.role.pod().unwrap();
+    let pin = Pin::of_sandbox(&sandbox, pod, &case.config, &case.trusted);
+    let pin = pin.again(pod, &case.config, &morph_grant::TrustedKeys::default());
+    assert!(!pin.is_refused());
+}

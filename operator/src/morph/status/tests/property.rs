@@ -78,6 +78,7 @@ fn any_seen() -> impl Strategy<Value = Seen> {
                 owner,
                 deleting,
                 spec_hash: None,
+                grant: None,
                 image: None,
                 state,
             };
