@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod controller;
 pub mod events;
 pub mod health;
+pub mod keys;
 pub mod leader;
 pub mod logging;
 pub mod metrics;

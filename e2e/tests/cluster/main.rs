@@ -3,9 +3,11 @@
 mod api;
 mod authority;
 mod commands;
+mod egress;
 mod examples;
 mod images;
 mod leftovers;
+mod private;
 mod refusals;
 mod restarts;
 mod rollout;
@@ -13,4 +15,5 @@ mod scale;
 mod schedule;
 mod schema;
 mod serve;
+mod signatures;
 mod volumes;

@@ -138,8 +138,9 @@ impl Server {
 
 /// A resource's name as a label of metrics: a word of ours.
 pub(crate) fn word(resource: &str) -> &'static str {
-    const WORDS: [&str; 8] = [
+    const WORDS: [&str; 9] = [
         "serviceaccounts",
+        "networkpolicies",
         "services",
         "deployments",
         "jobs",

@@ -5,6 +5,7 @@
 mod controller;
 mod converge;
 mod crash;
+mod inspect;
 mod leader;
 mod refuse;
 mod registry;
