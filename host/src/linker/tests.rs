@@ -1,5 +1,5 @@
-//! Tests of linking, made from the table: each row without its grant, with every other grant, and with its own.
-//! The components import the whole interface, every function of it, as the pinned WIT has it.
+//! Tests of linking, made from the table: each row without its grant, with every other grant, and with its
+//! own. The components import the whole interface, every function of it, as the pinned WIT has it.
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
 use crate::{Engine, EngineKind, engine};

@@ -14,7 +14,8 @@ pub(super) enum Refusal {
     #[error("limit keyvalueKeyBytes: a key has {KEYVALUE_KEY_BYTES_MAX} bytes at most, this one has {bytes}")]
     Key { bytes: usize },
     #[error(
-        "limit keyvalueAnswerBytes: one answer holds {KEYVALUE_ANSWER_BYTES_MAX} bytes at most; ask for fewer keys at once"
+        "limit keyvalueAnswerBytes: one answer holds {KEYVALUE_ANSWER_BYTES_MAX} bytes at most; ask for \
+         fewer keys at once"
     )]
     Answer,
     #[error("the value is no whole number in decimal digits, so it can't be incremented")]
