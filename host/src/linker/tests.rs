@@ -98,66 +98,78 @@ fn with_all_but(capability: Option<Capability>) -> Grants {
     grants
 }
 
-#[track_caller]
-fn check_linked(row: &Entry, program: &Program, grants: &Grants) {
-    if let Err(outcome) = link(program, grants) {
-        panic!("{row:?} is not linked: {outcome:?}");
-    }
+/// What is wrong where this should be linked.
+fn linked(row: &Entry, program: &Program, grants: &Grants) -> Option<String> {
+    link(program, grants).err().map(|outcome| format!("{row:?} is not linked: {outcome:?}"))
 }
 
-/// Refused, by the row's own name and for this reason.
-#[track_caller]
-fn check_refused(row: &Entry, program: &Program, grants: &Grants, reason: &str) {
-    let Err(outcome) = link(program, grants) else { panic!("{row:?} is linked with {grants:?}") };
-    assert_eq!(outcome.code, code::IMPORT_DENIED, "{row:?}: {outcome:?}");
-    let message = outcome.message.unwrap();
-    assert!(message.contains(&format!("import {}", row.interface)), "{row:?}: {message}");
-    assert!(message.contains(reason), "{row:?}: {message}");
+/// What is wrong where this should be refused, by the row's own name and for this reason.
+fn refused(row: &Entry, program: &Program, grants: &Grants, reason: &str) -> Option<String> {
+    let Err(outcome) = link(program, grants) else {
+        return Some(format!("{row:?} is linked with {grants:?}"));
+    };
+    let message = outcome.message.unwrap_or_default();
+    let right = outcome.code == code::IMPORT_DENIED
+        && message.contains(&format!("import {}", row.interface))
+        && message.contains(reason);
+    (!right).then(|| format!("{row:?} is refused with {}: {message}", outcome.code))
+}
+
+/// What is wrong with a row: without a grant, with all others, with its own.
+fn wrong(row: &Entry) -> Vec<String> {
+    let program = importing(row);
+    let capability = needed(row);
+    let (none, others) = (Grants::default(), with_all_but(capability));
+    let mut own = Grants::default();
+    capability.into_iter().for_each(|capability| grant(&mut own, capability));
+    let found = match row.need {
+        Need::Grant(capability) => {
+            let reason = format!("no {}", capability.field());
+            let refused = |grants| refused(row, &program, grants, &reason);
+            [refused(&none), refused(&others), linked(row, &program, &own)]
+        }
+        Need::EmptyWithout(_) | Need::Types | Need::Ambient(_) => {
+            [&none, &others, &own].map(|grants| linked(row, &program, grants))
+        }
+        Need::Ungrantable => {
+            let reason = "no field of this version grants it";
+            [&none, &others, &own].map(|grants| refused(row, &program, grants, reason))
+        }
+    };
+    found.into_iter().flatten().collect()
 }
 
 #[test]
 fn each_row_is_linked_with_its_own_grant_and_refused_with_none_or_all_others() {
-    for row in TABLE {
-        let program = importing(row);
-        let capability = needed(row);
-        let mut own = Grants::default();
-        capability.into_iter().for_each(|capability| grant(&mut own, capability));
-        match row.need {
-            Need::Grant(capability) => {
-                let reason = format!("no {}", capability.field());
-                check_refused(row, &program, &Grants::default(), &reason);
-                check_refused(row, &program, &with_all_but(Some(capability)), &reason);
-                check_linked(row, &program, &own);
-            }
-            Need::EmptyWithout(_) | Need::Types | Need::Ambient(_) => {
-                check_linked(row, &program, &Grants::default());
-                check_linked(row, &program, &with_all_but(capability));
-                check_linked(row, &program, &own);
-            }
-            Need::Ungrantable => {
-                check_refused(row, &program, &Grants::default(), "no field of this version grants it");
-                check_refused(row, &program, &with_all_but(None), "no field of this version grants it");
-            }
-        }
-    }
+    let wrong: Vec<String> = TABLE.iter().flat_map(wrong).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The ambient rights that a program's imports need: interfaces of types alone bring others along.
+fn ambient(program: &Program) -> Vec<Ambient> {
+    let needs = rows(program).into_iter().filter_map(|row| match row.need {
+        Need::Ambient(ambient) => Some(ambient),
+        _ => None,
+    });
+    needs.collect()
 }
 
 #[test]
 fn each_ambient_row_is_refused_when_it_is_withheld_and_types_never_are() {
     for row in TABLE {
-        match row.need {
+        let program = importing(row);
+        let needed = ambient(&program);
+        let others = Ambient::ALL.into_iter().filter(|other| !needed.contains(other)).collect();
+        let others = Grants { withheld: others, ..Grants::default() };
+        let wrong = match row.need {
             Need::Ambient(ambient) => {
-                let program = importing(row);
                 let withheld = Grants { withheld: vec![ambient], ..with_all_but(None) };
-                check_refused(row, &program, &withheld, &format!("withheld by withhold: {ambient:?}"));
-                let others = Ambient::ALL.into_iter().filter(|other| *other != ambient).collect();
-                check_linked(row, &program, &Grants { withheld: others, ..Grants::default() });
+                let reason = format!("withheld by withhold: {ambient:?}");
+                refused(row, &program, &withheld, &reason).or(linked(row, &program, &others))
             }
-            Need::Types => {
-                let all = Grants { withheld: Ambient::ALL.to_vec(), ..Grants::default() };
-                check_linked(row, &importing(row), &all);
-            }
-            Need::Grant(_) | Need::EmptyWithout(_) | Need::Ungrantable => {}
-        }
+            Need::Types => linked(row, &program, &others),
+            Need::Grant(_) | Need::EmptyWithout(_) | Need::Ungrantable => None,
+        };
+        assert_eq!(wrong, None);
     }
 }
