@@ -159,9 +159,12 @@ pub(crate) fn shown(name: &str) -> String {
     name.chars().take(NAME_SHOWN_CHARS_MAX).collect()
 }
 
-/// Whether it is a core module, by the first bytes; what is no WebAssembly is told in words that help more than
-/// the validator's.
-pub(crate) fn is_module(bytes: &[u8]) -> Result<bool, Error> {
+/// Whether it is a core module (what kind of one is asked by [`inspect`]), by the first bytes; what is no
+/// WebAssembly is told in words that help more than the validator's.
+///
+/// # Errors
+/// [`Error::NotWasm`] and [`Error::TooLarge`].
+pub fn is_module(bytes: &[u8]) -> Result<bool, Error> {
     let size_bytes = bytes.len() as u64;
     if size_bytes > COMPONENT_SIZE_BYTES_MAX {
         return Err(Error::TooLarge { size_bytes, max_bytes: COMPONENT_SIZE_BYTES_MAX });

@@ -45,3 +45,6 @@ fn link_rows(program: &Program, rows: &[&Entry]) -> wasmtime::Result<InstancePre
     }
     linker.instantiate_pre(&program.component)
 }
+
+#[cfg(test)]
+mod tests;

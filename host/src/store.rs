@@ -122,7 +122,7 @@ impl State {
     }
 
     pub(crate) fn keyvalue(&mut self) -> cap::keyvalue::Keyvalue<'_> {
-        cap::keyvalue::Keyvalue { buckets: &self.buckets, table: &mut self.table }
+        cap::keyvalue::Keyvalue { buckets: &self.buckets, denials: &self.denials, table: &mut self.table }
     }
 
     pub(crate) fn logging(&mut self) -> cap::logging::Log<'_> {

@@ -4,8 +4,7 @@
 mod support;
 
 use morph_grant::Access;
-use morph_grant::interfaces::{Need, TABLE, Track};
-use morph_host::{Program, Run, Task, code};
+use morph_host::code;
 use std::path::Path;
 use support::{command, guest, run, wat, with_directory};
 
@@ -113,28 +112,4 @@ fn an_unknown_import_is_refused_even_if_it_has_no_function() {
     let ended = run(program, command(&[]));
     assert_eq!(ended.code, code::IMPORT_DENIED);
     assert!(ended.message.contains("acme:own/thing@1.0.0"), "{}", ended.message);
-}
-
-/// A command that imports these interfaces, with nothing in them.
-fn importing(interface: &str, track: Track) -> Program {
-    let version = if track == Track::V0_2 { "0.2.0" } else { "0.3.0" };
-    wat(&format!(
-        r#"(component
-            (import "{interface}@{version}" (instance))
-            (core module $m (func (export "run") (result i32) i32.const 0))
-            (core instance $i (instantiate $m))
-            (func $run (result (result)) (canon lift (core func $i "run")))
-            (instance $cli (export "run" (func $run)))
-            (export "wasi:cli/run@0.2.0" (instance $cli)))"#
-    ))
-}
-
-#[test]
-fn every_row_of_the_table_is_linked_or_refused_by_name_without_any_grant() {
-    for row in TABLE {
-        let ended = run(importing(row.interface, row.track), Task::ungranted("command", Run::Command));
-        let want = if row.need == Need::Ungrantable { code::IMPORT_DENIED } else { 0 };
-        assert_eq!(ended.code, want, "{row:?}: {ended:?}");
-        assert!(want == 0 || ended.message.contains(row.interface), "{row:?}: {}", ended.message);
-    }
 }

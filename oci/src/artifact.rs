@@ -24,7 +24,9 @@ struct Config {
     architecture: &'static str,
     os: &'static str,
     layer_digests: [Digest; 1],
-    component: Component,
+    /// Absent for a module of WASI preview 1, which has no world of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    component: Option<Component>,
 }
 
 #[derive(Serialize)]
@@ -53,16 +55,17 @@ struct Descriptor {
 /// Writes config and manifest of `component`, whose world is `world`.
 pub(crate) fn write(component: &[u8], world: &World) -> Result<Written, serde_json::Error> {
     let layer_digest = Digest::of(component);
+    let is_module = morph_component::is_module(component).unwrap_or(false);
     let exports = world.exports.iter().map(ToString::to_string);
     let config = serde_json::to_vec(&Config {
         created: CREATED,
         architecture: "wasm",
-        os: "wasip2",
+        os: if is_module { "wasip1" } else { "wasip2" },
         layer_digests: [layer_digest.clone()],
-        component: Component {
+        component: (!is_module).then(|| Component {
             exports: exports.chain(world.plain_exports.iter().cloned()).collect(),
             imports: world.imports.iter().map(ToString::to_string).collect(),
-        },
+        }),
     })?;
     let config_digest = Digest::of(&config);
     let descriptor =

@@ -93,3 +93,16 @@ fn json_has_the_same_in_fields() {
     );
     assert!(json.get("manifest").is_none() && json.get("problem").is_none(), "{json}");
 }
+
+#[test]
+fn a_module_of_preview_1_is_told_as_what_it_becomes_by_its_own_digest() {
+    let module =
+        wat::parse_str("(module (memory (export \"memory\") 1) (func (export \"_start\")))").unwrap();
+    let report = report(&module, None, &morph_component::inspect(&module).unwrap());
+    assert_eq!((report.type_.as_deref(), report.digest), (Some("Command"), Digest::of(&module)));
+    assert!(
+        report.exports.iter().all(|export| export.starts_with("wasi:cli/run@0.2.")),
+        "{:?}",
+        report.exports
+    );
+}

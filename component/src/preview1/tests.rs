@@ -121,7 +121,8 @@ fn what_a_language_puts_round_its_program_does_not_matter() {
             (global (export "__stack_pointer") (mut i32) (i32.const 65536))
             (data (i32.const 8) "text")
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 65536)
-            (func $start (export "_start") i32.const 1 i32.const 0 i32.const 0 i32.const 0 call $write drop))"#,
+            (func $start (export "_start")
+                i32.const 1 i32.const 0 i32.const 0 i32.const 0 call $write drop))"#,
     );
     assert_eq!(inspect(&module).unwrap(), inspect(&importing(&[FD_WRITE])).unwrap());
     assert_eq!(inspect(&adapt(&module).unwrap()).unwrap(), inspect(&module).unwrap());
@@ -179,9 +180,8 @@ fn an_import_of_anybody_else_is_named() {
 #[test]
 fn a_name_in_an_error_is_bounded() {
     let name = "x".repeat(10_000);
-    let module = format!(
-        "(module (import \"{name}\" \"{name}\" (func)) (memory (export \"memory\") 1) (func (export \"_start\")))"
-    );
+    let import = format!("(import \"{name}\" \"{name}\" (func))");
+    let module = format!("(module {import} (memory (export \"memory\") 1) (func (export \"_start\")))");
     assert!(inspect(&text(&module)).unwrap_err().to_string().len() < 400);
 }
 

@@ -39,8 +39,8 @@ pub(crate) fn link(l: &mut Linker<State>, interface: &str, track: Track) -> Link
     }))
 }
 
-/// The streams that aren't withheld (of the others, nothing comes and nothing is kept); arguments and variables
-/// where the environment is granted.
+/// The streams that aren't withheld (of the others, nothing comes and nothing is kept); arguments and
+/// variables where the environment is granted.
 pub(crate) fn give(wasi: &mut WasiCtxBuilder, task: &Task, streams: &Streams) {
     let may = |ambient| !task.grants.withheld.contains(&ambient);
     if may(Ambient::Stdin) {

@@ -72,7 +72,8 @@ impl Config<'_> {
             }
         };
         if value.len() as u64 > CONFIG_VALUE_BYTES_MAX {
-            return Err(upstream(&format!("has more than {CONFIG_VALUE_BYTES_MAX} bytes")));
+            let limit = format!("has more than {CONFIG_VALUE_BYTES_MAX} bytes (limit configValueBytes)");
+            return Err(upstream(&limit));
         }
         String::from_utf8(value).map(Some).map_err(|_| upstream("is no text in UTF-8"))
     }

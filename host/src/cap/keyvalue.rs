@@ -1,13 +1,16 @@
 //! `wasi:keyvalue`: the granted buckets, in this process's memory. All instances of a run share them; they
-//! end with it. A bucket that no grant names isn't there.
+//! end with it. A bucket that no grant names isn't there,
+//! and that it was asked for is told.
 
 mod bucket;
 
 use super::{Linked, Track, known};
+use crate::denial::{Denial, Denials};
 use crate::store::State;
 use bindings::wasi::keyvalue::{atomics, batch, store};
 use bucket::{Bucket, Pair, Refusal};
 use morph_grant::Grants;
+use morph_grant::interfaces::Capability;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
@@ -86,6 +89,7 @@ impl From<ResourceTableError> for Error {
 /// The buckets as one instance sees them.
 pub(crate) struct Keyvalue<'a> {
     pub(crate) buckets: &'a Buckets,
+    pub(crate) denials: &'a Denials,
     pub(crate) table: &'a mut ResourceTable,
 }
 
@@ -103,7 +107,10 @@ impl Keyvalue<'_> {
 
 impl store::Host for Keyvalue<'_> {
     fn open(&mut self, name: String) -> Result<Resource<Handle>> {
-        let bucket = self.buckets.0.get(&name).ok_or(Error::NoSuchStore)?;
+        let Some(bucket) = self.buckets.0.get(&name) else {
+            self.denials.note(&Denial::new(Capability::Keyvalue, "bucket", &name));
+            return Err(Error::NoSuchStore);
+        };
         Ok(self.table.push(bucket.clone())?)
     }
 

@@ -1,5 +1,5 @@
 //! `wasi:logging`: each call is one line of JSON in the pod's log, on standard error, in the same queue as
-//! what the guest writes there. The guest's words are escaped and bounded, so that it can't forge a second line.
+//! what the guest writes there. Its words are escaped and bounded, so that it can't forge a second line.
 
 use super::{Linked, Track, known};
 use crate::limits::{LOG_CONTEXT_BYTES_MAX, LOG_MESSAGE_BYTES_MAX};
@@ -55,8 +55,8 @@ impl HasData for Log<'static> {
 }
 
 impl Log<'_> {
-    /// Writes a line; waits while the log has no room, as any output of a guest does. Where nobody can read it
-    /// any more it is gone: the interface has no error.
+    /// Writes a line; waits while the log has no room, as any output of a guest does. Where nobody can read
+    /// it any more it is gone: the interface has no error.
     async fn write(&mut self, level: &str, context: &str, message: &str) {
         let line = line(Timestamp::now(), self.component, level, context, message);
         if let Err(error) = self.output.line(line.into()).await {

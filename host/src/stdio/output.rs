@@ -164,23 +164,27 @@ impl Output {
         }
     }
 
+    /// Takes a whole line of a guest's once there is any room and the rate allows any byte: both are then exceeded
+    /// by one line at most, and nothing comes in between.
+    pub(crate) async fn line(&self, line: Bytes) -> io::Result<()> {
+        while let Err(wait) = self.0.rate.room() {
+            tokio::time::sleep(wait).await;
+        }
+        let take = |cx: &mut Context<'_>| {
+            let mut queue = self.queue();
+            std::task::ready!(poll_room(&mut queue, cx))?;
+            self.0.rate.take(line.len());
+            Poll::Ready(self.push(&mut queue, line.clone()))
+        };
+        std::future::poll_fn(take).await
+    }
+
     /// Tells of dropped lines now: nobody will say any more.
     pub(crate) fn tell_dropped(&self) {
         let mut queue = self.queue();
         if let Some(Err(error)) = queue.told().map(|told| self.push(&mut queue, told)) {
             tracing::debug!(%error, "standard error is closed: nobody hears the host");
         }
-    }
-
-    /// Takes a whole line of a guest's as soon as there is any room: the queue then holds one line more than it
-    /// should at most, and nothing comes in between.
-    pub(crate) async fn line(&self, line: Bytes) -> io::Result<()> {
-        let take = |cx: &mut Context<'_>| {
-            let mut queue = self.queue();
-            std::task::ready!(poll_room(&mut queue, cx))?;
-            Poll::Ready(self.push(&mut queue, line.clone()))
-        };
-        std::future::poll_fn(take).await
     }
 
     /// Ends when the queue is empty, or can't be emptied.

@@ -37,6 +37,19 @@ fn the_config_has_the_cncf_form() {
 }
 
 #[test]
+fn a_module_of_preview_1_is_written_as_it_is_and_says_what_it_is() {
+    let module =
+        wat::parse_str("(module (memory (export \"memory\") 1) (func (export \"_start\")))").unwrap();
+    let written = write(&module, &morph_component::inspect(&module).unwrap()).unwrap();
+    assert_eq!(written.layer_digest, Digest::of(&module));
+    let config: Value = serde_json::from_slice(&written.config).unwrap();
+    let digests = [Digest::of(&module)];
+    let wanted =
+        json!({ "created": CREATED, "architecture": "wasm", "os": "wasip1", "layerDigests": digests });
+    assert_eq!(config, wanted);
+}
+
+#[test]
 fn the_manifest_names_config_and_layer() {
     let written = written();
     let manifest: Value = serde_json::from_slice(&written.manifest).unwrap();

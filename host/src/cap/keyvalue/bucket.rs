@@ -11,9 +11,12 @@ use std::sync::Arc;
 pub(super) enum Refusal {
     #[error("the bucket is full: it may take {max_bytes} bytes, and this would make it {wanted_bytes}")]
     Full { max_bytes: u64, wanted_bytes: u64 },
-    #[error("a key has {KEYVALUE_KEY_BYTES_MAX} bytes at most, this one has {bytes}")]
+    #[error("limit keyvalueKeyBytes: a key has {KEYVALUE_KEY_BYTES_MAX} bytes at most, this one has {bytes}")]
     Key { bytes: usize },
-    #[error("one answer holds {KEYVALUE_ANSWER_BYTES_MAX} bytes at most; ask for fewer keys at once")]
+    #[error(
+        "limit keyvalueAnswerBytes: one answer holds {KEYVALUE_ANSWER_BYTES_MAX} bytes at most; ask for \
+         fewer keys at once"
+    )]
     Answer,
     #[error("the value is no whole number in decimal digits, so it can't be incremented")]
     NoNumber,

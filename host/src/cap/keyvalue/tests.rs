@@ -4,6 +4,8 @@ use super::atomics::Host as _;
 use super::batch::Host as _;
 use super::store::{Host as _, HostBucket as _};
 use super::*;
+use crate::OnDenial;
+use crate::stdio::{Output, Rate};
 use morph_grant::KeyvalueGrant;
 
 fn buckets(names: &[&str]) -> Buckets {
@@ -13,7 +15,18 @@ fn buckets(names: &[&str]) -> Buckets {
 
 /// What one instance does.
 fn instance<T>(buckets: &Buckets, act: impl FnOnce(&mut Keyvalue<'_>) -> T) -> T {
-    act(&mut Keyvalue { buckets, table: &mut ResourceTable::new() })
+    instance_heard(buckets, None, act)
+}
+
+/// The same, with somebody who hears of denials.
+fn instance_heard<T>(
+    buckets: &Buckets,
+    heard: Option<OnDenial>,
+    act: impl FnOnce(&mut Keyvalue<'_>) -> T,
+) -> T {
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let denials = Denials::new(Output::new(writer.into(), Rate::new(1 << 20)), heard);
+    act(&mut Keyvalue { buckets, denials: &denials, table: &mut ResourceTable::new() })
 }
 
 /// What the guest is told.
@@ -47,6 +60,19 @@ fn a_bucket_that_is_not_granted_is_not_there() {
         let opened = instance(&buckets(&["cache"]), |keyvalue| keyvalue.open(name.into()).map(drop));
         assert!(matches!(told(opened.unwrap_err()), store::Error::NoSuchStore), "{name}");
     }
+}
+
+#[test]
+fn a_bucket_that_is_not_granted_is_told_of_by_its_name() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let heard: OnDenial = Arc::new(move |denial: &Denial| sender.send(denial.clone()).unwrap());
+    let opened = instance_heard(&buckets(&["cache"]), Some(heard), |keyvalue| {
+        keyvalue.open("cache".into()).unwrap();
+        keyvalue.open("other".into()).map(drop)
+    });
+    assert!(opened.is_err());
+    let told: Vec<Denial> = receiver.iter().collect();
+    assert_eq!(told, [Denial::new(Capability::Keyvalue, "bucket", "other")]);
 }
 
 #[test]

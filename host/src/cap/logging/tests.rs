@@ -1,6 +1,7 @@
 //! Tests of the lines that guests log.
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::stdio::Rate;
 use serde_json::Value;
 use std::io::Read as _;
 
@@ -55,7 +56,7 @@ fn a_line_is_bounded_whatever_is_in_it() {
 #[tokio::test]
 async fn each_level_has_its_word_in_both_versions() {
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let output = Output::new(writer.into(), crate::stdio::Rate::new(1 << 40));
+    let output = Output::new(writer.into(), Rate::new(1 << 30));
     {
         let mut log = Log { component: "weather", output: &output };
         macro_rules! all {
@@ -86,7 +87,7 @@ async fn each_level_has_its_word_in_both_versions() {
 #[tokio::test]
 async fn who_logs_to_a_full_log_waits_and_nothing_is_lost() {
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let output = Output::new(writer.into(), crate::stdio::Rate::new(1 << 40));
+    let output = Output::new(writer.into(), Rate::new(1 << 30));
     let message = "x".repeat(8 << 10);
     let count = 200;
     let logging = async {
@@ -117,7 +118,7 @@ async fn who_logs_to_a_full_log_waits_and_nothing_is_lost() {
 async fn a_log_that_nobody_can_read_any_more_keeps_nobody() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let output = Output::new(writer.into(), crate::stdio::Rate::new(1 << 40));
+    let output = Output::new(writer.into(), Rate::new(1 << 30));
     let mut log = Log { component: "weather", output: &output };
     for _ in 0..1_000 {
         log.write("info", "", "nobody hears this").await;
