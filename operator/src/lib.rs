@@ -2,9 +2,11 @@
 //! Morph. Nothing here runs a component, and no Secret is read.
 
 pub mod backoff;
+pub mod ceiling;
 pub mod controller;
 pub mod events;
 pub mod health;
+pub mod keys;
 pub mod leader;
 pub mod logging;
 pub mod metrics;

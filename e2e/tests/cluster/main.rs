@@ -2,10 +2,13 @@
 
 mod api;
 mod authority;
+mod ceiling;
 mod commands;
+mod egress;
 mod examples;
 mod images;
 mod leftovers;
+mod private;
 mod refusals;
 mod restarts;
 mod rollout;
@@ -13,4 +16,5 @@ mod scale;
 mod schedule;
 mod schema;
 mod serve;
+mod signatures;
 mod volumes;

@@ -183,7 +183,7 @@ fn a_sockets_grant_that_walks_round_an_http_rule_is_refused() {
         }
     };
     check_passes(with(5432));
-    let why = "connect to api.weather.example at port 443 walks round the http rule for api.weather.example";
+    let why = "connect to api.weather.example walks round the http rule for api.weather.example";
     check_refused(with(443), &DocumentError::WalksRound { why: why.into() });
 }
 
@@ -226,6 +226,7 @@ fn a_server_has_a_port_and_a_command_has_none() {
     check_refused(|d| d.run = RunType::Command, &DocumentError::Http);
     check_refused(|d| d.http = None, &DocumentError::Http);
     check_passes(|d| (d.run, d.http) = (RunType::Command, None));
+    check_refused(|d| d.http.as_mut().unwrap().port = 0, &DocumentError::Port);
 }
 
 #[test]
@@ -249,6 +250,7 @@ fn every_contradiction_names_its_field_and_what_stood_there() {
         (text(DocumentError::NoMount { volume: "v".into() }), "grants.filesystem: volume \"v\" has no mount"),
         (text(DocumentError::ReadOnlyMount { volume: "v".into() }), "\"v\" is mounted read-only"),
         (text(DocumentError::Path { path: "p".into() }), "path \"p\" is not absolute"),
+        (text(DocumentError::Port), "http.port is 0"),
         (text(DocumentError::Path { path: "/a\n".into() }), "path \"/a\\n\" is not absolute"),
     ] {
         assert!(error.contains(wanted) && !error.ends_with('.'), "{error}");

@@ -112,8 +112,15 @@ impl Model {
     fn pass(&mut self) {
         let morph = self.morph();
         let resolution = self.look(&morph);
-        let seen =
-            Seen { morph: Arc::new(morph), cluster: "c".into(), resolution, children: self.children.clone() };
+        let seen = Seen {
+            morph: Arc::new(morph),
+            cluster: "c".into(),
+            fence: Some(Arc::default()),
+            signer: fixture::signer(),
+            ceiling: Ceiling::None,
+            resolution,
+            children: self.children.clone(),
+        };
         let judged = validate(&seen);
         let done = match &judged {
             Ok(valid) => {
@@ -225,6 +232,9 @@ proptest! {
                 let fresh = Seen {
                     morph: Arc::new(model.morph()),
                     cluster: "c".into(),
+                    fence: Some(Arc::default()),
+                    signer: fixture::signer(),
+                    ceiling: Ceiling::None,
                     resolution: model.look(&model.morph()),
                     children: Children::default(),
                 };

@@ -2,9 +2,11 @@
 //! life. What the pure parts decide is tested beside them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod ceiling;
 mod controller;
 mod converge;
 mod crash;
+mod inspect;
 mod leader;
 mod refuse;
 mod registry;

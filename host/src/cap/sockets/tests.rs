@@ -20,7 +20,7 @@ fn sockets(grant: SocketsGrant, resolver: Resolver) -> (Arc<Sockets>, Told) {
         noted.lock().unwrap().push((denial.rule, denial.detail.clone()));
     });
     let (_, stderr) = std::io::pipe().unwrap();
-    let denials = Denials::new(Output::new(stderr.into()), Some(on));
+    let denials = Denials::new(Output::new(stderr.into(), crate::stdio::Rate::new(1 << 40)), Some(on));
     (Sockets::new(&task, resolver, denials).unwrap(), told)
 }
 
@@ -44,7 +44,7 @@ fn at(text: &str) -> SocketAddr {
 #[test]
 fn without_a_grant_there_are_no_sockets() {
     let (_, stderr) = std::io::pipe().unwrap();
-    let denials = Denials::new(Output::new(stderr.into()), None);
+    let denials = Denials::new(Output::new(stderr.into(), crate::stdio::Rate::new(1 << 40)), None);
     assert!(Sockets::new(&Task::ungranted("test", Run::Command), Resolver::default(), denials).is_none());
 }
 
