@@ -52,12 +52,14 @@ fn ended(name: &str, grant: &SocketsGrant, args: &str) -> Ended {
     run(guest(name), task)
 }
 
-/// What both guests say with this grant.
+/// What both guests say with this grant; `a or b` where the two versions differ.
 fn check(grant: &SocketsGrant, args: &str, want: &[&str]) {
     for name in GUESTS {
         let ended = ended(name, grant, args);
         let lines: Vec<&str> = ended.stdout.lines().map(str::trim_end).collect();
-        assert!(ended.code == 0 && lines == want, "{name} {args}: want {want:?}: {ended:?}");
+        let fits = |(line, want): (&&str, &&str)| want.split(" or ").any(|want| want == *line);
+        let all = lines.len() == want.len() && lines.iter().zip(want).all(fits);
+        assert!(ended.code == 0 && all, "{name} {args}: want {want:?}: {ended:?}");
     }
 }
 
@@ -266,7 +268,8 @@ fn a_granted_port_is_listened_on_and_no_other() {
             assert_eq!(listener.ended(), "ok hi\n", "{name} {word}");
         }
         check(&grant, "bind 0.0.0.0:8081 then bind 127.0.0.1:80 then bind 0.0.0.0:0", &["access-denied"; 3]);
-        check(&grant, "listen 0.0.0.0:8081 then listen-anywhere x", &["access-denied"; 2]);
+        let want = ["access-denied", "invalid-state or access-denied"];
+        check(&grant, "listen 0.0.0.0:8081 then listen-anywhere x", &want);
         check(&grant, "udp-bind 0.0.0.0:8080", &["access-denied"]);
         check(&grant, "tcp 127.0.0.1:8080 hi", &["access-denied"]);
     });
@@ -278,7 +281,7 @@ fn a_client_listens_on_nothing() {
         servers();
         let grant = connect(cidr("93.184.216.0/24"), Protocol::Tcp, &[]);
         let args = "bind 0.0.0.0:0 then listen-anywhere x then listen 0.0.0.0:0 then listen 0.0.0.0:9000";
-        check(&grant, args, &["ok", "access-denied", "access-denied", "access-denied"]);
+        check(&grant, args, &["ok", "invalid-state or access-denied", "access-denied", "access-denied"]);
         check(&grant, "tcp-from 93.184.216.34:5432 hi 0.0.0.0:0", &["ok echo hi"]);
         check(&grant, "tcp-from 93.184.216.34:5432 hi 0.0.0.0:9000", &["access-denied"]);
     });

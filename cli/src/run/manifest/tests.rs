@@ -1,5 +1,5 @@
 //! Tests of `manifest`.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
 
 const MORPH: &str =
@@ -56,4 +56,25 @@ fn a_file_is_read_up_to_its_limit() {
     assert_eq!(read(&file).unwrap(), MORPH);
     std::fs::write(&file, " ".repeat(FILE_SIZE_BYTES_MAX as usize + 1)).unwrap();
     assert!(read(&file).unwrap_err().to_string().contains("has more than"));
+}
+
+/// The blocks of YAML in a page.
+fn examples(page: &str) -> impl Iterator<Item = &str> {
+    page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next())
+}
+
+#[test]
+fn every_example_in_the_pages_about_capabilities_is_a_valid_morph() {
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/capabilities");
+    let mut count = 0;
+    for page in std::fs::read_dir(pages).unwrap() {
+        let page = page.unwrap().path();
+        let text = std::fs::read_to_string(&page).unwrap();
+        for example in examples(&text).filter(|example| example.contains("kind: Morph\n")) {
+            let morph = find(example, None).unwrap_or_else(|error| panic!("{page:?}: {error:#}"));
+            morph_crds::ValidMorph::new(&morph).unwrap_or_else(|error| panic!("{page:?}: {error}"));
+            count += 1;
+        }
+    }
+    assert!(count >= 2, "{count}");
 }
