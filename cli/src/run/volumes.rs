@@ -3,7 +3,11 @@
 
 use anyhow::{Context as _, Result, bail};
 use morph_crds::{ValidMorph, Volume};
+use morph_grant::FilesystemGrant;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -11,6 +15,7 @@ use tempfile::TempDir;
 pub(super) struct Volumes {
     directories: BTreeMap<String, PathBuf>,
     made: Vec<TempDir>,
+    opened: RefCell<Vec<OwnedFd>>,
 }
 
 impl Volumes {
@@ -25,7 +30,7 @@ impl Volumes {
                 bail!("--volume {name}: spec.capabilities.filesystem grants no such volume");
             }
         }
-        let mut volumes = Self { directories: BTreeMap::new(), made: Vec::new() };
+        let mut volumes = Self { directories: BTreeMap::new(), made: Vec::new(), opened: RefCell::default() };
         for volume in morph.spec().volumes.iter().filter(|volume| granted(&volume.name)) {
             let directory = match given.iter().rfind(|(name, _)| *name == volume.name) {
                 Some((_, directory)) => existing(&volume.name, directory)?,
@@ -36,9 +41,25 @@ impl Volumes {
         Ok(volumes)
     }
 
-    /// The directory of a granted volume.
-    pub(super) fn directory(&self, name: &str) -> Option<&Path> {
-        self.directories.get(name).map(PathBuf::as_path)
+    /// The directory that a grant gives: the volume's, or one in it to which no link leads. That one is held open
+    /// and told by its descriptor, so that what was looked at is what the guest gets.
+    ///
+    /// # Errors
+    /// There is no such directory.
+    pub(super) fn directory(&self, grant: &FilesystemGrant) -> Result<PathBuf> {
+        let directory = self.directories.get(&grant.volume);
+        let directory = directory.with_context(|| format!("volume {} has no directory", grant.volume))?;
+        let Some(sub_path) = &grant.sub_path else { return Ok(directory.clone()) };
+        let opened = beneath(directory, Path::new(sub_path));
+        let opened = opened.with_context(|| {
+            format!(
+                "volume {}: subPath {sub_path} is no directory of it, or a link leads there",
+                grant.volume
+            )
+        })?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+        self.opened.borrow_mut().push(opened);
+        Ok(path)
     }
 
     fn make(&mut self, volume: &Volume) -> Result<PathBuf> {
@@ -52,6 +73,14 @@ impl Volumes {
         self.made.push(made);
         Ok(path)
     }
+}
+
+/// Opens a directory below another: no `..` and no link on the way.
+fn beneath(directory: &Path, relative: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(CWD, directory, flags, Mode::empty())?;
+    let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    Ok(rustix::fs::openat2(&root, relative, flags, Mode::empty(), within)?)
 }
 
 fn existing(name: &str, directory: &str) -> Result<PathBuf> {

@@ -1,7 +1,8 @@
 //! Finds the Morph in a YAML file that may hold other objects as well. A field that no Morph has is an error:
 //! a misspelt grant would be no grant, a misspelt limit no limit.
 
-use super::unknown;
+mod unknown;
+
 use anyhow::{Context as _, Result, bail};
 use morph_crds::Morph;
 use serde::Deserialize as _;
@@ -13,7 +14,7 @@ use std::path::Path;
 const FILE_SIZE_BYTES_MAX: u64 = 3 << 20;
 
 /// Reads a file, or standard input for `-`.
-pub(super) fn read(file: &Path) -> Result<String> {
+pub(crate) fn read(file: &Path) -> Result<String> {
     let reader: Box<dyn std::io::Read> = if file == Path::new("-") {
         Box::new(std::io::stdin())
     } else {
@@ -28,8 +29,13 @@ pub(super) fn read(file: &Path) -> Result<String> {
     Ok(text)
 }
 
+/// A file as messages name it.
+pub(crate) fn shown(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
+}
+
 /// The only Morph of a text, or the one of this name.
-pub(super) fn find(text: &str, name: Option<&str>) -> Result<Morph> {
+pub(crate) fn find(text: &str, name: Option<&str>) -> Result<Morph> {
     let mut morphs = Vec::new();
     for document in serde_norway::Deserializer::from_str(text) {
         let value = Value::deserialize(document)?;
