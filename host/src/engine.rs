@@ -17,7 +17,7 @@ use wasmtime::{
 
 /// Component instances alive at once in a process: the requests worked on, and those whose instances are
 /// being taken down meanwhile.
-const INSTANCES_MAX: u32 = 2 * CONCURRENT_REQUESTS_MAX as u32;
+pub(crate) const INSTANCES_MAX: u32 = 2 * CONCURRENT_REQUESTS_MAX as u32;
 
 /// Stack of a guest, in bytes. Deep recursion of interpreters takes most of it.
 const WASM_STACK_BYTES: usize = 1 << 20;

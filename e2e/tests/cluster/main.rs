@@ -3,6 +3,7 @@
 mod api;
 mod authority;
 mod commands;
+mod egress;
 mod examples;
 mod images;
 mod leftovers;
