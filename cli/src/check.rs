@@ -1,6 +1,8 @@
 //! `morph check FILE`: the operator's verdict on a Morph, without a cluster, and what a component would need
 //! granted. It says what to write and never writes it.
 
+mod denials;
+
 use crate::manifest;
 use anyhow::{Context as _, Result, anyhow, bail};
 use morph_component::World;
@@ -19,7 +21,7 @@ use std::sync::Arc;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A file with a Morph; - reads standard input.
-    #[arg(required_unless_present = "suggest")]
+    #[arg(required_unless_present_any = ["suggest", "from_denials"])]
     file: Option<PathBuf>,
     /// Which Morph, where the file has several.
     #[arg(long, value_name = "NAME")]
@@ -31,10 +33,17 @@ pub(crate) struct Args {
     /// grants, where one is given.
     #[arg(long, requires = "component")]
     suggest: bool,
+    /// Print what would have granted that which a run's log says was refused, as YAML; - reads standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["suggest", "component", "file"])]
+    from_denials: Option<PathBuf>,
 }
 
 /// Judges; the exit code says whether anything stands against it.
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
+    if let Some(log) = &args.from_denials {
+        print!("{}", denials::suggest(&manifest::read(log)?)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let morph = args.file.as_ref().map(|file| morph(file, args.name.as_deref())).transpose()?;
     let component = args.component.as_ref().map(|file| read(file)).transpose()?;
     if args.suggest {

@@ -52,3 +52,42 @@ fn a_suggestion_needs_no_morph() {
     let none = run(&["check", "--suggest"]);
     assert!(none.code != 0 && none.stderr.contains("--component"), "{none:?}");
 }
+
+#[test]
+fn every_example_is_right() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut count = 0;
+    for entry in std::fs::read_dir(examples).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir())
+    {
+        let file = entry.unwrap().path().join("morph.yaml");
+        let ended = run(&["check", file.to_str().unwrap()]);
+        assert_eq!(ended.code, 0, "{}: {ended:?}", file.display());
+        count += 1;
+    }
+    assert!(count >= 14, "{count}");
+}
+
+#[test]
+fn an_example_grants_what_its_component_imports() {
+    for (example, component) in [
+        ("hello", "hello"),
+        ("hello-p3", "hello-p3"),
+        ("counter", "counter"),
+        ("sockets", "sockets"),
+        ("determinism", "command"),
+        ("subpath", "command"),
+    ] {
+        let file = format!("{}/../examples/{example}/morph.yaml", env!("CARGO_MANIFEST_DIR"));
+        let ended = run(&["check", &file, "--component", guest(component).to_str().unwrap()]);
+        assert!(ended.code == 0 && ended.stdout.contains("runs as"), "{example}: {ended:?}");
+    }
+}
+
+#[test]
+fn denials_of_a_log_become_a_proposal() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    std::fs::write(&log, "denied by capabilities.sockets (lookup): db.example: no\n").unwrap();
+    let ended = run(&["check", "--from-denials", log.to_str().unwrap()]);
+    assert!(ended.code == 0 && ended.stdout.contains("- db.example"), "{ended:?}");
+}

@@ -208,6 +208,7 @@ impl Document {
             for grant in &component.grants.filesystem {
                 self.check_filesystem(grant)?;
             }
+            self.check_files(&component.grants)?;
         }
         Ok(())
     }
@@ -215,12 +216,35 @@ impl Document {
     fn check_filesystem(&self, grant: &FilesystemGrant) -> Result<(), DocumentError> {
         let mount = self.mounts.iter().find(|m| m.volume == grant.volume);
         let mount = mount.ok_or_else(|| DocumentError::NoMount { volume: grant.volume.clone() })?;
+        if mount.used_for != MountUse::Filesystem {
+            return Err(DocumentError::NoMount { volume: grant.volume.clone() });
+        }
         if mount.read_only && grant.access == Access::ReadWrite {
             return Err(DocumentError::ReadOnlyMount { volume: grant.volume.clone() });
         }
         let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(char::is_control);
         if grant.path != "/" && !grant.path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain)) {
             return Err(DocumentError::Path { path: grant.path.clone() });
+        }
+        match &grant.sub_path {
+            Some(path) if !path.split('/').all(plain) => Err(DocumentError::SubPath { path: path.clone() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Names of files are names and nothing more, and there is a mount that has them.
+    fn check_files(&self, grants: &Grants) -> Result<(), DocumentError> {
+        let mounted = self.mounts.iter().any(|mount| mount.used_for == MountUse::Files);
+        let is_name = |file: &str| {
+            !file.is_empty() && file.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        for file in grants.files() {
+            if !is_name(file) {
+                return Err(DocumentError::FileName { file: file.to_owned() });
+            }
+            if !mounted {
+                return Err(DocumentError::NoFiles { file: file.to_owned() });
+            }
         }
         Ok(())
     }
@@ -287,6 +311,24 @@ pub enum DocumentError {
     ReadOnlyMount {
         /// The volume.
         volume: String,
+    },
+    /// A directory of a volume that isn't one below it.
+    #[error("grants.filesystem: subPath {path:?} is not a path without \".\", \"..\" and control characters")]
+    SubPath {
+        /// The path.
+        path: String,
+    },
+    /// A file's name that leads elsewhere.
+    #[error("grants: {file:?} can't be a file's name; letters, digits and \"-\" can")]
+    FileName {
+        /// The name.
+        file: String,
+    },
+    /// A file without a mount that has it.
+    #[error("grants: file \"{file}\" has no mount")]
+    NoFiles {
+        /// The name.
+        file: String,
     },
     /// A guest path that isn't absolute and plain.
     #[error(

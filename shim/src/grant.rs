@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// Name of the container that the operator makes: the only one of a pod that its grant is for.
 pub const CONTAINER_NAME: &str = "morph";
 
+/// Where directories of volumes stand in a worker's root, where not the whole volume is granted.
+pub const DIRECTORIES_DIRECTORY: &str = "/directories";
+
 /// Where volumes stand in a worker's root. Guests know them by the granted paths alone.
 pub const VOLUMES_DIRECTORY: &str = "/volumes";
 
@@ -164,7 +167,7 @@ impl Granted {
     fn new(document: &Document, spec: &Spec, config: &NodeConfig) -> Result<Self, Outcome> {
         let uid = spec.role.pod().map_or("", |pod| pod.uid.as_str());
         let volumes = volume::granted(document, spec, uid, &config.kubelet_dir).map_err(refused)?;
-        let directory = |volume: &str| PathBuf::from(VOLUMES_DIRECTORY).join(volume);
+        let directory = |volume: &str, inner: Option<&str>| PathBuf::from(volume::target(volume, inner));
         let task = Task::granted(document, referenced(document, &spec.env), directory);
         let (Some(main), Some(task)) = (document.main(), task) else {
             return Err(refused("the document names no component"));

@@ -342,3 +342,47 @@ fn a_volume_that_is_not_mounted_is_named() {
     let document = with_volume(VolumeKind::EmptyDir);
     Case::new(&document).refused("volume data is not mounted at /run/hayride.dev/volumes/data");
 }
+
+const EMPTY_DIR: &str = "/var/lib/kubelet/pods/u1/volumes/kubernetes.io~empty-dir";
+
+#[test]
+fn of_a_volume_of_which_a_directory_is_granted_the_worker_gets_that_alone() {
+    let mut document = with_volume(VolumeKind::EmptyDir);
+    let whole = document.components[0].grants.filesystem[0].clone();
+    let inner = |path: &str, sub_path: &str| FilesystemGrant {
+        path: path.into(),
+        sub_path: Some(sub_path.into()),
+        ..whole.clone()
+    };
+    document.components[0].grants.filesystem = vec![inner("/a", "a"), inner("/b", "a/b"), inner("/c", "a")];
+    let granted = Case::mounted(&document, &format!("{EMPTY_DIR}/data"), &["rbind", "rw"]).granted();
+    let sources: Vec<_> = granted.volumes.iter().map(|volume| volume.relative.to_str().unwrap()).collect();
+    assert_eq!(sources, ["data/a", "data/a/b"]);
+    let places: Vec<_> = granted.task.preopens.iter().map(|preopen| preopen.directory.clone()).collect();
+    assert_eq!((&places[0], places[0] == places[1]), (&places[2], false));
+    for volume in &granted.volumes {
+        assert!(places.contains(&PathBuf::from(&volume.target)), "{}", volume.target);
+        assert!(volume.target.starts_with("/directories/"), "no volume lies above another's directory");
+    }
+}
+
+#[test]
+fn a_directory_that_leads_out_of_its_volume_is_refused() {
+    for wrong in ["../other", "a/../../other", "/etc", ".", ""] {
+        let mut document = with_volume(VolumeKind::EmptyDir);
+        document.components[0].grants.filesystem[0].sub_path = Some(wrong.into());
+        Case::mounted(&document, &format!("{EMPTY_DIR}/data"), &["rbind", "rw"]).refused("sub");
+    }
+}
+
+#[test]
+fn files_of_the_host_reach_the_worker_and_no_guest() {
+    let mut document = with_volume(VolumeKind::Projected);
+    document.components[0].grants.filesystem.clear();
+    document.mounts[0].used_for = MountUse::Files;
+    let source = "/var/lib/kubelet/pods/u1/volumes/kubernetes.io~projected/data";
+    let granted = Case::mounted(&document, source, &["rbind", "ro"]).granted();
+    assert_eq!(granted.task.files.as_deref(), Some(Path::new("/volumes/data")));
+    assert_eq!((granted.volumes.len(), granted.volumes[0].read_only), (1, true));
+    assert_eq!(granted.task.preopens, []);
+}

@@ -1,9 +1,10 @@
 //! Where a granted volume's directory is on the node. For each kind the kubelet has one place, below the
 //! pod's own directory; a mount from elsewhere isn't what was granted.
 
-use super::VOLUMES_DIRECTORY;
+use super::{DIRECTORIES_DIRECTORY, VOLUMES_DIRECTORY};
 use crate::spec::Spec;
-use morph_grant::{Document, Mount, MountUse, VolumeKind};
+use morph_grant::{Digest, Document, Mount, MountUse, VolumeKind};
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 /// A directory of the node that a worker gets.
@@ -19,19 +20,58 @@ pub struct Volume {
     pub read_only: bool,
 }
 
-/// The volumes of a document's file system grants, each with the source that the container's spec gives it.
+/// Where a volume stands in a worker's root, or a directory of it: that one by a hash, since one directory that is
+/// granted may lie in another.
+pub(super) fn target(volume: &str, inner: Option<&str>) -> String {
+    match inner {
+        None => format!("{VOLUMES_DIRECTORY}/{volume}"),
+        Some(inner) => {
+            format!("{DIRECTORIES_DIRECTORY}/{}", Digest::of(format!("{volume}/{inner}").as_bytes()).hex())
+        }
+    }
+}
+
+/// The volumes of a document's file system grants and the files that the host alone reads, each with the source
+/// that the container's spec gives it. Of a volume of which a directory is granted, that directory alone.
 pub(super) fn granted(
     document: &Document,
     spec: &Spec,
     pod_uid: &str,
     kubelet_dir: &Path,
 ) -> Result<Vec<Volume>, String> {
-    let used = |mount: &&Mount| {
+    let mut volumes = Vec::new();
+    for mount in &document.mounts {
         let main = document.main().into_iter();
-        let mut grants = main.flat_map(|main| &main.grants.filesystem);
-        mount.used_for == MountUse::Filesystem && grants.any(|grant| grant.volume == mount.volume)
-    };
-    document.mounts.iter().filter(used).map(|mount| volume(mount, spec, pod_uid, kubelet_dir)).collect()
+        let grants = main.flat_map(|main| &main.grants.filesystem);
+        let granted: BTreeSet<Option<&str>> = match mount.used_for {
+            MountUse::Files => [None].into(),
+            MountUse::Filesystem => grants
+                .filter(|grant| grant.volume == mount.volume)
+                .map(|grant| grant.sub_path.as_deref())
+                .collect(),
+        };
+        for inner in granted {
+            let whole = volume(mount, spec, pod_uid, kubelet_dir)?;
+            volumes.push(match inner {
+                None => whole,
+                Some(inner) => Volume {
+                    relative: whole.relative.join(plain(inner)?),
+                    target: target(&mount.volume, Some(inner)),
+                    ..whole
+                },
+            });
+        }
+    }
+    Ok(volumes)
+}
+
+/// A path that names nothing but directories below: what leads up would lead to another volume.
+fn plain(inner: &str) -> Result<&Path, String> {
+    let path = Path::new(inner);
+    let below = path.components().all(|part| matches!(part, Component::Normal(_)));
+    (below && !inner.is_empty())
+        .then_some(path)
+        .ok_or_else(|| format!("subPath {inner:?} leads out of its volume"))
 }
 
 fn volume(mount: &Mount, spec: &Spec, pod_uid: &str, kubelet_dir: &Path) -> Result<Volume, String> {
@@ -51,12 +91,7 @@ fn volume(mount: &Mount, spec: &Spec, pod_uid: &str, kubelet_dir: &Path) -> Resu
         None => claim(&found.source, &volumes, kubelet_dir).ok_or_else(|| wrong_source(mount, found))?,
         Some(_) => return Err(wrong_source(mount, found)),
     };
-    Ok(Volume {
-        base,
-        relative,
-        target: format!("{VOLUMES_DIRECTORY}/{name}"),
-        read_only: mount.read_only || found.read_only,
-    })
+    Ok(Volume { base, relative, target: target(name, None), read_only: mount.read_only || found.read_only })
 }
 
 fn wrong_source(mount: &Mount, found: &crate::spec::Mount) -> String {
