@@ -1,6 +1,8 @@
 //! The grant document: everything that a Morph's pod may do, bound to the bytes that may do it.
 //! It travels in a pod annotation; the shim takes args, literal env, limits and paths from here alone.
 
+mod rights;
+
 use crate::{Access, Digest, FilesystemGrant, Grants, Limits};
 use serde::{Deserialize, Serialize};
 
@@ -189,6 +191,9 @@ impl Document {
         if (self.run == RunType::Server) != self.http.is_some() {
             return Err(DocumentError::Http);
         }
+        if self.http.as_ref().is_some_and(|http| http.port == 0) {
+            return Err(DocumentError::Port);
+        }
         check_unique("components", self.components.iter().map(|c| c.name.as_str()))?;
         check_unique("mounts", self.mounts.iter().map(|m| m.volume.as_str()))?;
         check_unique("mounts", self.mounts.iter().map(|m| m.destination.as_str()))?;
@@ -208,46 +213,32 @@ impl Document {
             for grant in &component.grants.filesystem {
                 self.check_filesystem(grant)?;
             }
-            self.check_files(&component.grants)?;
+            rights::check(self, component)?;
         }
-        Ok(())
+        rights::check_files(self)
     }
 
     fn check_filesystem(&self, grant: &FilesystemGrant) -> Result<(), DocumentError> {
         let mount = self.mounts.iter().find(|m| m.volume == grant.volume);
         let mount = mount.ok_or_else(|| DocumentError::NoMount { volume: grant.volume.clone() })?;
-        if mount.used_for != MountUse::Filesystem {
-            return Err(DocumentError::NoMount { volume: grant.volume.clone() });
-        }
         if mount.read_only && grant.access == Access::ReadWrite {
             return Err(DocumentError::ReadOnlyMount { volume: grant.volume.clone() });
         }
-        let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(char::is_control);
-        if grant.path != "/" && !grant.path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain)) {
+        let plain = |rest: &str| rest.split('/').all(is_plain);
+        if grant.path != "/" && !grant.path.strip_prefix('/').is_some_and(plain) {
             return Err(DocumentError::Path { path: grant.path.clone() });
-        }
-        match &grant.sub_path {
-            Some(path) if !path.split('/').all(plain) => Err(DocumentError::SubPath { path: path.clone() }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Names of files are names and nothing more, and there is a mount that has them.
-    fn check_files(&self, grants: &Grants) -> Result<(), DocumentError> {
-        let mounted = self.mounts.iter().any(|mount| mount.used_for == MountUse::Files);
-        let is_name = |file: &str| {
-            !file.is_empty() && file.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        };
-        for file in grants.files() {
-            if !is_name(file) {
-                return Err(DocumentError::FileName { file: file.to_owned() });
-            }
-            if !mounted {
-                return Err(DocumentError::NoFiles { file: file.to_owned() });
-            }
         }
         Ok(())
     }
+}
+
+fn quoted(value: &str) -> String {
+    if value.is_empty() { String::new() } else { format!("{value:?} ") }
+}
+
+/// Whether it is a name in a path, and nothing else.
+fn is_plain(part: &str) -> bool {
+    !matches!(part, "" | "." | "..") && !part.contains(char::is_control)
 }
 
 fn references(document: &Document) -> impl Iterator<Item = &str> {
@@ -280,6 +271,19 @@ pub enum DocumentError {
     /// A server without a port, or a command with one.
     #[error("http must be set for a Server and for nothing else")]
     Http,
+    /// A server on no port.
+    #[error("http.port is 0")]
+    Port,
+    /// A word of a right that can't be meant.
+    #[error("{field}: {}{problem}", quoted(value))]
+    Word {
+        /// Where it stands.
+        field: String,
+        /// The word; empty if the field says all.
+        value: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A name that must be unique isn't.
     #[error("{list}: \"{name}\" stands there twice")]
     Twice {
@@ -311,24 +315,6 @@ pub enum DocumentError {
     ReadOnlyMount {
         /// The volume.
         volume: String,
-    },
-    /// A directory of a volume that isn't one below it.
-    #[error("grants.filesystem: subPath {path:?} is not a path without \".\", \"..\" and control characters")]
-    SubPath {
-        /// The path.
-        path: String,
-    },
-    /// A file's name that leads elsewhere.
-    #[error("grants: {file:?} can't be a file's name; letters, digits and \"-\" can")]
-    FileName {
-        /// The name.
-        file: String,
-    },
-    /// A file without a mount that has it.
-    #[error("grants: file \"{file}\" has no mount")]
-    NoFiles {
-        /// The name.
-        file: String,
     },
     /// A guest path that isn't absolute and plain.
     #[error(

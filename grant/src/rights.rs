@@ -37,18 +37,6 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// The files that these name.
-    pub fn files(&self) -> impl Iterator<Item = &str> {
-        let http = self.http.iter();
-        let credentials =
-            http.clone().flat_map(|http| &http.allow).filter_map(|rule| rule.credential.as_ref());
-        let names = http
-            .filter_map(|http| http.ca_bundle.as_ref())
-            .chain(credentials.map(|credential| &credential.file))
-            .chain(self.config.iter().filter_map(|entry| entry.file.as_ref()));
-        names.map(String::as_str)
-    }
-
     /// Something of each capability: an import that is denied under these can't be had at all.
     #[must_use]
     pub fn of_each_capability() -> Self {

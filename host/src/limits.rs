@@ -69,6 +69,31 @@ pub const RANDOM_BYTES_MAX: u64 = 1 << 20;
 /// beside its name and value. Proxies take 8 to 16 KiB on the wire.
 pub const FIELDS_BYTES_MAX: usize = 128 << 10;
 
+/// One value of `wasi:config/store` that comes from a ConfigMap or Secret, in bytes. A whole ConfigMap has
+/// 1 MiB at most; there may be 64 values, and a guest may ask for all at once.
+pub const CONFIG_VALUE_BYTES_MAX: u64 = 64 << 10;
+
+/// A key of `wasi:keyvalue`, in bytes: as long as most stores take.
+pub const KEYVALUE_KEY_BYTES_MAX: usize = 1024;
+
+/// What an entry of `wasi:keyvalue` takes in memory beside its key and value, in bytes: it stands in a hash
+/// table and in a tree, and its key in both. Counted, or else empty values would cost nothing.
+pub const KEYVALUE_ENTRY_BYTES: u64 = 256;
+
+/// Keys of one page of `wasi:keyvalue/store`'s `list-keys`: with the longest keys, a page takes 1 MiB.
+pub const KEYVALUE_PAGE_KEYS_MAX: usize = 1000;
+
+/// What one answer of `wasi:keyvalue/batch` may hold, in bytes: a guest can ask for one large value a thousand
+/// times in one call.
+pub const KEYVALUE_ANSWER_BYTES_MAX: u64 = 16 << 20;
+
+/// The message of one call of `wasi:logging`, in bytes as it stands in the log. With its context it stays below
+/// the 16 KiB at which containerd takes a line apart.
+pub const LOG_MESSAGE_BYTES_MAX: usize = 12 << 10;
+
+/// The context of one call of `wasi:logging`, in bytes as it stands in the log.
+pub const LOG_CONTEXT_BYTES_MAX: usize = 1024;
+
 /// A limit that a guest ran into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Hit {

@@ -5,7 +5,7 @@ use crate::denial::Denials;
 use crate::limits::{
     COMPONENT_HANDLES_MAX, CPU_PER_CALL_MILLIS_DEFAULT, FIELDS_BYTES_MAX, HOST_COPY_BYTES_MAX, Limiter,
 };
-use crate::stdio::Streams;
+use crate::stdio::{Output, Streams};
 use crate::ticker::{Ticker, Ticking};
 use crate::{Engine, OnDenial, Run, Task, cap};
 use std::sync::Arc;
@@ -25,10 +25,14 @@ pub(crate) struct Stores {
     streams: Streams,
     ticker: Ticker,
     denials: Denials,
+    buckets: cap::keyvalue::Buckets,
 }
 
 /// The host's part of a store.
 pub(crate) struct State {
+    task: Arc<Task>,
+    stderr: Output,
+    buckets: cap::keyvalue::Buckets,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     egress: cap::http::NoEgress,
@@ -49,14 +53,16 @@ impl Stores {
         denied: Option<OnDenial>,
     ) -> Self {
         let denials = Denials::new(streams.stderr.clone(), denied);
-        Self { engine, task, streams, ticker, denials }
+        let buckets = cap::keyvalue::Buckets::new(&task.grants);
+        Self { engine, task, streams, ticker, denials, buckets }
     }
 
     /// A store with nothing in it.
     pub(crate) fn fresh(&self) -> wasmtime::Result<Store<State>> {
         let mut wasi = WasiCtxBuilder::new();
         cap::cli::give(&mut wasi, &self.task, &self.streams);
-        cap::random::give(&mut wasi);
+        cap::random::give(&mut wasi, &self.task);
+        cap::clocks::give(&mut wasi, &self.task);
         cap::filesystem::give(&mut wasi, &self.task)?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(COMPONENT_HANDLES_MAX);
@@ -64,6 +70,9 @@ impl Stores {
         http.set_field_size_limit(FIELDS_BYTES_MAX);
         let meter = Meter::new(self.cpu_per_call());
         let state = State {
+            task: self.task.clone(),
+            stderr: self.streams.stderr.clone(),
+            buckets: self.buckets.clone(),
             wasi: wasi.build(),
             http,
             egress: cap::http::NoEgress,
@@ -93,6 +102,20 @@ impl Stores {
         };
         let millis = self.task.limits.cpu_per_call_millis.or(default);
         millis.map(|millis| Duration::from_millis(millis.into()))
+    }
+}
+
+impl State {
+    pub(crate) fn task(&self) -> &Task {
+        &self.task
+    }
+
+    pub(crate) fn keyvalue(&mut self) -> cap::keyvalue::Keyvalue<'_> {
+        cap::keyvalue::Keyvalue { buckets: &self.buckets, table: &mut self.table }
+    }
+
+    pub(crate) fn logging(&mut self) -> cap::logging::Log<'_> {
+        cap::logging::Log { component: &self.task.program, output: &self.stderr }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a worker runs, as plain data: made from the grant document by the shim (or the CLI), read by `run`.
 
 use crate::limits::{CONCURRENT_REQUESTS_MAX, REQUEST_BODY_BYTES_DEFAULT, REQUEST_TIMEOUT_MILLIS_DEFAULT};
-use morph_grant::{Access, Document, Grants, Limits, MountUse};
+use morph_grant::{Access, Document, Grants, Limits};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
@@ -112,14 +112,14 @@ impl From<&morph_grant::Http> for Http {
 
 impl Task {
     /// The task that a document grants to its main component. `referenced` are the variables that come by
-    /// reference (a literal of the same name wins), `directory` says where a volume of the document, or a
-    /// directory of it, is found. `None` for a document without component, or one whose `run` and `http` disagree, which
+    /// reference (a literal of the same name wins), `directory` says where a volume of the document is
+    /// found. `None` for a document without component, or one whose `run` and `http` disagree, which
     /// [`Document::check`] refuses.
     #[must_use]
     pub fn granted(
         document: &Document,
         referenced: Vec<(String, String)>,
-        directory: impl Fn(&str, Option<&str>) -> PathBuf,
+        directory: impl Fn(&str) -> PathBuf,
     ) -> Option<Self> {
         let main = document.main()?;
         let run = match (document.run, &document.http) {
@@ -133,16 +133,15 @@ impl Task {
         env.extend(document.env.iter().map(|literal| (literal.name.clone(), literal.value.clone())));
         let preopens = main.grants.filesystem.iter().map(|grant| Preopen {
             path: grant.path.clone(),
-            directory: directory(&grant.volume, grant.sub_path.as_deref()),
+            directory: directory(&grant.volume),
             access: grant.access,
         });
-        let files = document.mounts.iter().find(|mount| mount.used_for == MountUse::Files);
         Some(Self {
             program: main.name.clone(),
             args: document.args.clone(),
             env,
             preopens: preopens.collect(),
-            files: files.map(|mount| directory(&mount.volume, None)),
+            files: None,
             node_addresses: Vec::new(),
             grants: main.grants.clone(),
             limits: main.limits.clone(),

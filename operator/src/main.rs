@@ -14,7 +14,7 @@ use morph_operator::morph::server::Server;
 use morph_operator::registry::Resolver;
 use morph_operator::settings::Settings;
 use morph_operator::supervise::{Phase, Supervisor};
-use morph_operator::{controller, logging, sweeper};
+use morph_operator::{ceiling, controller, logging, sweeper};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +88,11 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
             }
         }
     });
+    tasks.spawn(
+        Phase::Work,
+        "ceiling",
+        ceiling::run(server.clone(), settings.sweep(), leading.clone(), tasks.stop(Phase::Work)),
+    );
     tasks.spawn(
         Phase::Work,
         "sweep",

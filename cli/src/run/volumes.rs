@@ -3,8 +3,9 @@
 
 use anyhow::{Context as _, Result, bail};
 use morph_crds::{ValidMorph, Volume};
-use morph_grant::FilesystemGrant;
+use morph_grant::{Access, FilesystemGrant};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -50,7 +51,7 @@ impl Volumes {
         let directory = self.directories.get(&grant.volume);
         let directory = directory.with_context(|| format!("volume {} has no directory", grant.volume))?;
         let Some(sub_path) = &grant.sub_path else { return Ok(directory.clone()) };
-        let opened = beneath(directory, Path::new(sub_path));
+        let opened = beneath(directory, Path::new(sub_path), grant.access);
         let opened = opened.with_context(|| {
             format!(
                 "volume {}: subPath {sub_path} is no directory of it, or a link leads there",
@@ -75,12 +76,23 @@ impl Volumes {
     }
 }
 
-/// Opens a directory below another: no `..` and no link on the way.
-fn beneath(directory: &Path, relative: &Path) -> Result<OwnedFd> {
+/// Opens a directory below another: no `..` and no link on the way. What is missing is made, if it may be written:
+/// an empty volume has no directories.
+fn beneath(directory: &Path, relative: &Path, access: Access) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(CWD, directory, flags, Mode::empty())?;
     let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    Ok(rustix::fs::openat2(&root, relative, flags, Mode::empty(), within)?)
+    let mut opened = rustix::fs::openat(CWD, directory, flags, Mode::empty())?;
+    for part in relative.components() {
+        let part = Path::new(part.as_os_str());
+        if access == Access::ReadWrite {
+            match rustix::fs::mkdirat(&opened, part, Mode::RWXU) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        opened = rustix::fs::openat2(&opened, part, flags, Mode::empty(), within)?;
+    }
+    Ok(opened)
 }
 
 fn existing(name: &str, directory: &str) -> Result<PathBuf> {

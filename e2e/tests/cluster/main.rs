@@ -2,6 +2,7 @@
 
 mod api;
 mod authority;
+mod ceiling;
 mod commands;
 mod egress;
 mod examples;

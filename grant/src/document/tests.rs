@@ -3,7 +3,6 @@
 
 use super::*;
 use crate::samples::document;
-use crate::{ConfigEntry, Credential, HttpRule, HttpScheme};
 use proptest::prelude::*;
 
 /// The sample with a second component that has no rights.
@@ -206,6 +205,7 @@ fn a_server_has_a_port_and_a_command_has_none() {
     check_refused(|d| d.run = RunType::Command, &DocumentError::Http);
     check_refused(|d| d.http = None, &DocumentError::Http);
     check_passes(|d| (d.run, d.http) = (RunType::Command, None));
+    check_refused(|d| d.http.as_mut().unwrap().port = 0, &DocumentError::Port);
 }
 
 #[test]
@@ -229,6 +229,7 @@ fn every_contradiction_names_its_field_and_what_stood_there() {
         (text(DocumentError::NoMount { volume: "v".into() }), "grants.filesystem: volume \"v\" has no mount"),
         (text(DocumentError::ReadOnlyMount { volume: "v".into() }), "\"v\" is mounted read-only"),
         (text(DocumentError::Path { path: "p".into() }), "path \"p\" is not absolute"),
+        (text(DocumentError::Port), "http.port is 0"),
         (text(DocumentError::Path { path: "/a\n".into() }), "path \"/a\\n\" is not absolute"),
     ] {
         assert!(error.contains(wanted) && !error.ends_with('.'), "{error}");
@@ -264,81 +265,4 @@ proptest! {
         let sound = grants.iter().all(|(volume, write)| fits(*volume, *write));
         prop_assert_eq!(document.check().is_ok(), sound);
     }
-}
-
-#[test]
-fn a_directory_of_a_volume_lies_below_it() {
-    let set = |path: &str| {
-        let path = path.to_owned();
-        |d: &mut Document| d.components[0].grants.filesystem[0].sub_path = Some(path)
-    };
-    for right in ["a", "a/b", "..a/.b", "a b"] {
-        check_passes(set(right));
-    }
-    for wrong in ["", "/a", "a/", "a//b", "..", "a/../b", "a/.", "a\nb"] {
-        check_refused(set(wrong), &DocumentError::SubPath { path: wrong.into() });
-    }
-}
-
-fn files_mount(d: &Document) -> Mount {
-    let (volume, destination) = ("files".into(), "/.morph/files".into());
-    Mount { volume, destination, used_for: MountUse::Files, ..d.mounts[0].clone() }
-}
-
-fn config(file: &str) -> ConfigEntry {
-    ConfigEntry { key: "k".into(), value: None, file: Some(file.into()) }
-}
-
-#[test]
-fn a_files_mount_is_no_guests() {
-    let wrong = DocumentError::NoMount { volume: "files".into() };
-    check_refused(
-        |d| {
-            d.mounts.push(files_mount(d));
-            d.components[0].grants.filesystem.push(grant("files", "/f", Access::ReadOnly));
-        },
-        &wrong,
-    );
-}
-
-#[test]
-fn a_file_has_a_name_and_a_mount() {
-    let with = |file: &str, mounted: bool| {
-        let file = file.to_owned();
-        move |d: &mut Document| {
-            if mounted {
-                d.mounts.push(files_mount(d));
-            }
-            d.components[0].grants.config = vec![config(&file)];
-        }
-    };
-    check_passes(with("config-0", true));
-    check_refused(with("config-0", false), &DocumentError::NoFiles { file: "config-0".into() });
-    for wrong in ["", "..", "a/b", "../credential-0", "a.b", "é"] {
-        check_refused(with(wrong, true), &DocumentError::FileName { file: wrong.into() });
-    }
-}
-
-#[test]
-fn every_file_that_a_grant_names_is_asked_for() {
-    let credential = Credential {
-        header: "x".into(),
-        prefix: String::new(),
-        file: "credential-0".into(),
-        plain_http: false,
-    };
-    let rule = HttpRule {
-        host: "a.example".into(),
-        ports: vec![443],
-        methods: vec!["GET".into()],
-        path_prefixes: vec!["/".into()],
-        scheme: HttpScheme::Https,
-        addresses: Vec::new(),
-        credential: Some(credential),
-    };
-    let mut grants = Grants { config: vec![config("config-0")], ..Grants::of_each_capability() };
-    grants.http.as_mut().unwrap().allow = vec![rule];
-    grants.http.as_mut().unwrap().ca_bundle = Some("ca".into());
-    assert_eq!(grants.files().collect::<Vec<_>>(), ["ca", "credential-0", "config-0"]);
-    assert_eq!(Grants::default().files().count(), 0);
 }

@@ -172,6 +172,17 @@ impl Output {
         }
     }
 
+    /// Takes a whole line of a guest's as soon as there is any room: the queue then holds one line more than it
+    /// should at most, and nothing comes in between.
+    pub(crate) async fn line(&self, line: Bytes) -> io::Result<()> {
+        let take = |cx: &mut Context<'_>| {
+            let mut queue = self.queue();
+            std::task::ready!(poll_room(&mut queue, cx))?;
+            Poll::Ready(self.push(&mut queue, line.clone()))
+        };
+        std::future::poll_fn(take).await
+    }
+
     /// Ends when the queue is empty, or can't be emptied.
     pub(crate) async fn drained(&self) {
         std::future::poll_fn(|cx| self.poll_drained(cx).map(|_| ())).await;

@@ -5,7 +5,6 @@ use morph_grant::{
     Component, Digest, EnvLiteral, FilesystemGrant, Http as GrantHttp, Mount, MountUse, RunType, Subject,
     VolumeKind,
 };
-use std::path::Path;
 
 fn document() -> Document {
     let component = Component {
@@ -59,30 +58,7 @@ fn document() -> Document {
 
 fn task(document: &Document, referenced: &[(&str, &str)]) -> Option<Task> {
     let referenced = referenced.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    let place = |volume: &str, inner: Option<&str>| {
-        Path::new("/volumes").join(volume).join(inner.map_or(String::new(), |inner| format!("sub/{inner}")))
-    };
-    Task::granted(document, referenced, place)
-}
-
-#[test]
-fn a_directory_of_a_volume_is_given_in_place_of_the_volume() {
-    let mut document = document();
-    document.components[0].grants.filesystem[0].sub_path = Some("a/b".into());
-    let task = task(&document, &[]).unwrap();
-    assert_eq!(task.preopens[0].directory, Path::new("/volumes/data/sub/a/b"));
-}
-
-#[test]
-fn files_of_the_host_are_where_their_mount_is_and_no_guests() {
-    let mut document = document();
-    assert_eq!(task(&document, &[]).unwrap().files, None);
-    let files =
-        Mount { volume: "hayride-files".into(), used_for: MountUse::Files, ..document.mounts[0].clone() };
-    document.mounts.push(files);
-    let task = task(&document, &[]).unwrap();
-    assert_eq!(task.files.as_deref(), Some(Path::new("/volumes/hayride-files")));
-    assert!(task.preopens.iter().all(|preopen| !preopen.directory.ends_with("hayride-files")));
+    Task::granted(document, referenced, |volume| PathBuf::from("/volumes").join(volume))
 }
 
 #[test]

@@ -70,6 +70,7 @@ pub(crate) fn seen(morph: Morph, world: World) -> Seen {
         cluster,
         fence: Some(Arc::default()),
         signer: signer(),
+        ceiling: Ceiling::None,
         resolution,
         children: Children::default(),
     }

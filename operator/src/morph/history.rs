@@ -117,6 +117,7 @@ impl Model {
             cluster: "c".into(),
             fence: Some(Arc::default()),
             signer: fixture::signer(),
+            ceiling: Ceiling::None,
             resolution,
             children: self.children.clone(),
         };
@@ -233,6 +234,7 @@ proptest! {
                     cluster: "c".into(),
                     fence: Some(Arc::default()),
                     signer: fixture::signer(),
+                    ceiling: Ceiling::None,
                     resolution: model.look(&model.morph()),
                     children: Children::default(),
                 };

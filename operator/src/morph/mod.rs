@@ -1,8 +1,9 @@
 //! The flow of one Morph: observe, validate, plan, lint, apply, status. `seen.rs` holds what the steps hand
-//! to each other; recall, validate, plan, lint and status are pure: no client, file, clock or process is
+//! to each other; recall, ceiling, validate, plan, lint and status are pure: no client, file, clock or process is
 //! named in them.
 
 pub mod apply;
+mod ceiling;
 mod child;
 mod fence;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub mod sweep;
 mod validate;
 mod verdict;
 
+pub use ceiling::{Ceiling, drain};
 pub use child::{Child, ChildKind, ChildState, JobEnd};
 pub use seen::{
     Applied, Children, Component, Deletion, Failure, Found, Identity, Known, Object, Plan, Refusal,

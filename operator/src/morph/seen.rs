@@ -2,7 +2,7 @@
 //! Plain data; nothing here decides.
 
 use super::fence::Fence;
-use super::{Child, ChildKind};
+use super::{Ceiling, Child, ChildKind};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
@@ -25,6 +25,8 @@ pub struct Seen {
     pub fence: Option<Arc<Fence>>,
     /// The key that signs its grant.
     pub signer: Arc<SigningKey>,
+    /// The ceiling of its namespace.
+    pub ceiling: Ceiling,
     /// What its image was found to be.
     pub resolution: Resolution,
     /// What exists of its name or with its label.
@@ -117,6 +119,8 @@ pub struct Refusal {
     pub message: String,
     /// Whether it may pass by itself.
     pub transient: bool,
+    /// Whether pods that are there must go.
+    pub drains: bool,
     /// The component, once its type is settled and its imports are answered.
     pub found: Option<Box<Found>>,
 }
@@ -125,7 +129,7 @@ impl Refusal {
     /// A refusal that stays until somebody changes something.
     #[must_use]
     pub fn of(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
-        Self { condition, reason, message: message.into(), transient: false, found: None }
+        Self { condition, reason, message: message.into(), transient: false, drains: false, found: None }
     }
 
     /// The same, as one that may pass by itself.

@@ -5,6 +5,7 @@ mod findings;
 
 pub use findings::findings;
 
+use super::ceiling;
 use super::plan::{self, grant};
 use super::{Component, Found, Identity, Known, Refusal, Resolution, Seen};
 use morph_component::{Error as ComponentError, Kind};
@@ -35,8 +36,8 @@ pub struct Valid {
 /// Judges what was seen.
 ///
 /// # Errors
-/// The first thing that stands against pods, in the order in which people would mend it: the spec, the image,
-/// its type, its imports, the size of its grant, the names of its children.
+/// The first thing that stands against pods, in the order in which people would mend it: the spec, the
+/// namespace's ceiling, the image, its type, its imports, the size of its grant, the names of its children.
 pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
     if seen.morph.metadata.deletion_timestamp.is_some() {
         return Err(
@@ -50,12 +51,16 @@ pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
     if !findings.is_empty() {
         return Err(invalid(FieldErrors(findings).to_string()));
     }
-    let component = component(&seen.resolution)?;
-    let runs = runs(component, spec.type_)?;
-    check_fields(spec, runs)?;
     let grants = grant::grants(spec);
-    let imports = morph_grant::check(component.known.imports(), &grants);
-    let found = Found { image: component.image.clone(), content: component.content.clone(), runs, imports };
+    let found = found(seen, &grants);
+    if let Some(refusal) = ceiling::refusal(seen) {
+        return Err(match found {
+            Ok(found) => refusal.found(found),
+            Err(_) => refusal,
+        });
+    }
+    let found = found?;
+    let runs = found.runs;
     if let Some(message) = denied(&found.imports, &grants) {
         return Err(Refusal::of(ConditionType::ImportsSatisfied, Reason::ImportDenied, message).found(found));
     }
@@ -69,6 +74,16 @@ pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
         return Err(refusal.found(found));
     }
     Ok(Valid { identity, spec: spec.clone(), found, document, envelope })
+}
+
+/// The component, once its type is settled, with what answers its imports.
+fn found(seen: &Seen, grants: &Grants) -> Result<Found, Refusal> {
+    let spec = &seen.morph.spec;
+    let component = component(&seen.resolution)?;
+    let runs = runs(component, spec.type_)?;
+    check_fields(spec, runs)?;
+    let imports = morph_grant::check(component.known.imports(), grants);
+    Ok(Found { image: component.image.clone(), content: component.content.clone(), runs, imports })
 }
 
 fn invalid(message: impl Into<String>) -> Refusal {

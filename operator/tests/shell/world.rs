@@ -67,6 +67,8 @@ impl World {
         let namespace =
             json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "uid": "cluster-uid" } });
         world.api.with(|store| store.create(&Key::new("", "namespaces", "", "kube-system"), namespace));
+        let own = json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": {} });
+        world.api.with(|store| store.create(&Key::new("", "namespaces", "", NAMESPACE), own));
         world
     }
 

@@ -207,11 +207,12 @@ fn a_reference_takes_the_key_of_a_directory_unless_a_value_is_given() {
     }
 }
 
-/// The directory that a grant of `v` with this `subPath` gives.
-fn beneath(volume: &std::path::Path, sub_path: &str) -> Result<Vec<String>> {
+/// What is in the directory that a grant of `v` with this `subPath` gives.
+fn beneath(volume: &std::path::Path, sub_path: &str, access: &str) -> Result<Vec<String>> {
     let morph = valid(json!({
         "volumes": [{ "name": "v", "persistentVolumeClaim": { "claimName": "c" } }],
-        "capabilities": { "filesystem": [{ "volume": "v", "path": "/v", "subPath": sub_path }] },
+        "capabilities": { "filesystem": [
+            { "volume": "v", "path": "/v", "subPath": sub_path, "access": access }] },
     }));
     let volumes = Volumes::new(&morph, &given(&[("v", volume.to_str().unwrap())]))?;
     let sources = Sources::default();
@@ -219,6 +220,15 @@ fn beneath(volume: &std::path::Path, sub_path: &str) -> Result<Vec<String>> {
     let task = task(&morph, &local, &volumes)?;
     let listed = std::fs::read_dir(&task.preopens[0].directory).unwrap();
     Ok(listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect())
+}
+
+#[test]
+fn a_sub_path_that_is_missing_is_made_where_it_may_be_written() {
+    let volume = tempfile::tempdir().unwrap();
+    assert!(beneath(volume.path(), "a/b", "ReadOnly").is_err());
+    assert_eq!(beneath(volume.path(), "a/b", "ReadWrite").unwrap(), Vec::<String>::new());
+    std::fs::write(volume.path().join("a/b/kept"), "").unwrap();
+    assert_eq!(beneath(volume.path(), "a/b", "ReadWrite").unwrap(), ["kept"]);
 }
 
 #[test]
@@ -232,9 +242,12 @@ fn a_sub_path_is_a_directory_of_the_volume_and_no_link_leads_there() {
     for (link, target) in [("out", "../secret"), ("in", "a"), ("a/up", "..")] {
         std::os::unix::fs::symlink(target, volume.join(link)).unwrap();
     }
-    assert_eq!(beneath(&volume, "a/b").unwrap(), ["inside"]);
-    for wrong in ["out", "in/b", "a/up", "none", "file"] {
-        let error = format!("{:#}", beneath(&volume, wrong).unwrap_err());
+    assert_eq!(beneath(&volume, "a/b", "ReadOnly").unwrap(), ["inside"]);
+    for (wrong, access) in
+        ["out", "in/b", "a/up", "file"].into_iter().zip(["ReadOnly", "ReadWrite"].iter().cycle())
+    {
+        let error = format!("{:#}", beneath(&volume, wrong, access).unwrap_err());
         assert!(error.contains(&format!("volume v: subPath {wrong} is no directory")), "{error}");
     }
+    assert!(!outer.path().join("secret/b").exists(), "nothing was made on the way out");
 }

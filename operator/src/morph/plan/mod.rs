@@ -91,7 +91,7 @@ pub(crate) fn kinds(runs: RunType, scheduled: bool, own_account: bool, fenced: b
     account.into_iter().chain(policy).chain(workload.iter().copied()).collect()
 }
 
-fn deletion(child: &Child) -> Deletion {
+pub(crate) fn deletion(child: &Child) -> Deletion {
     Deletion {
         kind: child.kind,
         name: child.name.clone(),
