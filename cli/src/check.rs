@@ -9,7 +9,7 @@ use morph_component::World;
 use morph_crds::Morph;
 use morph_grant::{Answered, Digest, Grants, SigningKey, Suggestion};
 use morph_oci::Reference;
-use morph_operator::morph::{Component, Known, Verdict, grants, verdict};
+use morph_operator::morph::{Ceiling, Component, Known, Verdict, grants, verdict};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use std::fmt::Write as _;
@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// The component that the image has: its type and its imports are judged as well.
     #[arg(long, value_name = "FILE")]
     component: Option<PathBuf>,
+    /// The MorphPolicy of the namespace that it is for, in a file: the ceiling is asked as well.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// Print the least that would have to be granted for the component's imports, as YAML: over what the Morph
     /// grants, where one is given.
     #[arg(long, requires = "component")]
@@ -54,7 +57,8 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     }
     let Some(morph) = morph else { bail!("give a file with a Morph") };
     let component = component.map(|(content, world)| known(&morph, content, world)).transpose()?;
-    let judged = verdict(&morph, component, Arc::new(throwaway_key()));
+    let ceiling = args.policy.as_ref().map_or(Ok(Ceiling::None), |file| ceiling(file))?;
+    let judged = verdict(&morph, component, ceiling, Arc::new(throwaway_key()));
     print!("{}", text(&morph, &judged));
     Ok(if judged.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -62,6 +66,11 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
 fn morph(file: &Path, name: Option<&str>) -> Result<Morph> {
     let text = manifest::read(file)?;
     manifest::find(&text, name).with_context(|| manifest::shown(file))
+}
+
+fn ceiling(file: &Path) -> Result<Ceiling> {
+    let policy = manifest::find_policy(&manifest::read(file)?).with_context(|| manifest::shown(file))?;
+    Ok(Ceiling::Policy { name: policy.metadata.name.unwrap_or_default(), spec: Arc::new(policy.spec) })
 }
 
 /// A component file: the digest of its bytes, and its world.

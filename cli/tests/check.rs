@@ -91,3 +91,22 @@ fn denials_of_a_log_become_a_proposal() {
     let ended = run(&["check", "--from-denials", log.to_str().unwrap()]);
     assert!(ended.code == 0 && ended.stdout.contains("- db.example"), "{ended:?}");
 }
+
+#[test]
+fn a_policy_is_a_ceiling() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("policy.yaml");
+    let policy = |prefix: &str| {
+        let spec = format!("{{ images: {{ prefixes: [{prefix}] }} }}");
+        let head = "apiVersion: hayride.dev/v1alpha1\nkind: MorphPolicy\nmetadata: { name: narrow }\n";
+        std::fs::write(&file, format!("{head}spec: {spec}\n")).unwrap();
+        check("replicas: 1", &["--policy", file.to_str().unwrap()])
+    };
+    assert_eq!(policy("registry.invalid/x").code, 0);
+    let above = policy("other.invalid/x");
+    assert!(above.code == 1 && above.stdout.contains("WithinCeiling=False (AbovePolicy)"), "{above:?}");
+    std::fs::write(&file, "kind: MorphPolicy\napiVersion: hayride.dev/v1alpha1\nspec: { image: {} }\n")
+        .unwrap();
+    let misspelt = check("replicas: 1", &["--policy", file.to_str().unwrap()]);
+    assert!(misspelt.code == 1 && misspelt.stderr.contains("spec.image: no such field"), "{misspelt:?}");
+}

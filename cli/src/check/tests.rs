@@ -24,7 +24,7 @@ fn world(imports: &[&str]) -> World {
 fn said(spec: Value, imports: Option<&[&str]>) -> (bool, String) {
     let morph = morph_of(spec);
     let component = imports.map(|imports| known(&morph, Digest::of(b"x"), world(imports)).unwrap());
-    let judged = verdict(&morph, component, Arc::new(throwaway_key()));
+    let judged = verdict(&morph, component, Ceiling::None, Arc::new(throwaway_key()));
     (judged.is_good(), text(&morph, &judged))
 }
 
