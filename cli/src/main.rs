@@ -1,7 +1,9 @@
 //! `morph`, also `kubectl-morph`: push and inspect components, run the same YAML without a cluster.
 //! Only the wiring: each sub-command is a file with its `Args` and its `main`.
 
+mod check;
 mod inspect;
+mod manifest;
 mod push;
 mod registry;
 mod run;
@@ -23,6 +25,8 @@ enum Command {
     Push(push::Args),
     /// Say what a component imports and exports, of which type it is and what it needs granted.
     Inspect(inspect::Args),
+    /// Say what the operator would say of a Morph's YAML, and what a component needs granted.
+    Check(check::Args),
     /// Run a Morph's YAML here, without a cluster: the same checks, the same rights, the same host.
     Run(run::Args),
 }
@@ -31,6 +35,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Push(args) => push::main(args),
         Command::Inspect(args) => inspect::main(args),
+        Command::Check(args) => check::main(&args),
         Command::Run(args) => run::main(args),
     };
     done.unwrap_or_else(|error| {

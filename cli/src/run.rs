@@ -2,19 +2,19 @@
 //! cluster; what a cluster would fill in (volumes, values by reference) comes from the command line, and
 //! only where the YAML asks for it. Replicas, schedules and pod options mean nothing here.
 
-mod manifest;
 mod signals;
+mod sources;
 mod task;
-mod unknown;
 mod volumes;
 
+use crate::manifest;
 use crate::registry::{self, RegistryArgs};
 use anyhow::{Context as _, Result, bail};
 use morph_component::Kind;
-use morph_crds::{MorphType, ValidMorph};
+use morph_crds::{FieldErrors, MorphType, ValidMorph};
 use morph_host::{EngineKind, Outcome, Program, Stdio, Task, code};
 use morph_oci::Reference;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Arguments of `morph run`.
@@ -34,6 +34,12 @@ pub(crate) struct Args {
     /// The value of a variable that the Morph takes by reference.
     #[arg(long = "env", value_name = "NAME=VALUE")]
     env: Vec<String>,
+    /// A directory with a file for each key, for a ConfigMap that the Morph takes keys of.
+    #[arg(long = "config-map", value_name = "NAME=DIR")]
+    config_maps: Vec<String>,
+    /// The same for a Secret.
+    #[arg(long = "secret", value_name = "NAME=DIR")]
+    secrets: Vec<String>,
     /// Listen on this port of 127.0.0.1 in place of the Morph's own; 0 takes a free one.
     #[arg(long)]
     port: Option<u16>,
@@ -44,9 +50,17 @@ pub(crate) struct Args {
 /// Runs; the exit code is the guest's.
 pub(crate) fn main(args: Args) -> Result<ExitCode> {
     let text = manifest::read(&args.file)?;
-    let morph = manifest::find(&text, args.name.as_deref()).with_context(|| shown(&args.file))?;
-    let valid = ValidMorph::new(&morph).with_context(|| shown(&args.file))?;
+    let morph = manifest::find(&text, args.name.as_deref()).with_context(|| manifest::shown(&args.file))?;
+    let shown = || manifest::shown(&args.file);
+    let valid = ValidMorph::new(&morph).with_context(shown)?;
+    let findings = morph_operator::morph::findings(valid.spec());
+    if !findings.is_empty() {
+        return Err(FieldErrors(findings)).with_context(shown);
+    }
     let values = task::pairs("--env", &args.env)?;
+    let (config_maps, secrets) =
+        (task::pairs("--config-map", &args.config_maps)?, task::pairs("--secret", &args.secrets)?);
+    let sources = sources::Sources::new(valid.spec(), &config_maps, &secrets)?;
     let bytes = component(&args, &valid)?;
     let world = match morph_component::inspect(&bytes) {
         Ok(world) => world,
@@ -57,7 +71,10 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
         Err(error) => return Ok(ended(&Outcome::because(code::BAD_COMPONENT, error.to_string()))),
     };
     let volumes = volumes::Volumes::new(&valid, &task::pairs("--volume", &args.volumes)?)?;
-    let task = task::task(&valid, &task::Local { kind, port: args.port, values: &values }, &volumes)?;
+    let files = sources::files(valid.spec(), &sources)?;
+    let files = files.as_ref().map(|directory| directory.path());
+    let local = task::Local { kind, port: args.port, values: &values, sources: &sources, files };
+    let task = task::task(&valid, &local, &volumes)?;
     let engine = morph_host::engine(EngineKind::of(&world))?;
     match Program::from_component(&engine, &bytes) {
         Ok(program) => run(program, task),
@@ -66,10 +83,6 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
             Ok(ended(&Outcome::because(code::COMPILE_FAILED, format!("{error:#}"))))
         }
     }
-}
-
-fn shown(file: &Path) -> String {
-    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
 }
 
 fn component(args: &Args, valid: &ValidMorph) -> Result<Vec<u8>> {

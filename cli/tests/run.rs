@@ -187,3 +187,40 @@ fn an_example_runs_as_it_stands() {
     assert_eq!(ended.code, 0, "{ended:?}");
     assert!(ended.stdout.contains("env CITY=Porto"), "{}", ended.stdout);
 }
+
+#[test]
+fn what_the_schema_can_not_say_is_refused_before_anything_runs() {
+    let ended = Desk::new("command", "determinism: { clock: \"2026-02-30T00:00:00Z\" }").run(&[]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stderr.contains("spec.determinism.clock"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_variable_comes_from_a_secrets_directory() {
+    let spec = "args: [show], env: [{ name: KEY, valueFrom: { secretKeyRef: { name: s, key: k } } }]";
+    let desk = Desk::new("command", spec);
+    std::fs::write(desk.directory("secret").join("k"), "from a file").unwrap();
+    let secret = format!("s={}", desk.directory("secret").display());
+    let ended = desk.run(&["--secret", &secret]);
+    assert!(ended.code == 0 && ended.stdout.contains("env KEY=from a file"), "{ended:?}");
+}
+
+#[test]
+fn a_sub_path_is_all_that_a_guest_sees_of_a_volume() {
+    let claim = "persistentVolumeClaim: { claimName: c }";
+    for (read, code) in [("/data/file", 0), ("/data/../other", 1), ("/data/up", 1)] {
+        let spec = format!(
+            "args: [read, {read}], volumes: [{{ name: data, {claim} }}], capabilities: {{ filesystem: \
+             [{{ volume: data, path: /data, subPath: a/b }}] }}"
+        );
+        let desk = Desk::new("command", &spec);
+        let inner = desk.directory("data/a/b");
+        std::fs::write(inner.join("file"), "inside").unwrap();
+        std::fs::write(desk.directory("data/a").join("other"), "outside").unwrap();
+        std::os::unix::fs::symlink("../other", inner.join("up")).unwrap();
+        let ended = desk.run(&["--volume", &volume(&desk)]);
+        assert_eq!(ended.code, code, "{read}: {ended:?}");
+        assert_eq!(ended.stdout.contains("inside"), code == 0, "{ended:?}");
+        assert!(!ended.stdout.contains("outside"), "{ended:?}");
+    }
+}

@@ -27,6 +27,7 @@ pub(crate) struct Stores {
     task: Arc<Task>,
     streams: Streams,
     ticker: Ticker,
+    denials: Denials,
     buckets: cap::keyvalue::Buckets,
     outgoing: Outgoing,
     sockets: Option<Arc<cap::sockets::Sockets>>,
@@ -40,6 +41,7 @@ pub(crate) struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     outgoing: Outgoing,
+    denials: Denials,
     pub(crate) sockets: Option<Arc<cap::sockets::Sockets>>,
     table: ResourceTable,
     pub(crate) limiter: Limiter,
@@ -59,8 +61,8 @@ impl Stores {
         let buckets = cap::keyvalue::Buckets::new(&task.grants);
         let egress = |grant| Egress::new(grant, &task, &Resolver::default(), denials.clone());
         let outgoing = Outgoing(task.grants.http.as_ref().map(egress).map(Arc::new));
-        let sockets = cap::sockets::Sockets::new(&task, Resolver::default(), denials);
-        Self { engine, task, streams, ticker, buckets, outgoing, sockets }
+        let sockets = cap::sockets::Sockets::new(&task, Resolver::default(), denials.clone());
+        Self { engine, task, streams, ticker, denials, buckets, outgoing, sockets }
     }
 
     /// A store with nothing in it.
@@ -83,6 +85,7 @@ impl Stores {
             wasi: wasi.build(),
             http,
             outgoing: self.outgoing.clone(),
+            denials: self.denials.clone(),
             sockets: self.sockets.clone(),
             table,
             limiter: Limiter::new(&self.task.limits),

@@ -1,13 +1,16 @@
 //! From a checked Morph and what the command line adds to the task that the host runs. It grants what the
 //! YAML grants: a value or a directory that the YAML doesn't ask for is an error. Decisions only.
 
-use super::volumes::{self, Volumes};
+use super::sources::{self, Sources};
+use super::volumes::Volumes;
 use anyhow::{Context as _, Result, bail};
 use morph_component::Kind;
 use morph_crds::{EnvVar, EnvVarSource, ValidMorph};
-use morph_grant::{Access, FilesystemGrant, Grants, Limits};
-use morph_host::{Http, Preopen, Requests, Run, Task};
+use morph_grant::FilesystemGrant;
+use morph_host::{Http, Preopen, Run, Task};
+use morph_operator::morph::{grants, limits, serving};
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 /// What this machine adds.
 pub(super) struct Local<'a> {
@@ -17,6 +20,10 @@ pub(super) struct Local<'a> {
     pub(super) port: Option<u16>,
     /// Values for variables by reference.
     pub(super) values: &'a [(String, String)],
+    /// ConfigMaps and Secrets.
+    pub(super) sources: &'a Sources,
+    /// Where the files are that the host alone reads.
+    pub(super) files: Option<&'a Path>,
 }
 
 /// Takes `NAME=REST` apart, for each.
@@ -38,19 +45,18 @@ pub(super) fn task(morph: &ValidMorph, local: &Local<'_>, volumes: &Volumes) -> 
     if let Some((field, _)) = misplaced.into_iter().find(|(_, present)| *present) {
         bail!("{field}: the component is a {}, and this is for the other type; remove it", local.kind);
     }
-    let env = env(morph, local.values)?;
-    let filesystem: Vec<FilesystemGrant> = morph.filesystem().iter().map(grant).collect();
-    let preopens = filesystem.iter().map(|grant| preopen(grant, volumes)).collect::<Result<_>>()?;
-    let environment = !(spec.args.is_empty() && spec.env.is_empty() && spec.env_from.is_empty());
+    let env = env(morph, local)?;
+    let grants = grants(spec);
+    let preopens = grants.filesystem.iter().map(|grant| preopen(grant, volumes)).collect::<Result<_>>()?;
     Ok(Task {
         program: morph.name().to_owned(),
         args: spec.args.clone(),
         env,
         preopens,
-        files: None,
+        files: local.files.map(Path::to_owned),
         node_addresses: Vec::new(),
-        grants: Grants { filesystem, environment, ..Grants::default() },
-        limits: Limits { memory_bytes: morph.memory_bytes(), ..Limits::default() },
+        grants,
+        limits: limits(spec),
         run: match local.kind {
             Kind::Command => Run::Command,
             Kind::Server => Run::Server(http(morph, local.port)),
@@ -60,43 +66,22 @@ pub(super) fn task(morph: &ValidMorph, local: &Local<'_>, volumes: &Volumes) -> 
 
 /// Loopback alone: who runs a Morph on a desk doesn't mean to serve the network.
 fn http(morph: &ValidMorph, port: Option<u16>) -> Http {
-    let http = morph.http();
-    Http {
-        address: Ipv4Addr::LOCALHOST.into(),
-        port: port.unwrap_or(http.port),
-        lame_duck_seconds: http.lame_duck_seconds,
-        grace_period_seconds: u32::try_from(morph.grace_period_seconds()).unwrap_or(u32::MAX),
-        requests: Requests::default(),
-    }
-}
-
-fn grant(filesystem: &morph_crds::Filesystem) -> FilesystemGrant {
-    FilesystemGrant {
-        volume: filesystem.volume.clone(),
-        path: filesystem.path.clone(),
-        sub_path: filesystem.sub_path.clone(),
-        access: match filesystem.access {
-            morph_crds::Access::ReadOnly => Access::ReadOnly,
-            morph_crds::Access::ReadWrite => Access::ReadWrite,
-        },
-    }
+    let http = Http::from(&serving(morph.spec()));
+    Http { address: Ipv4Addr::LOCALHOST.into(), port: port.unwrap_or(http.port), ..http }
 }
 
 fn preopen(grant: &FilesystemGrant, volumes: &Volumes) -> Result<Preopen> {
-    let directory = volumes.directory(&grant.volume);
-    let directory = directory.with_context(|| format!("volume {} has no directory", grant.volume))?;
-    let directory = volumes::beneath(directory, grant.sub_path.as_deref())
-        .with_context(|| format!("volume {}", grant.volume))?;
+    let directory = volumes.directory(grant)?;
     Ok(Preopen { path: grant.path.clone(), directory, access: grant.access })
 }
 
 /// The environment: literals as they stand, references with the values given. As in a pod, `env` wins over
 /// `envFrom`.
-fn env(morph: &ValidMorph, values: &[(String, String)]) -> Result<Vec<(String, String)>> {
+fn env(morph: &ValidMorph, local: &Local<'_>) -> Result<Vec<(String, String)>> {
     let spec = morph.spec();
     let named = |name: &str| spec.env.iter().find(|var| var.name == name);
     let mut env = Vec::new();
-    for (name, value) in values {
+    for (name, value) in local.values {
         let prefixed =
             || spec.env_from.iter().any(|from| name.starts_with(from.prefix.as_deref().unwrap_or("")));
         match named(name) {
@@ -109,7 +94,7 @@ fn env(morph: &ValidMorph, values: &[(String, String)]) -> Result<Vec<(String, S
         }
     }
     for var in &spec.env {
-        if let Some(value) = value(morph, var, values)? {
+        if let Some(value) = value(morph, var, local)? {
             env.push((var.name.clone(), value));
         }
     }
@@ -117,10 +102,17 @@ fn env(morph: &ValidMorph, values: &[(String, String)]) -> Result<Vec<(String, S
 }
 
 /// The value of a variable; none where it may be missing.
-fn value(morph: &ValidMorph, var: &EnvVar, values: &[(String, String)]) -> Result<Option<String>> {
-    let given = values.iter().rfind(|(name, _)| *name == var.name).map(|(_, value)| value.clone());
+fn value(morph: &ValidMorph, var: &EnvVar, local: &Local<'_>) -> Result<Option<String>> {
+    let given = local.values.iter().rfind(|(name, _)| *name == var.name).map(|(_, value)| value.clone());
     let Some(from) = &var.value_from else { return Ok(var.value.clone()) };
     let name = &var.name;
+    let given = match (given, sources::key(from)) {
+        (None, Some(key)) => {
+            let value = local.sources.value(&key)?.map(String::from_utf8).transpose();
+            value.with_context(|| format!("variable {name}: {} is no text", source(from)))?
+        }
+        (given, _) => given,
+    };
     match given.or_else(|| field(morph, from)) {
         Some(value) => Ok(Some(value)),
         None if is_optional(from) => Ok(None),

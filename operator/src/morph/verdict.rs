@@ -3,7 +3,7 @@
 
 use super::validate::{findings, validate};
 use super::{Ceiling, Children, Component, Found, Refusal, Resolution, Seen};
-use morph_crds::{FieldError, Morph, ValidMorph};
+use morph_crds::{FieldError, Morph, Reason, ValidMorph};
 use morph_grant::{Answered, SigningKey};
 use std::sync::Arc;
 
@@ -42,16 +42,20 @@ impl Verdict {
     }
 }
 
-/// Judges a Morph, and with a component what becomes of its imports. Any key will do: what it signs is thrown
-/// away, but has the size that it would have.
+/// Judges a Morph under a ceiling, and with a component what becomes of its imports. Any key will do: what it signs
+/// is thrown away, but has the size that it would have.
 #[must_use]
-pub fn verdict(morph: &Morph, component: Option<Component>, signer: Arc<SigningKey>) -> Verdict {
+pub fn verdict(
+    morph: &Morph,
+    component: Option<Component>,
+    ceiling: Ceiling,
+    signer: Arc<SigningKey>,
+) -> Verdict {
     let mut errors = ValidMorph::new(morph).err().map(|errors| errors.0).unwrap_or_default();
     errors.extend(findings(&morph.spec));
     if !errors.is_empty() {
         return Verdict::Invalid(errors);
     }
-    let Some(component) = component else { return Verdict::Fields };
     let mut morph = morph.clone();
     morph.metadata.uid.get_or_insert_with(|| UID.to_owned());
     morph.metadata.namespace.get_or_insert_with(|| NAMESPACE.to_owned());
@@ -59,14 +63,15 @@ pub fn verdict(morph: &Morph, component: Option<Component>, signer: Arc<SigningK
         morph: Arc::new(morph),
         cluster: UID.to_owned(),
         fence: None,
-        ceiling: Ceiling::None,
+        ceiling,
         signer,
         trusted: Arc::default(),
-        resolution: Resolution::Resolved(component),
+        resolution: component.map_or(Resolution::Unknown, Resolution::Resolved),
         children: Children::default(),
     };
     match validate(&seen) {
         Ok(valid) => Verdict::Runs(Box::new(valid.found)),
+        Err(refusal) if refusal.reason == Reason::Pending => Verdict::Fields,
         Err(refusal) => Verdict::Refused(Box::new(refusal)),
     }
 }

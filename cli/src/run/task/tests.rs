@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use morph_crds::Morph;
+use morph_grant::Access;
 use serde_json::{Value, json};
 
 fn valid(spec: Value) -> ValidMorph {
@@ -25,7 +26,8 @@ fn made(spec: Value, values: &[(&str, &str)], volumes: &[(&str, &str)]) -> Resul
 fn made_as(kind: Kind, spec: Value, values: &[(&str, &str)], volumes: &[(&str, &str)]) -> Result<Task> {
     let morph = valid(spec);
     let volumes = Volumes::new(&morph, &given(volumes))?;
-    task(&morph, &Local { kind, port: None, values: &given(values) }, &volumes)
+    let (values, sources) = (given(values), Sources::default());
+    task(&morph, &Local { kind, port: None, values: &values, sources: &sources, files: None }, &volumes)
 }
 
 fn check_refused(spec: Value, values: &[(&str, &str)], volumes: &[(&str, &str)], want: &str) {
@@ -99,7 +101,12 @@ fn with_volume(volume: Value, access: &str) -> Value {
 fn an_empty_directory_is_made_and_goes_with_the_volumes() {
     let morph = valid(with_volume(json!({ "name": "v", "emptyDir": {} }), "ReadWrite"));
     let volumes = Volumes::new(&morph, &[]).unwrap();
-    let made = task(&morph, &Local { kind: Kind::Command, port: None, values: &[] }, &volumes).unwrap();
+    let made = task(
+        &morph,
+        &Local { kind: Kind::Command, port: None, values: &[], sources: &Sources::default(), files: None },
+        &volumes,
+    )
+    .unwrap();
     let directory = made.preopens[0].directory.clone();
     assert_eq!((made.preopens[0].path.as_str(), made.preopens[0].access), ("/data", Access::ReadWrite));
     assert!(directory.is_dir());
@@ -161,7 +168,8 @@ fn a_server_listens_on_loopback_with_the_morphs_own_patience() {
     assert_eq!((http.port, http.lame_duck_seconds, http.grace_period_seconds), (9000, 1, 7));
     let morph = valid(json!({}));
     let volumes = Volumes::new(&morph, &[]).unwrap();
-    let local = Local { kind: Kind::Server, port: Some(0), values: &[] };
+    let sources = Sources::default();
+    let local = Local { kind: Kind::Server, port: Some(0), values: &[], sources: &sources, files: None };
     let Run::Server(http) = task(&morph, &local, &volumes).unwrap().run else { unreachable!() };
     assert_eq!(http.port, 0);
 }
@@ -177,4 +185,86 @@ fn fields_of_the_other_type_are_refused() {
 fn the_memory_limit_is_the_guests() {
     let task = made(json!({ "limits": { "memory": "64Mi" } }), &[], &[]).unwrap();
     assert_eq!(task.limits.memory_bytes, Some(64 << 20));
+}
+
+#[test]
+fn every_grant_of_the_yaml_is_the_operators_own() {
+    let spec = json!({
+        "config": [{ "key": "units", "value": "metric" }],
+        "capabilities": { "logging": {}, "http": { "allow": [{ "host": "a.test", "pathPrefixes": ["/"] }] } },
+        "limits": { "memory": "64Mi", "cpuPerCallMillis": 7 },
+        "withhold": ["Exit"],
+    });
+    let task = made(spec.clone(), &[], &[]).unwrap();
+    assert_eq!(task.grants, grants(valid(spec.clone()).spec()));
+    assert_eq!(task.limits, limits(valid(spec).spec()));
+    assert!(task.grants.http.is_some() && task.grants.logging && task.node_addresses.is_empty());
+}
+
+#[test]
+fn a_reference_takes_the_key_of_a_directory_unless_a_value_is_given() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("city"), "Faro").unwrap();
+    std::fs::write(directory.path().join("raw"), [0xff]).unwrap();
+    let given_to = |key: &str, values: &[(&str, &str)]| {
+        let morph = valid(by_reference("C", json!({ "secretKeyRef": { "name": "s", "key": key } })));
+        let secrets = given(&[("s", directory.path().to_str().unwrap())]);
+        let sources = Sources::new(morph.spec(), &[], &secrets).unwrap();
+        let volumes = Volumes::new(&morph, &[]).unwrap();
+        let values = given(values);
+        let local =
+            Local { kind: Kind::Command, port: None, values: &values, sources: &sources, files: None };
+        task(&morph, &local, &volumes).map(|task| task.env)
+    };
+    assert_eq!(given_to("city", &[]).unwrap(), given(&[("C", "Faro")]));
+    assert_eq!(given_to("city", &[("C", "Porto")]).unwrap(), given(&[("C", "Porto")]));
+    for (key, want) in [("none", "give a value: --env C="), ("raw", "is no text")] {
+        let error = format!("{:#}", given_to(key, &[]).unwrap_err());
+        assert!(error.contains(want), "{error}");
+    }
+}
+
+/// What is in the directory that a grant of `v` with this `subPath` gives.
+fn beneath(volume: &std::path::Path, sub_path: &str, access: &str) -> Result<Vec<String>> {
+    let morph = valid(json!({
+        "volumes": [{ "name": "v", "persistentVolumeClaim": { "claimName": "c" } }],
+        "capabilities": { "filesystem": [
+            { "volume": "v", "path": "/v", "subPath": sub_path, "access": access }] },
+    }));
+    let volumes = Volumes::new(&morph, &given(&[("v", volume.to_str().unwrap())]))?;
+    let sources = Sources::default();
+    let local = Local { kind: Kind::Command, port: None, values: &[], sources: &sources, files: None };
+    let task = task(&morph, &local, &volumes)?;
+    let listed = std::fs::read_dir(&task.preopens[0].directory).unwrap();
+    Ok(listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect())
+}
+
+#[test]
+fn a_sub_path_that_is_missing_is_made_where_it_may_be_written() {
+    let volume = tempfile::tempdir().unwrap();
+    assert!(beneath(volume.path(), "a/b", "ReadOnly").is_err());
+    assert_eq!(beneath(volume.path(), "a/b", "ReadWrite").unwrap(), Vec::<String>::new());
+    std::fs::write(volume.path().join("a/b/kept"), "").unwrap();
+    assert_eq!(beneath(volume.path(), "a/b", "ReadWrite").unwrap(), ["kept"]);
+}
+
+#[test]
+fn a_sub_path_is_a_directory_of_the_volume_and_no_link_leads_there() {
+    let outer = tempfile::tempdir().unwrap();
+    let volume = outer.path().join("volume");
+    std::fs::create_dir_all(volume.join("a/b")).unwrap();
+    std::fs::create_dir_all(outer.path().join("secret")).unwrap();
+    std::fs::write(volume.join("a/b/inside"), "").unwrap();
+    std::fs::write(volume.join("file"), "").unwrap();
+    for (link, target) in [("out", "../secret"), ("in", "a"), ("a/up", "..")] {
+        std::os::unix::fs::symlink(target, volume.join(link)).unwrap();
+    }
+    assert_eq!(beneath(&volume, "a/b", "ReadOnly").unwrap(), ["inside"]);
+    for (wrong, access) in
+        ["out", "in/b", "a/up", "file"].into_iter().zip(["ReadOnly", "ReadWrite"].iter().cycle())
+    {
+        let error = format!("{:#}", beneath(&volume, wrong, access).unwrap_err());
+        assert!(error.contains(&format!("volume v: subPath {wrong} is no directory")), "{error}");
+    }
+    assert!(!outer.path().join("secret/b").exists(), "nothing was made on the way out");
 }

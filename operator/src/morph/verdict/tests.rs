@@ -11,7 +11,20 @@ fn of(fields: &str, world: Option<World>) -> Verdict {
     let text = format!("image: r.test/hello:1\n{fields}\n");
     let mut morph = morph(&text);
     (morph.metadata.uid, morph.metadata.namespace) = (None, None);
-    verdict(&morph, world.map(|world| component("r.test/hello:1", world)), signer())
+    verdict(&morph, world.map(|world| component("r.test/hello:1", world)), Ceiling::None, signer())
+}
+
+#[test]
+fn what_is_above_the_ceiling_is_refused_with_a_component_and_without() {
+    let spec = serde_json::from_value(serde_json::json!({ "images": { "prefixes": ["other.test/x"] } }));
+    let spec = Arc::new(spec.unwrap());
+    for known in [None, Some(component("r.test/hello:1", command()))] {
+        let ceiling = Ceiling::Policy { name: "narrow".into(), spec: Arc::clone(&spec) };
+        let judged = verdict(&morph("image: r.test/hello:1\n"), known, ceiling, signer());
+        let Verdict::Refused(refusal) = judged else { panic!("{judged:?}") };
+        assert_eq!(refusal.reason, Reason::AbovePolicy);
+        assert!(refusal.message.contains("narrow"), "{}", refusal.message);
+    }
 }
 
 #[test]

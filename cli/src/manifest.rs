@@ -1,10 +1,13 @@
 //! Finds the Morph in a YAML file that may hold other objects as well. A field that no Morph has is an error:
 //! a misspelt grant would be no grant, a misspelt limit no limit.
 
-use super::unknown;
+mod unknown;
+
 use anyhow::{Context as _, Result, bail};
-use morph_crds::Morph;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use morph_crds::{Morph, MorphPolicy};
 use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io::Read as _;
 use std::path::Path;
@@ -13,7 +16,7 @@ use std::path::Path;
 const FILE_SIZE_BYTES_MAX: u64 = 3 << 20;
 
 /// Reads a file, or standard input for `-`.
-pub(super) fn read(file: &Path) -> Result<String> {
+pub(crate) fn read(file: &Path) -> Result<String> {
     let reader: Box<dyn std::io::Read> = if file == Path::new("-") {
         Box::new(std::io::stdin())
     } else {
@@ -28,12 +31,28 @@ pub(super) fn read(file: &Path) -> Result<String> {
     Ok(text)
 }
 
+/// A file as messages name it.
+pub(crate) fn shown(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
+}
+
 /// The only Morph of a text, or the one of this name.
-pub(super) fn find(text: &str, name: Option<&str>) -> Result<Morph> {
+pub(crate) fn find(text: &str, name: Option<&str>) -> Result<Morph> {
+    parse(object(text, ("Morph", "Morphs"), name)?, "Morph", &morph_crds::definition())
+}
+
+/// The only MorphPolicy of a text.
+pub(crate) fn find_policy(text: &str) -> Result<MorphPolicy> {
+    let value = object(text, ("MorphPolicy", "MorphPolicies"), None)?;
+    parse(value, "MorphPolicy", &morph_crds::policy_definition())
+}
+
+/// The only object of a kind, or the one of this name.
+fn object(text: &str, (kind, kinds): (&str, &str), name: Option<&str>) -> Result<Value> {
     let mut morphs = Vec::new();
     for document in serde_norway::Deserializer::from_str(text) {
         let value = Value::deserialize(document)?;
-        if value["kind"] == "Morph" {
+        if value["kind"] == kind {
             morphs.push(value);
         }
     }
@@ -43,26 +62,26 @@ pub(super) fn find(text: &str, name: Option<&str>) -> Result<Morph> {
         morphs.retain(|value| name_of(value) == name);
     }
     match (<[Value; 1]>::try_from(morphs), name) {
-        (Ok([morph]), _) => parse(morph),
+        (Ok([morph]), _) => Ok(morph),
         (Err(none), Some(name)) if none.is_empty() => {
-            bail!("no Morph {name}; there are: {}", names.join(", "))
+            bail!("no {kind} {name}; there are: {}", names.join(", "))
         }
-        (Err(none), None) if none.is_empty() => bail!("no object of kind Morph"),
-        (Err(_), Some(name)) => bail!("several Morphs are named {name}"),
-        (Err(_), None) => bail!("several Morphs: {}; choose with --name", names.join(", ")),
+        (Err(none), None) if none.is_empty() => bail!("no object of kind {kind}"),
+        (Err(_), Some(name)) => bail!("several {kinds} are named {name}"),
+        (Err(_), None) => bail!("several {kinds}: {}; choose with --name", names.join(", ")),
     }
 }
 
-fn parse(value: Value) -> Result<Morph> {
+fn parse<T: DeserializeOwned>(value: Value, kind: &str, definition: &CustomResourceDefinition) -> Result<T> {
     let wanted = format!("{}/v1alpha1", morph_crds::GROUP);
     if value["apiVersion"] != wanted.as_str() {
         bail!("apiVersion: must be {wanted}");
     }
-    let unknown = unknown::fields(&value)?;
+    let unknown = unknown::fields(&value, definition)?;
     if !unknown.is_empty() {
         bail!("{}: no such field", unknown.join(", "));
     }
-    serde_json::from_value(value).context("not the shape of a Morph")
+    serde_json::from_value(value).with_context(|| format!("not the shape of a {kind}"))
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
-//! Fields of an object that the schema of a Morph doesn't have. Types and values are not looked at.
+//! Fields of an object that its schema doesn't have. Types and values are not looked at.
 
 use anyhow::Result;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::Value;
 
-/// The paths of all unknown fields of a Morph, but for those below `metadata` and `status`.
-pub(super) fn fields(morph: &Value) -> Result<Vec<String>> {
-    let definition = serde_json::to_value(morph_crds::definition())?;
+/// The paths of all fields of an object that its definition doesn't have, but for those below `metadata` and `status`.
+pub(super) fn fields(object: &Value, definition: &CustomResourceDefinition) -> Result<Vec<String>> {
+    let definition = serde_json::to_value(definition)?;
     let mut found = Vec::new();
-    for (field, value) in morph.as_object().into_iter().flatten() {
+    for (field, value) in object.as_object().into_iter().flatten() {
         match field.as_str() {
             "apiVersion" | "kind" | "metadata" | "status" => {}
             "spec" => {

@@ -4,8 +4,8 @@ use super::*;
 use serde_json::json;
 
 fn unknown(spec: Value) -> Vec<String> {
-    fields(&json!({ "apiVersion": "x", "kind": "Morph", "metadata": { "anything": 1 }, "spec": spec }))
-        .unwrap()
+    let object = json!({ "apiVersion": "x", "kind": "Morph", "metadata": { "anything": 1 }, "spec": spec });
+    fields(&object, &morph_crds::definition()).unwrap()
 }
 
 #[test]
@@ -30,5 +30,5 @@ fn unknown_fields_are_found_at_any_depth() {
     assert_eq!(unknown(json!({ "imag": "x" })), ["spec.imag"]);
     assert_eq!(unknown(json!({ "limits": { "memroy": "1Mi" } })), ["spec.limits.memroy"]);
     assert_eq!(unknown(json!({ "volumes": [{}, { "emptydir": {} }] })), ["spec.volumes[1].emptydir"]);
-    assert_eq!(fields(&json!({ "specs": {} })).unwrap(), ["specs"]);
+    assert_eq!(fields(&json!({ "specs": {} }), &morph_crds::definition()).unwrap(), ["specs"]);
 }
