@@ -5,20 +5,30 @@ mod check;
 mod digest;
 mod document;
 mod envelope;
+mod inspection;
 pub mod interfaces;
+mod keys;
 mod rights;
+mod round;
 
 #[cfg(test)]
 mod samples;
+mod suggest;
 
 pub use check::{Answer, Answered, check, check_one};
 pub use digest::{Digest, DigestError};
 pub use document::{
     Component, Document, DocumentError, EnvLiteral, Http, Link, Mount, MountUse, RunType, Subject, VolumeKind,
 };
-pub use envelope::{ANNOTATION, ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, open, seal};
+pub use envelope::{ANNOTATION, ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, key_id_of, open, seal};
+pub use inspection::{
+    INSPECT_ANNOTATION, INSPECT_CONTAINER, INSPECTION_BYTES_MAX, Inspection, InspectionError,
+};
+pub use keys::{KEY_SIZE_BYTES_MAX, KeyError, KeyId, PublicKey, SigningKey, TRUSTED_KEYS_MAX, TrustedKeys};
 pub use rights::{
     Access, Ambient, ConfigEntry, ConnectRule, Credential, Determinism, FileName, FilesystemGrant, Grants,
     HttpGrant, HttpLimits, HttpRule, HttpScheme, KeyvalueGrant, Limits, ListenRule, Peer, Protocol,
     SocketsGrant,
 };
+pub use round::{hosts_overlap, is_address, walks_round};
+pub use suggest::{Suggestion, suggest};

@@ -1,9 +1,12 @@
-//! A document for tests: one Server with each kind of right that there is.
+//! For tests: a document (one Server with a volume and variables), keys, and what these keys seal and open.
 
 use crate::{
-    Access, Component, Digest, Document, EnvLiteral, FilesystemGrant, Grants, Http, Limits, Mount, MountUse,
-    RunType, Subject, VolumeKind,
+    Access, Component, ConnectRule, Digest, Document, EnvLiteral, EnvelopeError, FilesystemGrant, Grants,
+    Http, HttpGrant, HttpLimits, HttpRule, HttpScheme, Limits, Mount, MountUse, Peer, Protocol, RunType,
+    SigningKey, SocketsGrant, Subject, TrustedKeys, VolumeKind,
 };
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 
 pub(crate) fn document() -> Document {
     Document {
@@ -52,4 +55,57 @@ pub(crate) fn document() -> Document {
             body_bytes: None,
         }),
     }
+}
+
+pub(crate) fn http() -> HttpGrant {
+    HttpGrant {
+        allow: vec![HttpRule {
+            host: "api.weather.example".into(),
+            ports: vec![443],
+            methods: vec!["GET".into()],
+            path_prefixes: vec!["/v1".into()],
+            scheme: HttpScheme::Https,
+            addresses: vec![],
+            credential: None,
+        }],
+        ca_bundle: None,
+        limits: HttpLimits {
+            concurrency: 32,
+            timeout_millis: 30_000,
+            request_bytes: 1 << 20,
+            response_bytes: 1 << 20,
+        },
+    }
+}
+
+pub(crate) fn sockets() -> SocketsGrant {
+    SocketsGrant {
+        connect: vec![ConnectRule {
+            peer: Peer::Host("db.demo.svc".into()),
+            ports: vec![5432],
+            protocol: Protocol::Tcp,
+            addresses: vec!["10.96.0.0/12".into()],
+        }],
+        ..SocketsGrant::default()
+    }
+}
+
+/// A key that is the same in every run.
+pub(crate) fn key(seed: u64) -> SigningKey {
+    SigningKey::generate(&mut StdRng::seed_from_u64(seed))
+}
+
+/// Trusts [`key`] 1 and nobody else.
+pub(crate) fn trusted() -> TrustedKeys {
+    [key(1).public()].into_iter().collect()
+}
+
+/// Seals with [`key`] 1.
+pub(crate) fn seal(document: &Document) -> Result<String, EnvelopeError> {
+    crate::seal(document, &key(1))
+}
+
+/// Opens what [`key`] 1 has signed.
+pub(crate) fn open(text: &str) -> Result<Document, EnvelopeError> {
+    crate::open(text, &trusted())
 }

@@ -147,6 +147,33 @@ EOF
 	WAIT_LOG=$LOG/registry.log wait_for 30 registry curl -fsS "http://$REGISTRY/v2/"
 }
 
+# The cluster's DNS. There is nothing beyond it: names outside of the cluster are those of $MORPH_STATE/dns/hosts.
+start_dns() {
+	mkdir -p "$MORPH_STATE/dns"
+	touch "$MORPH_STATE/dns/hosts"
+	write_file "$CONFIG/Corefile" <<EOF
+.:53 {
+  bind $NODE_ADDRESS
+  errors
+  ready 127.0.0.1:8181
+  kubernetes cluster.local {
+    kubeconfig $MORPH_STATE/admin.kubeconfig
+    pods disabled
+  }
+  hosts $MORPH_STATE/dns/hosts {
+    reload 200ms
+    ttl 1
+    fallthrough
+  }
+  template ANY ANY {
+    rcode NXDOMAIN
+  }
+}
+EOF
+	keep dns "$COREDNS_BIN/coredns" -conf="$CONFIG/Corefile"
+	WAIT_LOG=$LOG/dns.log wait_for 30 "the cluster's DNS" curl -fsS http://127.0.0.1:8181/ready
+}
+
 start_kubelet() {
 	local driver=cgroupfs
 	systemd_cgroups && driver=systemd
@@ -160,6 +187,7 @@ authentication:
   x509: { clientCAFile: $PKI/ca.crt }
 authorization: { mode: Webhook }
 cgroupDriver: $driver
+clusterDNS: ["$NODE_ADDRESS"]
 clusterDomain: cluster.local
 containerRuntimeEndpoint: unix://$CONTAINERD_SOCKET
 evictionHard: { memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1% }
@@ -207,6 +235,7 @@ node_ready() { kube wait --for=condition=Ready "node/$NODE_NAME" --timeout=1s; }
 
 start_node() {
 	start_containerd
+	start_dns
 	start_kubelet
 	start_proxy
 	WAIT_LOG=$LOG/kubelet.log wait_for 120 "node $NODE_NAME Ready" node_ready

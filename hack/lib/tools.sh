@@ -67,6 +67,7 @@ build_group() { # GROUP DESTINATION
 	kubernetes) CGO_ENABLED=0 build_module kubernetes tool "$2" ;;
 	etcd) CGO_ENABLED=0 build_module etcd go.etcd.io/etcd/server/v3 "$2" && mv "$2/server" "$2/etcd" ;;
 	runc) CGO_ENABLED=1 build_module runc github.com/opencontainers/runc "$2" seccomp ;;
+	coredns) CGO_ENABLED=0 build_module coredns . "$2" ;;
 	pause) CGO_ENABLED=0 build_module pause . "$2" ;;
 	containerd) CGO_ENABLED=0 install_tools "$2" "$containerd"/{containerd,containerd-shim-runc-v2,ctr}@"$CONTAINERD_VERSION" ;;
 	cni) CGO_ENABLED=0 install_tools "$2" \
@@ -77,7 +78,7 @@ build_group() { # GROUP DESTINATION
 	esac
 }
 
-GROUPS_OF_TOOLS="pause runc etcd containerd cni registry helm kubernetes"
+GROUPS_OF_TOOLS="pause runc etcd coredns containerd cni registry helm kubernetes"
 
 # Builds what the cache lacks. A group is whole or absent: built beside and renamed.
 build_tools() {

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 /// Exit codes where the guest gave none. They lie above what programs use and beside the shell's
 /// `128 + signal`, with which they are never mixed up: the message says which it was.
 pub mod code {
+    /// All went well.
+    pub const DONE: u8 = 0;
     /// Compiling took too long or too much, or the compiler refused.
     pub const COMPILE_FAILED: u8 = 124;
     /// The grant document doesn't fit what is to run.

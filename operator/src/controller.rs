@@ -9,6 +9,7 @@ use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Config, Controller, Error};
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -59,6 +60,7 @@ pub async fn run(
     let told_to_stop = stop.clone();
     let controller = Controller::for_stream(morphs, reader)
         .owns_stream(children::<ServiceAccount>(server, &metrics))
+        .owns_stream(children::<NetworkPolicy>(server, &metrics))
         .owns_stream(children::<Service>(server, &metrics))
         .owns_stream(children::<Deployment>(server, &metrics))
         .owns_stream(children::<Job>(server, &metrics))

@@ -6,6 +6,7 @@ pub mod ceiling;
 pub mod controller;
 pub mod events;
 pub mod health;
+pub mod keys;
 pub mod leader;
 pub mod logging;
 pub mod metrics;

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, Config};
 use morph_operator::events::Recorder;
 use morph_operator::health::{self, Health, Port};
+use morph_operator::keys;
 use morph_operator::leader::Leader;
 use morph_operator::metrics::Metrics;
 use morph_operator::morph::reconcile::Reconciler;
@@ -52,6 +53,8 @@ fn start(settings: Settings) -> anyhow::Result<()> {
 
 async fn run(settings: Settings) -> anyhow::Result<()> {
     let stop = Stop::new()?;
+    let signer = Arc::new(keys::newest(&settings.signing_keys)?);
+    tracing::info!(key = %signer.public().id(), "grants are signed");
     let metrics = Arc::new(Metrics::default());
     let health = Arc::new(Health::new(Arc::clone(&metrics)));
     let mut tasks = Supervisor::default();
@@ -68,8 +71,9 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     let registry = Arc::new(morph_oci::Client::new(settings.registry.client())?);
     let resolver = Resolver::new(registry, Arc::clone(&metrics));
     let recorder = Recorder::new(client.clone(), settings.identity.clone(), Arc::clone(&metrics));
-    let resync = settings.resync();
-    let reconciler = Arc::new(Reconciler::new(server.clone(), resolver, recorder, cluster, resync));
+    let (fence, resync) = (settings.network.fence(), settings.resync());
+    let reconciler = Reconciler::new(server.clone(), resolver, recorder, cluster, fence, signer, resync);
+    let reconciler = Arc::new(reconciler);
 
     let (elected, leading) = watch::channel(false);
     let leases = Api::namespaced(client, &settings.namespace);

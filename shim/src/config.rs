@@ -23,6 +23,8 @@ pub struct NodeConfig {
     pub run_dir: PathBuf,
     /// The kubelet's root directory: granted volumes lie below its `pods`.
     pub kubelet_dir: PathBuf,
+    /// Public halves of the keys whose grants are taken: its files `*.pem`, read anew for each sandbox.
+    pub trusted_keys_dir: PathBuf,
 }
 
 impl Default for NodeConfig {
@@ -32,6 +34,7 @@ impl Default for NodeConfig {
             cache_dir: "/var/lib/morph/cache".into(),
             run_dir: "/run/morph".into(),
             kubelet_dir: "/var/lib/kubelet".into(),
+            trusted_keys_dir: "/etc/morph/keys".into(),
         }
     }
 }
@@ -91,6 +94,7 @@ impl NodeConfig {
             ("cache_dir", &config.cache_dir),
             ("run_dir", &config.run_dir),
             ("kubelet_dir", &config.kubelet_dir),
+            ("trusted_keys_dir", &config.trusted_keys_dir),
         ];
         for (key, directory) in directories {
             if !directory.is_absolute() {
@@ -132,8 +136,10 @@ mod tests {
 
     #[test]
     fn a_relative_directory_is_refused_by_its_key() {
-        let error = parse("cache_dir = \"cache\"").unwrap_err().to_string();
-        assert!(error.contains("cache_dir"), "{error}");
+        for key in ["cache_dir", "run_dir", "kubelet_dir", "trusted_keys_dir"] {
+            let error = parse(&format!("{key} = \"relative\"")).unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
     }
 
     #[test]

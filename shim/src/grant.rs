@@ -9,8 +9,8 @@ use crate::config::NodeConfig;
 use crate::content::Source;
 use crate::spec::{Pod, Spec};
 use morph_component::{Kind, World};
-use morph_grant::{ANNOTATION, Answered, Digest, Document, Grants, RunType};
-use morph_host::{Http, Outcome, Run, Task, code};
+use morph_grant::{ANNOTATION, Answered, Digest, Document, Grants, RunType, TrustedKeys};
+use morph_host::{Http, Outcome, Requests, Run, Task, code};
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
@@ -47,9 +47,9 @@ impl Pin {
     /// Takes the grant of a sandbox's spec. A grant that is wrong is refused when a container starts, where
     /// people see it.
     #[must_use]
-    pub fn of_sandbox(spec: &Spec, pod: &Pod, config: &NodeConfig) -> Self {
+    pub fn of_sandbox(spec: &Spec, pod: &Pod, config: &NodeConfig, trusted: &TrustedKeys) -> Self {
         let text = spec.annotations.get(ANNOTATION).cloned();
-        let opened = text.as_deref().map(|text| open(text, pod, config)).transpose();
+        let opened = text.as_deref().map(|text| open(text, pod, config, trusted)).transpose();
         Self { text, opened, host_network: spec.net == crate::process::Namespace::Host }
     }
 
@@ -94,9 +94,13 @@ impl Pin {
     }
 }
 
-/// Opens the document and holds it against the pod.
-fn open(text: &str, pod: &Pod, config: &NodeConfig) -> Result<Arc<Document>, String> {
-    let document = morph_grant::open(text).map_err(|error| chain(&error))?;
+/// Opens the document, if a trusted key has signed it, and holds it against the pod.
+fn open(text: &str, pod: &Pod, config: &NodeConfig, trusted: &TrustedKeys) -> Result<Arc<Document>, String> {
+    if trusted.is_empty() {
+        let directory = config.trusted_keys_dir.display();
+        return Err(format!("this node trusts no key, so no grant is taken: no public key in {directory}"));
+    }
+    let document = morph_grant::open(text, trusted).map_err(|error| chain(&error))?;
     let subject = &document.subject;
     let Some(cluster) = &config.cluster else {
         return Err("this node's configuration doesn't name its cluster, so no grant is taken".into());
@@ -223,6 +227,7 @@ impl Decision {
                         port: UNGRANTED_PORT,
                         lame_duck_seconds: UNGRANTED_SECONDS.0,
                         grace_period_seconds: UNGRANTED_SECONDS.1,
+                        requests: Requests::default(),
                     }),
                 };
                 Task::ungranted(program.as_str(), run)

@@ -13,6 +13,7 @@ pub mod content;
 pub mod events;
 pub mod grant;
 pub mod info;
+pub mod keys;
 pub mod lock;
 pub mod process;
 pub mod sandbox;

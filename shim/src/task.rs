@@ -4,6 +4,7 @@
 mod announce;
 mod create;
 mod fault;
+mod inspect;
 mod life;
 mod list;
 mod prepare;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use morph_component::Kind;
 use morph_crds::{EnvVar, EnvVarSource, ValidMorph};
 use morph_grant::{Access, FilesystemGrant, Grants, Limits};
-use morph_host::{Http, Preopen, Run, Task};
+use morph_host::{Http, Preopen, Requests, Run, Task};
 use std::net::Ipv4Addr;
 
 /// What this machine adds.
@@ -66,6 +66,7 @@ fn http(morph: &ValidMorph, port: Option<u16>) -> Http {
         port: port.unwrap_or(http.port),
         lame_duck_seconds: http.lame_duck_seconds,
         grace_period_seconds: u32::try_from(morph.grace_period_seconds()).unwrap_or(u32::MAX),
+        requests: Requests::default(),
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const GRANT: &str = "hayride.dev/grant";
 
 /// A client of a user who has the ClusterRole *edit* in this namespace and nothing else.
-async fn editor(space: &Space) -> Result<Client> {
+pub(crate) async fn editor(space: &Space) -> Result<Client> {
     let name = format!("editor-of-{}", space.name);
     space
         .apply(&format!(
@@ -41,7 +41,7 @@ fn pod(name: &str, image: &str, args: &[&str]) -> Value {
     })
 }
 
-async fn terminated(space: &Space, name: &str) -> Result<(i32, String)> {
+pub(crate) async fn terminated(space: &Space, name: &str) -> Result<(i32, String)> {
     let pods = space.api::<Pod>();
     let state = until(90, &format!("pod {name} has ended"), async || {
         let pod = pods.get(name).await?;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{Pod, Service};
-use kube::api::{Api, DeleteParams, ListParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use morph_crds::Morph;
 use morph_e2e::{Cluster, Node, Process, Space, until};
 use serde_json::json;
@@ -126,6 +126,45 @@ async fn containerd_restarts_and_every_pod_goes_on() -> Result<()> {
         space.pod_count("fresh", 0).await?;
         assert_eq!(workers(space).await?, before, "the same containers, the same processes, no restart");
         space.answer("hello", "/after").await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Scales the operator's Deployment, and waits until so many pods of it are there.
+async fn scale_operator(space: &Space, replicas: i32) -> Result<()> {
+    let deployments: Api<Deployment> = Api::namespaced(space.cluster.client.clone(), "morph-system");
+    let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
+    deployments.patch("morph-operator", &PatchParams::default(), &patch).await?;
+    until(60, &format!("{replicas} pods of the operator"), async || {
+        let pods = operator_pods(space).await?.len();
+        Ok(if i32::try_from(pods)? == replicas { Ok(()) } else { Err(pods) })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn pods_restart_while_the_operator_is_down() -> Result<()> {
+    Cluster::run("no-operator", async |space| {
+        let image = space.push_guest("hello").await?.image;
+        space.morph("hello", &json!({ "image": image, "replicas": 2 })).await?;
+        space.ready("hello").await?;
+        let uids = async || -> Result<BTreeSet<String>> {
+            Ok(space.pods("hello").await?.into_iter().filter_map(|pod| pod.metadata.uid).collect())
+        };
+        let before = uids().await?;
+        scale_operator(space, 0).await?;
+        let down = async {
+            space.kubectl(&["delete", "pods", "-l", "hayride.dev/morph=hello", "--wait=true"])?;
+            space.pod_count("hello", 2).await?;
+            space.answer("hello", "/without").await?;
+            assert!(uids().await?.is_disjoint(&before), "other pods serve");
+            Ok(())
+        };
+        let outcome: Result<()> = down.await;
+        scale_operator(space, 1).await?;
+        outcome?;
+        space.ready("hello").await?;
         Ok(())
     })
     .await

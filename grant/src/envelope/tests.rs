@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod forged;
+mod signed;
 
-use super::*;
-use crate::samples::document;
+use super::{ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, STANDARD};
+use crate::samples::{document, key, open, seal, trusted};
 use crate::{
-    Access, Component, Digest, EnvLiteral, FilesystemGrant, Grants, Http, Limits, Link, RunType, VolumeKind,
+    Access, Component, Digest, Document, EnvLiteral, FilesystemGrant, Grants, Http, Limits, Link, RunType,
+    VolumeKind,
 };
+use base64::Engine as _;
 use proptest::prelude::*;
 
 #[track_caller]
@@ -83,25 +86,19 @@ fn a_payload_with_an_unknown_field_is_refused() {
     let envelope: serde_json::Value = serde_json::from_str(&text).unwrap();
     let payload = STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap();
     let mut payload: serde_json::Value = serde_json::from_slice(&payload).unwrap();
-    payload["components"][0]["grants"]["sockets"] = serde_json::json!({});
-    let forged = serde_json::json!({
-        "payloadType": PAYLOAD_TYPE,
-        "payload": STANDARD.encode(payload.to_string()),
-        "signatures": [],
-    });
-    assert!(matches!(open(&forged.to_string()), Err(EnvelopeError::Malformed(_))));
+    payload["components"][0]["grants"]["everything"] = serde_json::json!({});
+    let forged = forged::wrap_bytes(payload.to_string().as_bytes());
+    assert!(matches!(open(&forged), Err(EnvelopeError::Payload(_))));
 }
 
 #[test]
-fn any_flipped_bit_of_the_text_is_refused_or_changes_the_document() {
+fn any_flipped_bit_of_the_text_is_refused() {
     let text = seal(&document()).unwrap();
     for at in 0..text.len() {
         let mut bytes = text.clone().into_bytes();
         bytes[at] ^= 1;
         let Ok(flipped) = String::from_utf8(bytes) else { continue };
-        if let Ok(opened) = open(&flipped) {
-            assert_ne!(opened, document(), "byte {at}");
-        }
+        assert!(open(&flipped).is_err(), "byte {at}");
     }
 }
 
@@ -220,7 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_byte_never_opens_as_the_same_document(
+    fn a_changed_byte_never_opens(
         document in any_document(), at in any::<prop::sample::Index>(), byte in any::<u8>()
     ) {
         let text = seal(&document).unwrap();
@@ -228,7 +225,7 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] = byte;
         if let Some(changed) = String::from_utf8(bytes).ok().filter(|changed| *changed != text) {
-            prop_assert!(open(&changed).ok().as_ref() != Some(&document));
+            prop_assert!(open(&changed).is_err());
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{Applied, ChildKind, Deletion, Failure, Object, Plan};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Resource;
 use kube::api::{DeleteParams, Preconditions, PropagationPolicy};
 use kube::core::NamespaceResourceScope;
@@ -61,7 +62,9 @@ impl Applier {
             let found = live.get(&(object.kind(), object.name().to_owned()));
             match self.put(namespace, object, found).await {
                 Ok(wrote) => changed |= wrote,
-                Err(error) => return refused(object.kind(), object.name(), error).map(Applied::Failed),
+                Err(error) => {
+                    return refused(object.kind().as_str(), object.name(), error).map(Applied::Failed);
+                }
             }
         }
         Ok(Applied::All { changed })
@@ -71,6 +74,7 @@ impl Applier {
     async fn put(&self, namespace: &str, object: &Object, found: Option<&Value>) -> Result<bool, CallError> {
         match object {
             Object::ServiceAccount(it) => self.put_as::<ServiceAccount>(namespace, it, found).await,
+            Object::NetworkPolicy(it) => self.put_as::<NetworkPolicy>(namespace, it, found).await,
             Object::Service(it) => self.put_as::<Service>(namespace, it, found).await,
             Object::Deployment(it) => self.put_as::<Deployment>(namespace, it, found).await,
             Object::Job(it) => self.put_as::<Job>(namespace, it, found).await,
@@ -115,6 +119,7 @@ impl Applier {
     async fn delete(&self, namespace: &str, deletion: &Deletion) -> Result<Option<Failure>, CallError> {
         let deleted = match deletion.kind {
             ChildKind::ServiceAccount => self.delete_as::<ServiceAccount>(namespace, deletion).await,
+            ChildKind::NetworkPolicy => self.delete_as::<NetworkPolicy>(namespace, deletion).await,
             ChildKind::Service => self.delete_as::<Service>(namespace, deletion).await,
             ChildKind::Deployment => self.delete_as::<Deployment>(namespace, deletion).await,
             ChildKind::Job => self.delete_as::<Job>(namespace, deletion).await,
@@ -123,7 +128,7 @@ impl Applier {
         match deleted {
             Ok(()) => Ok(None),
             Err(error) if error.code() == Some(404) => Ok(None),
-            Err(error) => refused(deletion.kind, &deletion.name, error).map(Some),
+            Err(error) => refused(deletion.kind.as_str(), &deletion.name, error).map(Some),
         }
     }
 
@@ -157,12 +162,12 @@ fn contested_by(stamped: &Value, object: &Value) -> Contested {
 
 /// An answer that is a refusal becomes a failure to show; no answer, or one by which what was seen is of the
 /// past, stays an error, and the whole pass is made again.
-fn refused(kind: ChildKind, name: &str, error: CallError) -> Result<Failure, CallError> {
+pub(super) fn refused(kind: &str, name: &str, error: CallError) -> Result<Failure, CallError> {
     let Some(code) = error.code().filter(|code| !matches!(code, 404 | 409 | 410 | 429 | 503 | 504)) else {
         return Err(error);
     };
     // 422 and 400: the object itself is wrong. Others (a quota, a policy, a hook that fails) may pass.
     let transient = !matches!(code, 400 | 422);
-    let message = format!("{} {name} was refused by the API server: {}", kind.as_str(), error.answer());
+    let message = format!("{kind} {name} was refused by the API server: {}", error.answer());
     Ok(Failure { reason: Reason::ApplyRefused, message, transient })
 }

@@ -6,7 +6,8 @@ use super::*;
 use k8s_openapi::jiff::Timestamp;
 use morph_component::World;
 use morph_crds::{Morph, MorphStatus};
-use morph_grant::Digest;
+use morph_grant::{Digest, SigningKey};
+use rand::SeedableRng as _;
 use std::sync::Arc;
 
 /// The time at which all tests happen.
@@ -14,6 +15,11 @@ pub(crate) const NOW: &str = "2026-11-25T12:00:00Z";
 
 pub(crate) fn now() -> Timestamp {
     NOW.parse().unwrap()
+}
+
+/// The key that signs every grant of these tests.
+pub(crate) fn signer() -> Arc<SigningKey> {
+    Arc::new(SigningKey::generate(&mut rand::rngs::StdRng::seed_from_u64(7)))
 }
 
 /// A Morph `demo/hello` of generation 1 with this spec, written as YAML.
@@ -62,6 +68,8 @@ pub(crate) fn seen(morph: Morph, world: World) -> Seen {
     Seen {
         morph: Arc::new(morph),
         cluster,
+        fence: Some(Arc::default()),
+        signer: signer(),
         ceiling: Ceiling::None,
         resolution,
         children: Children::default(),
@@ -124,6 +132,7 @@ pub(crate) fn settled(children: Children) -> Children {
 pub(crate) fn child(object: &Object) -> Child {
     let child = match object {
         Object::ServiceAccount(object) => Child::from(&**object),
+        Object::NetworkPolicy(object) => Child::from(&**object),
         Object::Service(object) => Child::from(&**object),
         Object::Deployment(object) => Child::from(&**object),
         Object::Job(object) => Child::from(&**object),

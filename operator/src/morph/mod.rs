@@ -5,10 +5,12 @@
 pub mod apply;
 mod ceiling;
 mod child;
+mod fence;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod history;
+pub mod inspect;
 mod lint;
 pub mod observe;
 mod plan;
@@ -19,6 +21,7 @@ pub mod server;
 mod status;
 pub mod sweep;
 mod validate;
+mod verdict;
 
 pub use ceiling::{Ceiling, drain};
 pub use child::{Child, ChildKind, ChildState, JobEnd};
@@ -27,11 +30,15 @@ pub use seen::{
     Resolution, Seen,
 };
 
+pub use fence::{DNS_LABEL, DNS_NAMESPACE, DNS_PORT, Dns, Fence};
 pub use lint::{Broken, lint};
+pub use plan::files::{File, FileSource, FileUse, Files, SourceKind};
+pub use plan::grant::{grants, limits, server as serving};
 pub use plan::plan;
 pub use recall::recall;
 pub use status::report;
-pub use validate::{Valid, validate};
+pub use validate::{Valid, findings, validate};
+pub use verdict::{Verdict, verdict};
 
 /// Our name towards the API server: who owns the fields that we apply.
 pub const FIELD_MANAGER: &str = "morph-operator";

@@ -6,6 +6,7 @@ use super::{Ceiling, Child, ChildKind, Children};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::ListParams;
 use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt as _};
@@ -45,9 +46,10 @@ pub async fn observe(server: &Server, namespace: &str, name: &str) -> Result<Opt
     let Some(morph) = within(format!("get Morph {namespace}/{name}"), api.get_opt(name)).await? else {
         return Ok(None);
     };
-    let (ceiling, account, service, deployment, cron_job, jobs) = tokio::try_join!(
+    let (ceiling, account, policy, service, deployment, cron_job, jobs) = tokio::try_join!(
         ceiling(server, namespace),
         by_name::<ServiceAccount>(server, namespace, name),
+        by_name::<NetworkPolicy>(server, namespace, name),
         by_name::<Service>(server, namespace, name),
         by_name::<Deployment>(server, namespace, name),
         by_name::<CronJob>(server, namespace, name),
@@ -56,6 +58,7 @@ pub async fn observe(server: &Server, namespace: &str, name: &str) -> Result<Opt
     let morph = Arc::new(morph);
     let mut observed = Observed { morph, ceiling, children: Children::default(), live: Live::new() };
     observed.add(account.as_slice());
+    observed.add(policy.as_slice());
     observed.add(service.as_slice());
     observed.add(deployment.as_slice());
     observed.add(&jobs);

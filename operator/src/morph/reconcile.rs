@@ -1,26 +1,32 @@
 //! One pass over one Morph, as a table of contents: each step is a file of its own.
 
-use super::apply::Applier;
+use super::apply::{Applier, refused};
+use super::inspect::{self, Step};
 use super::observe::{Observed, observe};
-use super::server::{CallError, Server};
+use super::server::{CallError, Server, within};
 use super::{
-    Applied, Failure, Identity, Object, Plan, Refusal, Resolution, Seen, Valid, ceiling, drain, lint, plan,
-    recall, report, validate,
+    Applied, Failure, Fence, Identity, Object, Plan, Refusal, Resolution, Seen, Valid, ceiling, drain, lint,
+    plan, recall, report, validate,
 };
 use crate::backoff::{self, Failures};
 use crate::events::{Recorder, changes};
 use crate::metrics::Metrics;
 use crate::registry::{Asker, Looked, Resolver};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::Resource as _;
+use kube::api::{DeleteParams, Preconditions};
 use morph_crds::{ConditionType, Morph, MorphStatus, Reason};
+use morph_grant::SigningKey;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long to wait after something was written: its events come sooner, but not for what stayed as it was.
 const SETTLE_MS: u64 = 5_000;
+
+/// Time between two looks at a pod that looks at an image, in milliseconds: nothing else tells of it.
+const INSPECT_MS: u64 = 2_000;
 
 /// What passes share.
 pub struct Reconciler {
@@ -29,6 +35,8 @@ pub struct Reconciler {
     resolver: Resolver,
     recorder: Recorder,
     cluster: String,
+    fence: Option<Arc<Fence>>,
+    signer: Arc<SigningKey>,
     resync: Duration,
     refused: Failures<String>,
 }
@@ -43,17 +51,21 @@ pub enum Next {
 }
 
 impl Reconciler {
-    /// What passes share, in a cluster with this uid.
+    /// What passes share, in a cluster with this uid whose grants this key signs; with a fence, each Morph gets
+    /// a NetworkPolicy.
     #[must_use]
     pub fn new(
         server: Server,
         resolver: Resolver,
         recorder: Recorder,
         cluster: String,
+        fence: Option<Fence>,
+        signer: Arc<SigningKey>,
         resync: Duration,
     ) -> Self {
         let applier = Applier::new(server.clone());
-        Self { server, applier, resolver, recorder, cluster, resync, refused: Failures::default() }
+        let (fence, refused) = (fence.map(Arc::new), Failures::default());
+        Self { server, applier, resolver, recorder, cluster, fence, signer, resync, refused }
     }
 
     /// Where passes are counted.
@@ -73,10 +85,12 @@ impl Reconciler {
             self.forget(&observed.morph);
             return Ok(Next::Gone);
         }
-        let looked = self.look(&observed).await;
+        let looked = self.look(&observed).await?;
         let mut seen = Seen {
             morph: Arc::clone(&observed.morph),
             cluster: self.cluster.clone(),
+            fence: self.fence.clone(),
+            signer: Arc::clone(&self.signer),
             ceiling: observed.ceiling.clone(),
             resolution: looked.resolution,
             children: observed.children.clone(),
@@ -93,17 +107,22 @@ impl Reconciler {
             Err(_) => Applied::Not,
         };
         self.write_status(&seen, &judged, &applied).await?;
+        if let Some(pod) = &looked.inspector
+            && is_remembered(&judged)
+        {
+            self.delete_pod(pod).await?;
+        }
         Ok(Next::After(self.wait(&observed.morph, looked.retry, &judged, &applied)))
     }
 
     /// Of what status remembers or a registry says.
-    async fn look(&self, observed: &Observed) -> Look {
+    async fn look(&self, observed: &Observed) -> Result<Look, CallError> {
         if let Some(component) = recall(&observed.morph, &observed.children) {
-            return Look { resolution: Resolution::Resolved(component), retry: None, moves: false };
+            return Ok(Look::of(Resolution::Resolved(component)));
         }
         // A registry that the ceiling doesn't allow isn't even asked.
         if !ceiling::judge(&observed.morph, &observed.ceiling).holds {
-            return Look { resolution: Resolution::Unknown, retry: None, moves: false };
+            return Ok(Look::of(Resolution::Unknown));
         }
         let meta = &observed.morph.metadata;
         let asker = Asker {
@@ -112,8 +131,48 @@ impl Reconciler {
         };
         let image = &observed.morph.spec.image;
         let Looked { resolution, retry } = self.resolver.look(&asker, image).await;
+        if let Resolution::Failed(failure) = &resolution
+            && inspect::may_help(&observed.morph, failure)
+        {
+            return self.inspect(&observed.morph, failure, retry).await;
+        }
         let moves = matches!(resolution, Resolution::Resolved(_)) && !image.contains('@');
-        Look { resolution, retry, moves }
+        Ok(Look { retry, moves, ..Look::of(resolution) })
+    }
+
+    /// Has a node look at an image that the operator can't read.
+    async fn inspect(
+        &self,
+        morph: &Morph,
+        failure: &Failure,
+        retry: Option<Duration>,
+    ) -> Result<Look, CallError> {
+        let (namespace, name) = (morph.metadata.namespace.clone().unwrap_or_default(), inspect::name(morph));
+        let api = self.server.namespaced::<Pod>(&namespace);
+        let found = within(format!("get Pod {namespace}/{name}"), api.get_opt(&name)).await?;
+        let soon = Some(Duration::from_millis(INSPECT_MS));
+        let failed = |failure, retry| Look { retry, ..Look::of(Resolution::Failed(failure)) };
+        Ok(match inspect::step(morph, failure, found.as_ref()) {
+            Step::Make(pod) => match self.server.apply::<Pod>(&namespace, &name, &*pod).await {
+                Ok(made) => match inspect::step(morph, failure, Some(&made)) {
+                    Step::Wait(failure) => failed(failure, soon),
+                    _ => failed(failure.clone(), soon),
+                },
+                Err(error) => failed(refused("Pod", &name, error)?, retry),
+            },
+            Step::Wait(failure) => failed(failure, soon),
+            Step::Remake(failure) => {
+                if let Some(pod) = &found {
+                    self.delete_pod(pod).await?;
+                }
+                failed(failure, retry)
+            }
+            Step::Failed(failure) => failed(failure, retry),
+            Step::Found(component) => {
+                let moves = !morph.spec.image.contains('@');
+                Look { moves, inspector: found, ..Look::of(Resolution::Resolved(component)) }
+            }
+        })
     }
 
     async fn carry_out(&self, plan: &Plan, seen: &Seen, observed: &Observed) -> Result<Applied, CallError> {
@@ -189,6 +248,23 @@ impl Reconciler {
         }
     }
 
+    /// This very pod; it may be gone already.
+    async fn delete_pod(&self, pod: &Pod) -> Result<(), CallError> {
+        let meta = &pod.metadata;
+        let (namespace, name) = (meta.namespace.as_deref(), meta.name.as_deref());
+        let (namespace, name) = (namespace.unwrap_or_default(), name.unwrap_or_default());
+        let preconditions = Preconditions { uid: meta.uid.clone(), resource_version: None };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        let api = self.server.namespaced::<Pod>(namespace);
+        let deleted = api.delete(name, &params);
+        match within(format!("delete Pod {namespace}/{name}"), deleted).await {
+            Ok(_) => self.server.metrics.wrote("delete", "pods"),
+            Err(error) if matches!(error.code(), Some(404 | 409)) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
     fn forget(&self, morph: &Morph) {
         let uid = morph.metadata.uid.clone().unwrap_or_default();
         self.resolver.forget(&uid);
@@ -202,4 +278,17 @@ struct Look {
     retry: Option<Duration>,
     /// A tag was resolved just now: status doesn't have it yet, and the same look may find another one later.
     moves: bool,
+    /// The pod that told.
+    inspector: Option<Pod>,
+}
+
+impl Look {
+    fn of(resolution: Resolution) -> Self {
+        Self { resolution, retry: None, moves: false, inspector: None }
+    }
+}
+
+/// Whether status tells of the component, so that nobody has to look again.
+fn is_remembered(judged: &Result<Valid, Refusal>) -> bool {
+    judged.as_ref().map_or_else(|refusal| refusal.found.is_some(), |_| true)
 }

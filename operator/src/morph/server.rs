@@ -164,8 +164,9 @@ impl Server {
 
 /// A resource's name as a label of metrics: a word of ours.
 pub(crate) fn word(resource: &str) -> &'static str {
-    const WORDS: [&str; 9] = [
+    const WORDS: [&str; 10] = [
         "serviceaccounts",
+        "networkpolicies",
         "services",
         "deployments",
         "jobs",

@@ -6,6 +6,7 @@ mod ceiling;
 mod controller;
 mod converge;
 mod crash;
+mod inspect;
 mod leader;
 mod refuse;
 mod registry;

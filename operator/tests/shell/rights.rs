@@ -65,8 +65,14 @@ async fn each_right_is_used_and_no_other_is_wanted() {
         });
         world.converge("weather").await;
     }
+    let private =
+        json!({ "image": "r.example/acme/private:1", "template": { "imagePullSecrets": [{ "name": "p" }] } });
+    world.create("private", private);
+    world.pass("private").await.unwrap();
     world.api.with(|store| {
-        for (group, resource) in [("apps", "replicasets"), ("", "pods")] {
+        for (group, resource) in
+            [("apps", "replicasets"), ("", "pods"), ("networking.k8s.io", "networkpolicies")]
+        {
             let orphan = json!({ "metadata": { "labels": { (MORPH_UID_LABEL): "dead" } } });
             store.create(&Key::new(group, resource, NAMESPACE, "orphan"), orphan);
         }

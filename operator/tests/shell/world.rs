@@ -4,10 +4,14 @@
 use crate::registry::FakeRegistry;
 use crate::server::FakeServer;
 use crate::store::Key;
+use morph_grant::SigningKey;
 use morph_operator::events::Recorder;
+use morph_operator::morph::Fence;
 use morph_operator::morph::reconcile::{Next, Reconciler};
 use morph_operator::morph::server::CallError;
 use morph_operator::registry::Resolver;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +51,10 @@ fn operator(api: &FakeServer, registry: &Arc<FakeRegistry>) -> Reconciler {
     let metrics = Arc::clone(&server.metrics);
     let resolver = Resolver::new(Arc::clone(registry) as _, Arc::clone(&metrics));
     let recorder = Recorder::new(api.client(), "operator-0".to_owned(), metrics);
-    Reconciler::new(server, resolver, recorder, "cluster-uid".to_owned(), Duration::from_secs(600))
+    let signer = Arc::new(SigningKey::generate(&mut StdRng::seed_from_u64(7)));
+    let cluster = "cluster-uid".to_owned();
+    let fence = Some(Fence::default());
+    Reconciler::new(server, resolver, recorder, cluster, fence, signer, Duration::from_secs(600))
 }
 
 impl World {
@@ -95,7 +102,7 @@ impl World {
 
     /// Kinds of what belongs to Morphs, with names.
     pub(crate) fn children(&self) -> Vec<String> {
-        let kinds = ["serviceaccounts", "services", "deployments", "jobs", "cronjobs"];
+        let kinds = ["serviceaccounts", "networkpolicies", "services", "deployments", "jobs", "cronjobs"];
         let keys = self.api.with(|store| store.keys());
         let ours = keys.into_iter().filter(|key| kinds.contains(&key.resource.as_str()));
         ours.map(|key| format!("{} {}", key.resource, key.name)).collect()

@@ -3,13 +3,24 @@
 
 use super::*;
 use morph_grant::{
-    Access, Component, EnvLiteral, FilesystemGrant, Limits, Mount, MountUse, Subject, VolumeKind,
+    Access, Component, EnvLiteral, FilesystemGrant, Limits, Mount, MountUse, SigningKey, Subject, VolumeKind,
 };
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use std::path::Path;
 
 fn config() -> NodeConfig {
     NodeConfig { cluster: Some("cluster-1".into()), ..NodeConfig::default() }
+}
+
+/// A key that is the same in every run; 1 is trusted.
+fn key(seed: u64) -> SigningKey {
+    SigningKey::generate(&mut StdRng::seed_from_u64(seed))
+}
+
+fn seal(document: &Document) -> String {
+    morph_grant::seal(document, &key(1)).unwrap()
 }
 
 fn document() -> Document {
@@ -67,11 +78,12 @@ struct Case {
     env: Vec<&'static str>,
     mount: Option<Value>,
     config: NodeConfig,
+    trusted: TrustedKeys,
 }
 
 impl Case {
     fn new(document: &Document) -> Self {
-        let text = morph_grant::seal(document).unwrap();
+        let text = seal(document);
         Self { sandbox: Some(text.clone()), container: Some(text), ..Self::without() }
     }
 
@@ -85,6 +97,7 @@ impl Case {
             env: Vec::new(),
             mount: None,
             config: config(),
+            trusted: [key(1).public()].into_iter().collect(),
         }
     }
 
@@ -119,7 +132,7 @@ impl Case {
 
     fn decide(&self) -> Result<Decision, Outcome> {
         let sandbox = self.spec("sandbox", self.sandbox.as_ref());
-        let pin = Pin::of_sandbox(&sandbox, sandbox.role.pod().unwrap(), &self.config);
+        let pin = Pin::of_sandbox(&sandbox, sandbox.role.pod().unwrap(), &self.config, &self.trusted);
         let spec = self.spec("container", self.container.as_ref());
         pin.decide(self.name, "registry.test/hello:1", &spec, &self.config)
     }
@@ -189,7 +202,7 @@ fn a_document_is_for_one_cluster_and_one_namespace() {
 fn a_document_that_changes_after_the_sandbox_is_refused() {
     let mut other = document();
     other.args.push("--louder".into());
-    let text = morph_grant::seal(&other).unwrap();
+    let text = seal(&other);
     Case { container: Some(text.clone()), ..Case::new(&document()) }.refused("changed");
     Case { container: None, ..Case::new(&document()) }.refused("changed");
     Case { container: Some(text), ..Case::without() }.refused("changed");

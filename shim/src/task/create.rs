@@ -3,10 +3,11 @@
 
 use super::life::{Guest, Parts, Task};
 use super::prepare::{Failure, Prepared, prepare};
-use super::{Fault, Server};
+use super::{Fault, Server, inspect};
 use crate::bundle::{Process, Record};
 use crate::cgroup::Cgroup;
 use crate::grant::{Decision, Pin};
+use crate::keys;
 use crate::process::{Child, Namespace, SandboxSpec, WorkerSpec};
 use crate::sandbox;
 use crate::spec::{Pod, Role, Spec};
@@ -17,6 +18,7 @@ use containerd_shim_protos::api::CreateTaskRequest;
 use containerd_shim_protos::events::task::{TaskCreate, TaskIO};
 use containerd_shim_protos::protobuf::MessageField;
 use containerd_shim_protos::topics::TASK_CREATE_EVENT_TOPIC;
+use morph_grant::TrustedKeys;
 use morph_host::{Outcome, code};
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
@@ -151,6 +153,9 @@ struct Made {
 async fn make(server: &Server, spec: &Spec, streams: &Streams, cgroup: &Cgroup) -> Result<Made, Fault> {
     match &spec.role {
         Role::Sandbox(pod) => make_sandbox(server, spec, pod, cgroup).await,
+        Role::Container { name, image, .. } if inspect::is_asked(spec, name) => {
+            make_container(server, spec, streams, cgroup, Err(inspect::answer(server, image).await?)).await
+        }
         Role::Container { sandbox, name, image, .. } => {
             let sandbox = server.task(sandbox)?;
             let pin = sandbox.pin.as_ref();
@@ -173,6 +178,7 @@ async fn make(server: &Server, spec: &Spec, streams: &Streams, cgroup: &Cgroup) 
 async fn make_sandbox(server: &Server, spec: &Spec, pod: &Pod, cgroup: &Cgroup) -> Result<Made, Fault> {
     let wanted =
         sandbox::fork_spec(spec, cgroup.procs_files()).map_err(|error| Fault::Invalid(error.to_string()))?;
+    let trusted = trusted(server).await?;
     let child = server.zygote.fork_sandbox(wanted).await.map_err(|error| Fault::internal(&error))?;
     let (pid, sysctls) = (child.pid, spec.sysctls.clone());
     let set = spawn_blocking(move || sandbox::set_sysctls(pid, &sysctls)).await;
@@ -181,8 +187,18 @@ async fn make_sandbox(server: &Server, spec: &Spec, pod: &Pod, cgroup: &Cgroup) 
         give_up(&child).await;
         return Err(fault);
     }
-    let pin = Pin::of_sandbox(spec, pod, &server.config);
+    let pin = Pin::of_sandbox(spec, pod, &server.config, &trusted);
     Ok(Made { child, guest: Guest::None, kept: Kept::default(), pin: Some(pin) })
+}
+
+async fn trusted(server: &Server) -> Result<TrustedKeys, Fault> {
+    let directory = server.config.trusted_keys_dir.clone();
+    let read = spawn_blocking(move || keys::read(&directory)).await;
+    let found = read.map_err(|error| Fault::internal(&error))?;
+    for problem in &found.problems {
+        tracing::error!(problem, "a file among the trusted keys is passed over");
+    }
+    Ok(found.keys)
 }
 
 async fn make_container(

@@ -1,7 +1,9 @@
 //! A containerd that ends with its test, and what is asked of it.
 
 use crate::spec::Spec;
-use morph_grant::Digest;
+use morph_grant::{Digest, SigningKey};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use serde_json::json;
 use std::fs::File;
 use std::io::Write;
@@ -14,6 +16,11 @@ const NAMESPACE: &str = "k8s.io";
 
 /// The cluster that the node's configuration names.
 pub(crate) const CLUSTER: &str = "cluster-of-tests";
+
+/// The key whose grants the node takes.
+pub(crate) fn signer() -> SigningKey {
+    SigningKey::generate(&mut StdRng::seed_from_u64(1))
+}
 
 /// Waits for a condition, ten seconds at most.
 #[track_caller]
@@ -53,10 +60,12 @@ impl Containerd {
         std::fs::write(root.join("config.toml"), text).unwrap();
         let text = format!(
             "cluster = '{CLUSTER}'\ncache_dir = '{0}/cache'\nrun_dir = '{0}/run'\n\
-             kubelet_dir = '{0}/kubelet'\n",
+             kubelet_dir = '{0}/kubelet'\ntrusted_keys_dir = '{0}/keys'\n",
             root.display()
         );
         std::fs::write(root.join("node.toml"), text).unwrap();
+        std::fs::create_dir(root.join("keys")).unwrap();
+        std::fs::write(root.join("keys/1.pem"), signer().public().to_pem().unwrap()).unwrap();
         let mut containerd = Self { directory, process: None };
         containerd.begin();
         containerd

@@ -1,6 +1,6 @@
 //! Pods: a sandbox, a grant, and the containers that run under it.
 
-use crate::harness::{Containerd, told, wait_for};
+use crate::harness::{Containerd, guest_bytes, told, wait_for};
 use crate::spec::{DATA, Spec, document, with_data};
 use morph_grant::{Access, Document};
 use std::path::PathBuf;
@@ -57,6 +57,23 @@ fn args_and_env_come_from_the_grant_alone() {
     let (code, stdout, stderr) = pod.run("c1", &pod.container("c1", "morph", "registry.test/other:1"));
     assert_eq!(code, 0, "{stderr}\n{}", containerd.logs());
     assert_eq!(stdout, "arg show\narg me\nenv LOG=info\n");
+}
+
+#[test]
+fn a_container_that_is_looked_at_tells_what_its_image_is_and_runs_nothing() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let pod = Pod::start(&containerd, None);
+    let looked_at = pod.container("c1", "inspect", &image).annotated("hayride.dev/inspect", "true");
+    let (code, stdout, stderr) = pod.run("c1", &looked_at);
+    assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
+    let words = &stderr[stderr.find('{').unwrap()..];
+    let told = morph_grant::Inspection::parse(words.trim()).unwrap();
+    assert_eq!(told.content, morph_grant::Digest::of(&guest_bytes("command")));
+    assert!(told.exports.iter().any(|id| id.is("wasi", "cli", "run")), "{told:?}");
+    let unmarked = pod.container("c2", "inspect", &image);
+    let (_, stdout, stderr) = pod.run("c2", &unmarked);
+    assert!(!stderr.contains("manifest"), "{stdout}{stderr}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! OCI specs as CRI writes them, and grants for them.
 
-use crate::harness::{CLUSTER, guest_bytes};
+use crate::harness::{CLUSTER, guest_bytes, signer};
 use morph_grant::{
     ANNOTATION, Access, Component, Digest, Document, EnvLiteral, FilesystemGrant, Grants, Limits, Mount,
     MountUse, RunType, Subject, VolumeKind,
@@ -71,7 +71,7 @@ impl Spec {
     }
 
     pub(crate) fn granted(self, document: &Document) -> Self {
-        self.annotated(ANNOTATION, &morph_grant::seal(document).unwrap())
+        self.annotated(ANNOTATION, &morph_grant::seal(document, &signer()).unwrap())
     }
 
     /// In the namespaces of a sandbox, as CRI says it.

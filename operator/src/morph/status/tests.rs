@@ -390,5 +390,5 @@ fn every_reason_and_type_is_what_metav1_takes() {
         assert!(!condition.reason.is_empty() && condition.reason.chars().all(char::is_alphanumeric));
         assert!(["True", "False", "Unknown"].contains(&condition.status.as_str()));
     }
-    assert_eq!(ChildKind::ALL.map(ChildKind::as_str)[2], "Deployment");
+    assert_eq!(ChildKind::ALL.map(ChildKind::as_str)[3], "Deployment");
 }

@@ -98,9 +98,30 @@ fn a_denied_import_is_named_with_the_reason() {
         world,
         ConditionType::ImportsSatisfied,
         Reason::ImportDenied,
-        &["2 imports are denied", "wasi:http/outgoing-handler@0.2.3: no field", "acme:a/b@1.0.0: the host"],
+        &[
+            "2 imports are denied",
+            "wasi:http/outgoing-handler@0.2.3: no capabilities.http",
+            "acme:a/b@1.0.0: the host",
+        ],
     );
     assert_eq!(refusal.found.unwrap().imports.len(), 3);
+    let yaml =
+        "\nspec:\n  capabilities:\n    http:\n      allow:\n      - { host: HOST, pathPrefixes: [/] }\n";
+    assert!(refusal.message.ends_with(yaml), "{}", refusal.message);
+}
+
+/// A message is cut at its end, where the YAML stands.
+#[test]
+fn however_long_the_names_what_would_grant_is_read_whole() {
+    let long = |n: usize| format!("acme:{}/i{n}@1.0.0", "a".repeat(200));
+    let mut ids: Vec<String> = (0..12).map(long).collect();
+    ids.push("wasi:http/outgoing-handler@0.2.3".into());
+    let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+    let seen = seen(morph(MINIMAL), world(&ids, &["wasi:cli/run@0.2.3"]));
+    let refusal =
+        check(&seen, ConditionType::ImportsSatisfied, Reason::ImportDenied, &["13 imports are denied"]);
+    assert!(refusal.message.contains("pathPrefixes: [/] }\n"), "{}", refusal.message);
+    assert!(refusal.message.chars().count() < 2048, "{}", refusal.message.len());
 }
 
 #[test]
@@ -199,7 +220,8 @@ fn the_document_binds_cluster_morph_and_bytes() {
         (subject.cluster.as_str(), subject.namespace.as_str(), subject.name.as_str(), subject.uid.as_str()),
         (seen.cluster.as_str(), "demo", "hello", "0e5a4b9c-0000-4000-8000-00000000cafe"),
     );
-    assert_eq!(morph_grant::open(&valid.envelope).unwrap(), valid.document);
+    let trusted = [seen.signer.public()].into_iter().collect();
+    assert_eq!(morph_grant::open(&valid.envelope, &trusted).unwrap(), valid.document);
 }
 
 #[test]

@@ -132,7 +132,7 @@ proptest! {
             let grant = "/spec/template/metadata/annotations";
             for annotations in all.iter_mut().filter_map(|object| object.pointer_mut(grant)) {
                 let text = annotations[morph_grant::ANNOTATION].as_str().unwrap();
-                let document = morph_grant::open(text).unwrap();
+                let document = super::document(text);
                 prop_assert_eq!(&document.args, &[format!("x{word}")]);
                 annotations[morph_grant::ANNOTATION].take();
             }
