@@ -49,8 +49,8 @@ pub struct Filesystem {
     #[schemars(extend("x-kubernetes-validations" = shape::GUEST_PATH.rules()))]
     pub path: String,
 
-    /// Directory of the volume that the guest gets; no link on the way is followed. The whole volume without a
-    /// value.
+    /// Directory of the volume that the guest gets; no link on the way is followed. The whole volume without
+    /// a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = PATH_CHARS_MAX))]
     #[schemars(extend("x-kubernetes-validations" = shape::SUB_PATH.rules()))]

@@ -261,8 +261,8 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Quantity>,
 
-    /// Processor time of one request, or of a Command's whole run, in milliseconds. The host's default without
-    /// a value.
+    /// Processor time of one request, or of a Command's whole run, in milliseconds. The host's default
+    /// without a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = CPU_PER_CALL_MILLIS_MAX))]
     pub cpu_per_call_millis: Option<u32>,

@@ -9,6 +9,14 @@ fn root() -> JSONSchemaProps {
     version.schema.unwrap().open_api_v3_schema.unwrap()
 }
 
+/// The schemas of all kinds, each with the name of its file.
+fn roots() -> Vec<(&'static str, JSONSchemaProps)> {
+    let schema = |mut definition: CustomResourceDefinition| {
+        definition.spec.versions.remove(0).schema.unwrap().open_api_v3_schema.unwrap()
+    };
+    definitions().into_iter().map(|(name, definition)| (name, schema(definition))).collect()
+}
+
 /// Calls `see` with each schema inside and its path; what Kubernetes itself describes is marked as foreign.
 fn visit(
     schema: &JSONSchemaProps,
@@ -32,14 +40,16 @@ fn visit(
 
 /// Asserts for each schema below spec and status that `right` holds.
 fn check_all(what: &str, right: impl Fn(&JSONSchemaProps, &str, bool) -> bool) {
-    let root = root();
     let mut wrong = Vec::new();
-    for part in ["spec", "status"] {
-        visit(&root.properties.as_ref().unwrap()[part], part, false, &mut |schema, path, foreign| {
-            if !right(schema, path, foreign) {
-                wrong.push(path.to_owned());
-            }
-        });
+    for (name, root) in roots() {
+        for part in ["spec", "status"] {
+            let Some(schema) = root.properties.as_ref().unwrap().get(part) else { continue };
+            visit(schema, part, false, &mut |schema, path, foreign| {
+                if !right(schema, path, foreign) {
+                    wrong.push(format!("{name}: {path}"));
+                }
+            });
+        }
     }
     assert!(wrong.is_empty(), "{what}: {wrong:#?}");
 }
@@ -125,6 +135,24 @@ fn status_and_scale_are_sub_resources_and_the_columns_are_there() {
         (names.short_names.unwrap(), names.categories.unwrap()),
         (vec!["mo".into()], vec!["hayride".into()])
     );
+}
+
+#[test]
+fn a_policy_is_of_the_whole_cluster_and_its_name_fits_a_label() {
+    let definition = policy_definition();
+    assert_eq!(definition.metadata.name.as_deref(), Some("morphpolicies.hayride.dev"));
+    assert_eq!(definition.spec.scope, "Cluster");
+    assert_eq!(definition.spec.names.short_names.unwrap(), ["mop"]);
+    let (_, root) = roots().remove(1);
+    let name = &root.properties.as_ref().unwrap()["metadata"].properties.as_ref().unwrap()["name"];
+    assert_eq!((name.max_length, name.pattern.as_deref()), (Some(63), Some(shape::LABEL.pattern)));
+    let spec = &root.properties.as_ref().unwrap()["spec"];
+    assert_eq!(spec.required.as_deref(), Some(&["images".to_owned()][..]), "what a policy must say");
+    for narrow in ["secretsInGuests", "maxReplicas", "enforcement", "onViolation"] {
+        let default = &spec.properties.as_ref().unwrap()[narrow].default.as_ref().unwrap().0;
+        let least = [Value::from(false), Value::from(1), Value::from("Deny"), Value::from("Keep")];
+        assert!(least.contains(default), "{narrow}: {default}");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Runs the CEL of an admission policy as the API server does: variables by name, then the validation, then its
-//! message. Functions of Kubernetes' own libraries are played.
+//! Runs the CEL of an admission policy as the API server does: variables by name, then the validation, then
+//! its message. Functions of Kubernetes' own libraries are played.
 
 use crate::Quantity;
 use ::cel::extractors::This;
@@ -7,8 +7,25 @@ use ::cel::{Context, Env, ExecutionError, Program, Value as CelValue, extensions
 use ipnet::IpNet;
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicy;
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
+
+thread_local! {
+    /// Expressions that were read before: each is asked of many cases.
+    static PROGRAMS: RefCell<HashMap<String, Rc<Program>>> = RefCell::default();
+}
+
+fn program(expression: &str) -> Rc<Program> {
+    let known = PROGRAMS.with_borrow(|programs| programs.get(expression).cloned());
+    known.unwrap_or_else(|| {
+        let program = Program::compile(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
+        let program = Rc::new(program);
+        PROGRAMS.with_borrow_mut(|programs| programs.insert(expression.to_owned(), Rc::clone(&program)));
+        program
+    })
+}
 
 /// What an expression comes to, given what it may name.
 fn run(
@@ -17,7 +34,7 @@ fn run(
     spec: &Value,
     variables: &HashMap<String, CelValue>,
 ) -> Result<CelValue, String> {
-    let program = Program::compile(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
+    let program = program(expression);
     let mut env = Env::stdlib();
     env.add_extension(extensions::strings).unwrap();
     let mut context = Context::with_env(Arc::new(env));
@@ -52,8 +69,8 @@ fn network(text: &str) -> Option<IpNet> {
     IpNet::new(address, bits).ok().filter(|_| !mapped)
 }
 
-/// The variables that can be computed: the API server computes one when it is named, so one that can't and isn't
-/// does no harm.
+/// The variables that can be computed: the API server computes one when it is named, so one that can't and
+/// isn't does no harm.
 fn variables(
     admission: &ValidatingAdmissionPolicy,
     params: &Value,

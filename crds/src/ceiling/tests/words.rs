@@ -1,5 +1,5 @@
-//! Nothing is forgotten: each field of a Morph has an entry or a reason why it needs none, each word of a policy
-//! is asked by an entry, each entry is broken by a case and kept by another.
+//! Nothing is forgotten: each field of a Morph has an entry or a reason why it needs none, each word of a
+//! policy is asked by an entry, each entry is broken by a case and kept by another.
 
 use super::{cases, findings};
 use crate::ceiling::twin::{MEMORY_DEFAULT, OUTPUT_DEFAULT};
@@ -39,8 +39,8 @@ fn is_below(field: &str, above: &str) -> bool {
     field.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// Fields of the vocabulary. Kinds without an inside are judged by the entry of kinds alone; that entry stands for
-/// nothing else.
+/// Fields of the vocabulary. Kinds without an inside are judged by the entry of kinds alone; that entry
+/// stands for nothing else.
 fn covered() -> Vec<String> {
     let entries = ENTRIES.iter().filter(|entry| entry.name != "unknownKinds");
     let fields = entries.map(|entry| format!("spec{}", entry.field));
@@ -125,6 +125,22 @@ fn each_entry_is_broken_by_a_case_and_names_the_policys_word() {
         let rule = format!("({}", entry.rule);
         assert!(found.iter().any(|f| f.starts_with(&begins) && f.contains(&rule)), "{}", entry.name);
     }
+}
+
+/// The page's example is one that the code reads, and its answer one that the code gives.
+#[test]
+fn the_example_of_the_page_is_answered_as_the_page_says() {
+    let page = include_str!("../../../../docs/policy.md");
+    let example = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let policy: crate::MorphPolicy = serde_norway::from_str(example).unwrap();
+    let spec = serde_json::json!({
+        "image": "registry.example/acme/weather:1", "replicas": 9,
+        "capabilities": { "http": { "allow": [{ "host": "evil.example", "pathPrefixes": ["/"] }] } },
+    });
+    let found = findings(&policy.spec, &serde_json::from_value(spec).unwrap());
+    let said = crate::ceiling::message("team", &found);
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(page.contains(&said), "{said}");
 }
 
 #[test]

@@ -1,0 +1,10 @@
+//! What the ceiling takes for the host's defaults is what the host does.
+
+use morph_crds::bounds;
+
+#[test]
+fn a_morph_that_says_nothing_is_held_to_the_hosts_own_defaults() {
+    assert_eq!(bounds::MEMORY_BYTES_DEFAULT, morph_host::MEMORY_BYTES_DEFAULT);
+    let concurrency = usize::try_from(bounds::CONCURRENCY_DEFAULT);
+    assert_eq!(concurrency, Ok(morph_host::CONCURRENT_REQUESTS_MAX));
+}
