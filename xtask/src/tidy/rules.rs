@@ -39,7 +39,7 @@ pub(super) const PURE: [&str; 25] = [
 ];
 
 /// What a pure file doesn't name: clients, files, clocks, processes, tasks.
-pub(super) const IMPURE: [&str; 17] = [
+pub(super) const IMPURE: [&str; 25] = [
     "std::fs",
     "std::net",
     "std::env::",
