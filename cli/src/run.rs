@@ -98,7 +98,7 @@ fn run(program: Program, task: Task) -> Result<ExitCode> {
         let listening = |address| eprintln!("morph: listening on http://{address}");
         let impatient = signals::watch(stopper)?;
         tokio::select! {
-            outcome = morph_host::run(program, task, stdio, stop, listening) => Ok(outcome.code),
+            outcome = morph_host::run(program, task, stdio, stop, listening, None) => Ok(outcome.code),
             code = impatient => code,
         }
     });

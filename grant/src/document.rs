@@ -3,7 +3,7 @@
 
 mod rights;
 
-use crate::{Access, Digest, FilesystemGrant, Grants, Limits};
+use crate::{Access, Digest, FilesystemGrant, Grants, Limits, Peer, walks_round};
 use serde::{Deserialize, Serialize};
 
 /// One pod template's grant. Field order is the canonical encoding's order: only append.
@@ -214,6 +214,7 @@ impl Document {
                 self.check_filesystem(grant)?;
             }
             rights::check(self, component)?;
+            check_round(&component.grants)?;
         }
         rights::check_files(self)
     }
@@ -239,6 +240,20 @@ fn quoted(value: &str) -> String {
 /// Whether it is a name in a path, and nothing else.
 fn is_plain(part: &str) -> bool {
     !matches!(part, "" | "." | "..") && !part.contains(char::is_control)
+}
+
+/// No socket leads round a rule of HTTP.
+fn check_round(grants: &Grants) -> Result<(), DocumentError> {
+    let connects = grants.sockets.iter().flat_map(|sockets| &sockets.connect);
+    let rules = || grants.http.iter().flat_map(|http| &http.allow);
+    for (connect, rule) in connects.flat_map(|connect| rules().map(move |rule| (connect, rule))) {
+        if walks_round(connect, rule) {
+            let (Peer::Host(peer) | Peer::Cidr(peer)) = &connect.peer;
+            let why = format!("connect to {peer} walks round the http rule for {}", rule.host);
+            return Err(DocumentError::WalksRound { why });
+        }
+    }
+    Ok(())
 }
 
 fn references(document: &Document) -> impl Iterator<Item = &str> {
@@ -315,6 +330,12 @@ pub enum DocumentError {
     ReadOnlyMount {
         /// The volume.
         volume: String,
+    },
+    /// A sockets grant that reaches what an http rule governs.
+    #[error("grants.sockets: {why}; take the port or the host out of one of them")]
+    WalksRound {
+        /// Which rules.
+        why: String,
     },
     /// A guest path that isn't absolute and plain.
     #[error(

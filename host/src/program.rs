@@ -59,12 +59,13 @@ impl Program {
         Self::new(engine, component)
     }
 
-    /// Compiles and loads in one process: for tools, not for nodes.
+    /// Compiles (as [`crate::compile`] does) and loads in one process: for tools, not for nodes.
     ///
     /// # Errors
     /// [`LoadError::Component`] with the compiler's reason.
     pub fn from_component(engine: &Engine, bytes: &[u8]) -> Result<Self, LoadError> {
-        let component = Component::from_binary(&engine.inner, bytes);
+        let bytes = morph_component::adapt(bytes).map_err(|error| LoadError::Component(error.into()))?;
+        let component = Component::from_binary(&engine.inner, &bytes);
         Self::new(engine, component.map_err(|error| LoadError::Component(error.into()))?)
     }
 

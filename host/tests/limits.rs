@@ -81,7 +81,7 @@ fn a_guest_that_takes_handles_without_an_end_fails_at_the_bound() {
     assert_eq!((status, words.as_str()), (200, ""));
     let (status, words) = asked(&make(COMPONENT_HANDLES_MAX + 1));
     assert_eq!(status, 500, "{words}");
-    assert!(words.starts_with("morph: the guest failed: "), "{words}");
+    assert!(words.starts_with("morph: limit handles: the guest wanted more than the 10000"), "{words}");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_guest_that_hands_too_much_to_one_call_fails_and_the_host_copies_none_of_it(
     };
     let (status, words) = asked(&write(HOST_COPY_BYTES_MAX + 1));
     assert_eq!(status, 500, "{words}");
-    assert!(words.starts_with("morph: the guest failed: "), "{words}");
+    assert!(words.starts_with("morph: limit hostCopyBytes: the guest handed more than 16777216"), "{words}");
     let (status, words) = asked(&write(1000));
     assert_eq!((status, words.as_str()), (200, ""));
 }

@@ -14,7 +14,7 @@ use morph_operator::morph::server::Server;
 use morph_operator::registry::Resolver;
 use morph_operator::settings::Settings;
 use morph_operator::supervise::{Phase, Supervisor};
-use morph_operator::{controller, logging, sweeper};
+use morph_operator::{ceiling, controller, logging, sweeper};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,8 +71,9 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     let registry = Arc::new(morph_oci::Client::new(settings.registry.client())?);
     let resolver = Resolver::new(registry, Arc::clone(&metrics));
     let recorder = Recorder::new(client.clone(), settings.identity.clone(), Arc::clone(&metrics));
-    let resync = settings.resync();
-    let reconciler = Arc::new(Reconciler::new(server.clone(), resolver, recorder, cluster, signer, resync));
+    let (fence, resync) = (settings.network.fence(), settings.resync());
+    let reconciler = Reconciler::new(server.clone(), resolver, recorder, cluster, fence, signer, resync);
+    let reconciler = Arc::new(reconciler);
 
     let (elected, leading) = watch::channel(false);
     let leases = Api::namespaced(client, &settings.namespace);
@@ -87,6 +88,11 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
             }
         }
     });
+    tasks.spawn(
+        Phase::Work,
+        "ceiling",
+        ceiling::run(server.clone(), settings.sweep(), leading.clone(), tasks.stop(Phase::Work)),
+    );
     tasks.spawn(
         Phase::Work,
         "sweep",

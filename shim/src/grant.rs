@@ -11,7 +11,7 @@ use crate::spec::{Pod, Spec};
 use morph_component::{Kind, World};
 use morph_grant::interfaces::Capability;
 use morph_grant::{ANNOTATION, Answered, Digest, Document, Grants, MountUse, RunType, TrustedKeys};
-use morph_host::{Http, Outcome, Run, Task, code};
+use morph_host::{Http, Outcome, Requests, Run, Task, code};
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
@@ -253,6 +253,7 @@ impl Decision {
                         port: UNGRANTED_PORT,
                         lame_duck_seconds: UNGRANTED_SECONDS.0,
                         grace_period_seconds: UNGRANTED_SECONDS.1,
+                        requests: Requests::default(),
                     }),
                 };
                 Task::ungranted(program.as_str(), run)

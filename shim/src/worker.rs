@@ -111,5 +111,5 @@ async fn guest(program: Program, task: Task, control: &UnixStream) -> io::Result
         // As above: a server that can't be told is gone.
         drop(wire::send(&server, &FromChild::Listening { address }, &[]));
     };
-    Ok(morph_host::run(program, task, Stdio::inherit()?, stop, listening).await)
+    Ok(morph_host::run(program, task, Stdio::inherit()?, stop, listening, None).await)
 }

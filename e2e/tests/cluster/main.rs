@@ -2,7 +2,9 @@
 
 mod api;
 mod authority;
+mod ceiling;
 mod commands;
+mod egress;
 mod examples;
 mod images;
 mod leftovers;

@@ -7,7 +7,7 @@ mod serve;
 use crate::stdio::Streams;
 use crate::store::Stores;
 use crate::ticker::Ticker;
-use crate::{Outcome, Program, Run, Stdio, Stop, Task, code, linker, words};
+use crate::{OnDenial, Outcome, Program, Run, Stdio, Stop, Task, code, linker, words};
 use morph_component::Kind;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,8 @@ use std::time::Duration;
 const LAST_OUTPUT_MILLIS_MAX: u64 = 500;
 
 /// Runs `program` as `task` says, on the caller's tokio runtime (one with time and I/O), until it ends or
-/// `stop` has been said and obeyed. `listening` is called once when a server accepts connections.
+/// `stop` has been said and obeyed. `listening` is called once when a server accepts connections,
+/// `denied` with each thing that the guest was refused (the guest's log has it too, but for repetitions).
 ///
 /// Whatever ends it is in the [`Outcome`]; where that carries a message, the guest's standard error has it
 /// too. All output of the guest is written when this returns, unless stop was said and nobody reads.
@@ -28,9 +29,10 @@ pub async fn run(
     stdio: Stdio,
     stop: Stop,
     listening: impl FnOnce(SocketAddr) + Send,
+    denied: Option<OnDenial>,
 ) -> Outcome {
-    let streams = Streams::from(stdio);
-    let mut outcome = start(&program, task, &streams, &stop, listening).await;
+    let streams = Streams::new(stdio, &task.limits);
+    let mut outcome = start(&program, task, &streams, &stop, (listening, denied)).await;
     outcome.message = outcome.message.map(|message| words::cut(&message, failure::MESSAGE_BYTES_MAX));
     if let Some(message) = &outcome.message {
         streams.stderr.say(message);
@@ -51,7 +53,7 @@ async fn start(
     task: Task,
     streams: &Streams,
     stop: &Stop,
-    listening: impl FnOnce(SocketAddr) + Send,
+    (listening, denied): (impl FnOnce(SocketAddr) + Send, Option<OnDenial>),
 ) -> Outcome {
     let kind = match &task.run {
         Run::Command => Kind::Command,
@@ -70,7 +72,7 @@ async fn start(
         Err(error) => return Outcome::because(code::LIMIT, format!("no thread can be started: {error}")),
     };
     let task = Arc::new(task);
-    let stores = Stores::new(program.engine.clone(), task.clone(), streams.clone(), ticker);
+    let stores = Stores::new(program.engine.clone(), task.clone(), streams.clone(), ticker, denied);
     match &task.run {
         Run::Command => command::run(&instance, entry.preview, &stores, stop).await,
         Run::Server(http) => {

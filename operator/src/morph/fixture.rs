@@ -65,7 +65,15 @@ pub(crate) fn seen(morph: Morph, world: World) -> Seen {
         }),
     };
     let cluster = "c1u57e40-0000-4000-8000-000000000001".into();
-    Seen { morph: Arc::new(morph), cluster, signer: signer(), resolution, children: Children::default() }
+    Seen {
+        morph: Arc::new(morph),
+        cluster,
+        fence: Some(Arc::default()),
+        signer: signer(),
+        ceiling: Ceiling::None,
+        resolution,
+        children: Children::default(),
+    }
 }
 
 impl Seen {
@@ -124,6 +132,7 @@ pub(crate) fn settled(children: Children) -> Children {
 pub(crate) fn child(object: &Object) -> Child {
     let child = match object {
         Object::ServiceAccount(object) => Child::from(&**object),
+        Object::NetworkPolicy(object) => Child::from(&**object),
         Object::Service(object) => Child::from(&**object),
         Object::Deployment(object) => Child::from(&**object),
         Object::Job(object) => Child::from(&**object),

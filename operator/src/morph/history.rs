@@ -115,7 +115,9 @@ impl Model {
         let seen = Seen {
             morph: Arc::new(morph),
             cluster: "c".into(),
+            fence: Some(Arc::default()),
             signer: fixture::signer(),
+            ceiling: Ceiling::None,
             resolution,
             children: self.children.clone(),
         };
@@ -230,7 +232,9 @@ proptest! {
                 let fresh = Seen {
                     morph: Arc::new(model.morph()),
                     cluster: "c".into(),
+                    fence: Some(Arc::default()),
                     signer: fixture::signer(),
+                    ceiling: Ceiling::None,
                     resolution: model.look(&model.morph()),
                     children: Children::default(),
                 };

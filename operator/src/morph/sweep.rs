@@ -6,6 +6,7 @@ use super::server::{CallError, Server, within, word};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{DeleteParams, ListParams, Preconditions, PropagationPolicy};
 use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::{Resource, ResourceExt as _};
@@ -44,6 +45,8 @@ pub async fn sweep(server: &Server) -> Result<usize, CallError> {
     sweep.kind::<Service>().await?;
     sweep.kind::<ServiceAccount>().await?;
     sweep.kind::<Pod>().await?;
+    // Last: while a pod is there, it keeps its fence.
+    sweep.kind::<NetworkPolicy>().await?;
     Ok(DELETIONS_MAX - sweep.left)
 }
 

@@ -10,12 +10,15 @@ const FUNCTION_LINES_MAX: usize = 60;
 const LINE_CHARS_MAX: usize = 110;
 
 /// Files that decide and do not act: what they need, they are handed.
-pub(super) const PURE: [&str; 17] = [
+pub(super) const PURE: [&str; 22] = [
     "crds/src/",
     "component/src/",
     "grant/src/",
     "operator/src/morph/apply/compare.rs",
+    "operator/src/ceiling/plan.rs",
+    "operator/src/morph/ceiling.rs",
     "operator/src/morph/child.rs",
+    "operator/src/morph/fence.rs",
     "operator/src/morph/lint.rs",
     "operator/src/morph/lint/",
     "operator/src/morph/plan/",
@@ -24,6 +27,8 @@ pub(super) const PURE: [&str; 17] = [
     "operator/src/morph/status.rs",
     "operator/src/morph/status/",
     "operator/src/morph/validate.rs",
+    "operator/src/morph/validate/",
+    "operator/src/morph/verdict.rs",
     "operator/src/rbac.rs",
     "shim/src/cgroup/limits.rs",
     "shim/src/content/manifest.rs",
