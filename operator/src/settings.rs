@@ -28,7 +28,8 @@ pub struct Settings {
     pub health_addr: SocketAddr,
 
     /// The directory with the keys that sign grants, as PEM files (PKCS#8, Ed25519).
-    #[arg(long, env = "MORPH_SIGNING_KEYS", default_value = "/etc/morph/signing-keys", value_parser = absolute)]
+    #[arg(long, env = "MORPH_SIGNING_KEYS", default_value = "/etc/morph/signing-keys",
+        value_parser = absolute)]
     pub signing_keys: PathBuf,
 
     /// How many Morphs are looked at at once.

@@ -10,8 +10,8 @@ pub use mounts::{Granted, is_regular, open_beneath, open_directory};
 pub use patience::{FILES_MILLIS_MAX, patiently};
 
 use crate::seal;
-use crate::wire::{self, Entry, FromChild, Join, MountTarget, SandboxSetup, ToChild, WorkerSetup};
 pub use crate::spec::{UNPRIVILEGED_ID, unprivileged};
+use crate::wire::{self, Entry, FromChild, Join, MountTarget, SandboxSetup, ToChild, WorkerSetup};
 pub use crate::wire::{EngineKind, Rlimit, Task};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 use std::fs::File;
