@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 /// change them often and have pods that live long.
 pub const TRUSTED_KEYS_MAX: usize = 16;
 
-/// Largest PEM text taken for a key, in bytes. One of Ed25519 has less than 200; people write notes before it.
+/// Largest PEM text taken for a key, in bytes. One of Ed25519 has less than 200; people may write notes too.
 pub const KEY_SIZE_BYTES_MAX: usize = 4 << 10;
 
 /// Hexadecimal digits of a key's id: 128 bits, so that nobody finds a second key of the same id.

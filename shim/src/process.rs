@@ -10,6 +10,7 @@ pub use mounts::{Granted, is_regular, open_beneath, open_directory};
 pub use patience::{FILES_MILLIS_MAX, patiently};
 
 use crate::seal;
+pub use crate::spec::{UNPRIVILEGED_ID, unprivileged};
 use crate::wire::{self, Entry, FromChild, Join, MountTarget, SandboxSetup, ToChild, WorkerSetup};
 pub use crate::wire::{EngineKind, Rlimit, Task};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
@@ -22,15 +23,6 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
-
-/// User and group of a worker whose container names none, or root.
-pub const UNPRIVILEGED_ID: u32 = 65532;
-
-/// The user or group that a worker of a container with this one gets.
-#[must_use]
-pub fn unprivileged(id: u32) -> u32 {
-    if id == 0 { UNPRIVILEGED_ID } else { id }
-}
 
 /// How long a forked process may take to seal itself, in milliseconds. It takes one or two; a node that
 /// needs more than this is out of memory or of processor time, and containerd's own patience is 10 s.

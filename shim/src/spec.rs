@@ -14,6 +14,15 @@ use std::path::{Path, PathBuf};
 /// Largest `config.json` read, in bytes: annotations and environment are the bulk, 256 KiB and 2 MiB at most.
 pub const SPEC_BYTES_MAX: u64 = 8 << 20;
 
+/// User and group of a worker whose container names none, or root.
+pub const UNPRIVILEGED_ID: u32 = 65532;
+
+/// The user or group that a worker of a container with this one gets.
+#[must_use]
+pub fn unprivileged(id: u32) -> u32 {
+    if id == 0 { UNPRIVILEGED_ID } else { id }
+}
+
 /// What the shim uses of a container's spec.
 #[derive(Debug, Clone)]
 pub struct Spec {

@@ -1,8 +1,10 @@
 //! Pods: a sandbox, a grant, and the containers that run under it.
 
 use crate::harness::{Containerd, guest_bytes, told, wait_for};
-use crate::spec::{DATA, Spec, document, with_data};
-use morph_grant::{Access, Document};
+use crate::spec::{DATA, FILES, Spec, document, with_data, with_files};
+use morph_grant::{ANNOTATION, Access, Document, SigningKey};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use std::path::PathBuf;
 
 /// A pod whose sandbox runs.
@@ -117,6 +119,70 @@ fn a_volume_is_read_and_written_as_granted_and_nothing_else_is_there() {
     let (code, _, stderr) = pod.run("c2", &elsewhere);
     assert_eq!(code, 125, "{stderr}");
     assert!(stderr.contains("volume data is granted as EmptyDir"), "{stderr}");
+}
+
+#[test]
+fn a_directory_of_a_volume_is_made_and_granted_alone() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let mut grant = with_data(document(&image, "command", &["write", "/data/x", "hello"]), Access::ReadWrite);
+    grant.components[0].grants.filesystem[0].sub_path = Some("app/logs".into());
+    let pod = Pod::start(&containerd, Some(grant));
+    let volume = pod.volume("data");
+    let (code, _, stderr) = pod.run("c1", &pod.container("c1", "morph", &image).mounted(&volume, DATA));
+    assert_eq!(code, 0, "{stderr}\n{}", containerd.logs());
+    assert_eq!(std::fs::read_to_string(volume.join("app/logs/x")).unwrap(), "hello");
+    std::fs::remove_dir_all(volume.join("app")).unwrap();
+    std::os::unix::fs::symlink("/tmp", volume.join("app")).unwrap();
+    let (code, _, stderr) = pod.run("c2", &pod.container("c2", "morph", &image).mounted(&volume, DATA));
+    assert_eq!(code, 125, "{stderr}");
+    assert!(stderr.contains("subPath of volume data: app: is no directory"), "{stderr}");
+}
+
+#[test]
+fn a_worker_with_a_network_grant_has_the_files_of_names_and_those_that_its_grant_names() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let pod = Pod::start(&containerd, Some(with_files(document(&image, "command", &["loop"]))));
+    let base = containerd.path("kubelet/pods/uid-s1");
+    let files = base.join("volumes/kubernetes.io~projected/files");
+    std::fs::create_dir_all(&files).unwrap();
+    std::fs::write(files.join("config-0"), "north").unwrap();
+    std::fs::write(base.join("etc-hosts"), "10.0.0.1 db").unwrap();
+    let spec = pod.container("c1", "morph", &image).mounted(&files, FILES);
+    let spec = spec.mounted(&base.join("etc-hosts"), "/etc/hosts");
+    let log = containerd.start_task("c1", &spec.mounted(&base.join("missing"), "/etc/resolv.conf"));
+    wait_for("looping", || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("looping")));
+    let root = PathBuf::from(format!("/proc/{}/root", containerd.task("c1").0));
+    let read = |path: &str| std::fs::read_to_string(root.join(path));
+    assert_eq!(read("etc/hosts").unwrap(), "10.0.0.1 db");
+    assert_eq!(read("files/config-0").unwrap(), "north");
+    assert!(read("etc/resolv.conf").is_err());
+    assert!(std::fs::write(root.join("etc/hosts"), "").is_err(), "it is read-only");
+    assert!(std::fs::write(root.join("files/config-0"), "").is_err(), "they are read-only");
+}
+
+#[test]
+fn a_grant_of_an_unknown_key_ends_with_125_until_the_key_is_trusted() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let other = SigningKey::generate(&mut StdRng::seed_from_u64(2));
+    let text = morph_grant::seal(&document(&image, "command", &["exit", "3"]), &other).unwrap();
+    let run = |sandbox: &str, id: &str| {
+        let spec = Spec::sandbox(sandbox, "demo").annotated(ANNOTATION, &text);
+        containerd.start_task(sandbox, &spec);
+        let pod = Pod { containerd: &containerd, grant: None, pid: containerd.task(sandbox).0 };
+        let spec = Spec::container(id, sandbox, "demo", "morph", &image).joined(pod.pid);
+        pod.run(id, &spec.annotated(ANNOTATION, &text))
+    };
+    let (code, _, stderr) = run("s1", "c1");
+    assert_eq!(code, 125, "{stderr}");
+    let words = format!("signed by key {}, which is not trusted here", other.public().id());
+    assert!(stderr.contains(&words), "{stderr}");
+    std::fs::write(containerd.path("keys/2.pem"), other.public().to_pem().unwrap()).unwrap();
+    let (code, _, stderr) = run("s2", "c2");
+    assert_eq!(code, 3, "the same server takes it for a new sandbox: {stderr}");
+    assert_eq!(containerd.server_pids().len(), 1);
 }
 
 #[test]

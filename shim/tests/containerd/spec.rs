@@ -2,8 +2,8 @@
 
 use crate::harness::{CLUSTER, guest_bytes, signer};
 use morph_grant::{
-    ANNOTATION, Access, Component, Digest, Document, EnvLiteral, FilesystemGrant, Grants, Limits, Mount,
-    MountUse, RunType, Subject, VolumeKind,
+    ANNOTATION, Access, Component, ConfigEntry, Digest, Document, EnvLiteral, FilesystemGrant, Grants,
+    Limits, Mount, MountUse, RunType, SocketsGrant, Subject, VolumeKind,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -144,3 +144,22 @@ pub(crate) fn with_data(mut document: Document, access: Access) -> Document {
 
 /// Where the kubelet would mount the volume `data`.
 pub(crate) const DATA: &str = "/run/hayride.dev/volumes/data";
+
+/// Grants a configuration from a file, and looking up a name.
+pub(crate) fn with_files(mut document: Document) -> Document {
+    let grants = &mut document.components[0].grants;
+    grants.config = vec![ConfigEntry { key: "region".into(), value: None, file: Some("config-0".into()) }];
+    let lookup = vec!["a.example".into()];
+    grants.sockets = Some(SocketsGrant { lookup, ..SocketsGrant::default() });
+    document.mounts = vec![Mount {
+        volume: "files".into(),
+        kind: VolumeKind::Projected,
+        destination: FILES.into(),
+        read_only: true,
+        used_for: MountUse::Files,
+    }];
+    document
+}
+
+/// Where the kubelet would mount the files that grants name.
+pub(crate) const FILES: &str = "/run/hayride.dev/files";
