@@ -4,7 +4,7 @@
 use crate::registry::{self, RegistryArgs};
 use anyhow::{Context as _, Result, anyhow};
 use morph_component::World;
-use morph_grant::{Access, Answer, Answered, Digest, FilesystemGrant, Grants};
+use morph_grant::{Answer, Answered, Digest, Grants};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -84,7 +84,8 @@ fn read(args: &Args) -> Result<(Vec<u8>, Option<Digest>)> {
 
 fn report(bytes: &[u8], manifest: Option<Digest>, world: &World) -> Report {
     let run = world.run();
-    let imports = morph_grant::check(&world.imports, &everything());
+    // What is denied under something of each capability can't be had, what is granted needs it.
+    let imports = morph_grant::check(&world.imports, &Grants::of_each_capability());
     Report {
         manifest,
         digest: Digest::of(bytes),
@@ -94,13 +95,6 @@ fn report(bytes: &[u8], manifest: Option<Digest>, world: &World) -> Report {
         imports: imports.into_iter().map(import).collect(),
         exports: world.exports.iter().map(ToString::to_string).chain(world.plain_exports.clone()).collect(),
     }
-}
-
-/// All that a Morph can grant: what is still denied under it can't be had, what is granted needs it.
-fn everything() -> Grants {
-    let filesystem =
-        FilesystemGrant { volume: "any".into(), path: "/".into(), sub_path: None, access: Access::ReadWrite };
-    Grants { filesystem: vec![filesystem], environment: true, ..Grants::default() }
 }
 
 fn import(answered: Answered) -> Import {

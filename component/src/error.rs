@@ -22,10 +22,13 @@ pub enum Error {
     },
     /// A core module.
     #[error(
-        "this is a core WebAssembly module, not a component; build it for wasm32-wasip2, \
-         or wrap it as a component with `wasm-tools component new`"
+        "this is a core WebAssembly module, not a component; build it for wasm32-wasip2 (or, a command, for \
+         wasm32-wasip1), or wrap it as a component with `wasm-tools component new`"
     )]
     CoreModule,
+    /// A core module for WASI preview 1 that can't be adapted.
+    #[error("this is a core WebAssembly module of WASI preview 1 that can't be run: {0}")]
+    Preview1(#[from] Preview1Error),
     /// WebAssembly, but not valid, or in need of something that no engine here has turned on.
     #[error("the component is not valid at byte {offset}: {}", .source.message())]
     Invalid {
@@ -92,6 +95,45 @@ pub enum Error {
     PreRelease {
         /// The export.
         interface: InterfaceId,
+    },
+}
+
+/// Why a core module can't be adapted as a command of WASI preview 1.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Preview1Error {
+    /// A library of functions that somebody else calls.
+    #[error("it is a reactor (it exports _initialize and no _start); only commands are adapted")]
+    Reactor,
+    /// Nothing to call.
+    #[error("it exports no _start; only commands are adapted")]
+    NoStart,
+    /// `_start` is something else.
+    #[error("its _start is not a function without parameters and results")]
+    StartType,
+    /// Nothing that the adapter could read and write.
+    #[error("it exports no memory named \"memory\"")]
+    NoMemory,
+    /// An import of somebody else, or one that preview 1 hasn't.
+    #[error("it imports {name}, which is no function of wasi_snapshot_preview1")]
+    Import {
+        /// Module and name, cut to a length that can be shown.
+        name: String,
+    },
+    /// It was made to become a component with interfaces of its own.
+    #[error(
+        "it is half of a component (it has a section {section:?}); make it whole with \
+         `wasm-tools component new --adapt`"
+    )]
+    Half {
+        /// The section.
+        section: String,
+    },
+    /// The adapter doesn't take it.
+    #[error("the adapter does not take it: {words}")]
+    Encoding {
+        /// What was said.
+        words: String,
     },
 }
 

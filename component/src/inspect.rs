@@ -1,10 +1,11 @@
 //! Reads a component's bytes: validates them and collects what the outermost component imports and exports.
 
 use crate::budget::Budget;
-use crate::{Error, World};
+use crate::{Error, World, preview1};
+use wasmparser::types::Types;
 use wasmparser::{
-    ComponentExport, ComponentImport, ComponentTypeRef, Encoding, FuncValidatorAllocations, Parser, Payload,
-    ValidPayload, Validator, WasmFeatures,
+    Chunk, ComponentExport, ComponentImport, ComponentTypeRef, Encoding, FuncValidatorAllocations, Parser,
+    Payload, ValidPayload, Validator, WasmFeatures,
 };
 
 /// Largest component accepted, in bytes. The compiler needs about twelve times this in memory, and the
@@ -33,42 +34,61 @@ pub const FEATURES: WasmFeatures = WasmFeatures::WASM2
 /// Longest name shown in an error, in characters.
 const NAME_SHOWN_CHARS_MAX: usize = 100;
 
-/// Reads what `bytes` import and export. The whole component is validated, functions too; how it can be
-/// run is asked from the [`World`], so that a component made to be plugged into another passes.
+/// Reads what `bytes` import and export: a component, or a command of WASI preview 1 by the component that it
+/// becomes ([`crate::adapt`]). The whole of them is validated, functions too; how it can be run is asked from
+/// the [`World`], so that a component made to be plugged into another passes.
 ///
 /// # Errors
 /// The first thing that is wrong with the bytes; the work done is bounded whatever they are.
 pub fn inspect(bytes: &[u8]) -> Result<World, Error> {
-    check_head(bytes)?;
-    let mut validator = Validator::new_with_features(FEATURES);
-    let mut parser = Parser::new(0);
-    parser.set_features(FEATURES);
-    let mut budget = Budget::default();
-    let mut allocations = FuncValidatorAllocations::default();
-    let mut world = World::default();
-    for payload in parser.parse_all(bytes) {
-        let payload = payload.map_err(|error| invalid(bytes, error))?;
-        let outermost = budget.level() == 0;
-        budget.count(&payload, bytes)?;
-        if let ValidPayload::Func(function, body) =
-            validator.payload(&payload).map_err(|error| invalid(bytes, error))?
-        {
-            let mut function = function.into_validator(allocations);
-            function.validate(&body).map_err(|error| invalid(bytes, error))?;
-            allocations = function.into_allocations();
-        }
-        if outermost {
-            collect(&payload, &mut world).map_err(|error| error.unwrap_or_invalid(bytes))?;
-        }
+    match is_module(bytes)? {
+        true => component(&preview1::stand_in(bytes)?),
+        false => component(bytes),
     }
+}
+
+fn component(bytes: &[u8]) -> Result<World, Error> {
+    let mut world = World::default();
+    validate(bytes, |payload| collect(payload, &mut world))?;
     world.imports.sort();
     world.exports.sort();
     world.plain_exports.sort();
     Ok(world)
 }
 
-/// An error of [`collect`]: ours, or the reader's.
-enum CollectError {
+/// Validates all of `bytes`, shows what is outermost, and answers the outermost types.
+pub(crate) fn validate(
+    bytes: &[u8],
+    mut each: impl FnMut(&Payload<'_>) -> Result<(), CollectError>,
+) -> Result<Option<Types>, Error> {
+    let mut validator = Validator::new_with_features(FEATURES);
+    let mut parser = Parser::new(0);
+    parser.set_features(FEATURES);
+    let mut budget = Budget::default();
+    let mut allocations = FuncValidatorAllocations::default();
+    let mut outermost_types = None;
+    for payload in parser.parse_all(bytes) {
+        let payload = payload.map_err(|error| invalid(bytes, error))?;
+        let outermost = budget.level() == 0;
+        budget.count(&payload, bytes)?;
+        match validator.payload(&payload).map_err(|error| invalid(bytes, error))? {
+            ValidPayload::Func(function, body) => {
+                let mut function = function.into_validator(allocations);
+                function.validate(&body).map_err(|error| invalid(bytes, error))?;
+                allocations = function.into_allocations();
+            }
+            ValidPayload::End(types) if outermost => outermost_types = Some(types),
+            _ => {}
+        }
+        if outermost {
+            each(&payload).map_err(|error| error.unwrap_or_invalid(bytes))?;
+        }
+    }
+    Ok(outermost_types)
+}
+
+/// An error of who looks at a payload: ours, or the reader's.
+pub(crate) enum CollectError {
     Ours(Error),
     Reader(wasmparser::Error),
 }
@@ -135,24 +155,21 @@ fn collect_export(export: &ComponentExport<'_>, world: &mut World) -> Result<(),
     Ok(())
 }
 
-fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     name.chars().take(NAME_SHOWN_CHARS_MAX).collect()
 }
 
-/// Tells by the first bytes what is no component, in words that help more than the validator's.
-fn check_head(bytes: &[u8]) -> Result<(), Error> {
+/// Whether it is a core module, by the first bytes; what is no WebAssembly is told in words that help more than
+/// the validator's.
+pub(crate) fn is_module(bytes: &[u8]) -> Result<bool, Error> {
     let size_bytes = bytes.len() as u64;
     if size_bytes > COMPONENT_SIZE_BYTES_MAX {
         return Err(Error::TooLarge { size_bytes, max_bytes: COMPONENT_SIZE_BYTES_MAX });
     }
     if bytes.starts_with(b"\0asm") {
-        return match Parser::new(0).parse(bytes, true) {
-            Ok(wasmparser::Chunk::Parsed {
-                payload: Payload::Version { encoding: Encoding::Module, .. },
-                ..
-            }) => Err(Error::CoreModule),
-            _ => Ok(()),
-        };
+        let head = Parser::new(0).parse(bytes, true);
+        let is_module = |payload: &_| matches!(payload, Payload::Version { encoding: Encoding::Module, .. });
+        return Ok(matches!(head, Ok(Chunk::Parsed { payload, .. }) if is_module(&payload)));
     }
     let found = match bytes {
         [] => "it is empty",

@@ -4,6 +4,7 @@
 mod cluster;
 mod image;
 mod load;
+mod names;
 mod node;
 mod space;
 mod wait;
@@ -11,6 +12,7 @@ mod wait;
 pub use cluster::{Cluster, kubectl};
 pub use image::{Pushed, guest};
 pub use load::{Load, Tally};
-pub use node::{Node, Process};
+pub use names::name_stands_for;
+pub use node::{NODE_ADDRESS, Node, Process};
 pub use space::Space;
 pub use wait::until;

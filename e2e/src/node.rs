@@ -2,8 +2,12 @@
 
 use anyhow::{Context as _, Result, bail};
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// The address of the local cluster's node.
+pub const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 245, 0, 1);
 
 /// A process of the local cluster, as `hack/cluster/process names` lists them.
 #[derive(Debug, Clone, Copy)]

@@ -10,9 +10,11 @@ mod inspection;
 pub mod interfaces;
 mod keys;
 mod rights;
+mod round;
 
 #[cfg(test)]
 mod samples;
+mod suggest;
 
 pub use check::{Answer, Answered, check, check_one};
 pub use denial::{DenialReport, ReportError};
@@ -30,3 +32,5 @@ pub use rights::{
     HttpGrant, HttpLimits, HttpRule, HttpScheme, KeyvalueGrant, Limits, ListenRule, Peer, Protocol,
     SocketsGrant,
 };
+pub use round::{hosts_overlap, is_address, walks_round};
+pub use suggest::{Suggestion, suggest};

@@ -36,6 +36,30 @@ pub struct Grants {
     pub determinism: Option<Determinism>,
 }
 
+impl Grants {
+    /// Something of each capability: an import that is denied under these can't be had at all.
+    #[must_use]
+    pub fn of_each_capability() -> Self {
+        let limits = HttpLimits { concurrency: 0, timeout_millis: 0, request_bytes: 0, response_bytes: 0 };
+        Self {
+            filesystem: vec![FilesystemGrant {
+                volume: String::new(),
+                path: "/".to_owned(),
+                sub_path: None,
+                access: Access::ReadWrite,
+            }],
+            environment: true,
+            http: Some(HttpGrant { allow: Vec::new(), ca_bundle: None, limits }),
+            sockets: Some(SocketsGrant::default()),
+            config: vec![ConfigEntry { key: String::new(), value: None, file: None }],
+            keyvalue: vec![KeyvalueGrant { bucket: String::new(), max_bytes: 0 }],
+            logging: true,
+            withheld: Vec::new(),
+            determinism: None,
+        }
+    }
+}
+
 /// A right that every component has unless its Morph withholds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Ambient {

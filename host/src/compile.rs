@@ -8,6 +8,9 @@ pub enum CompileError {
     /// No engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The bytes are neither a component nor what becomes one.
+    #[error(transparent)]
+    Bytes(#[from] morph_component::Error),
     /// The bytes are no component, or use what the engine has off.
     #[error("the component can't be compiled for the {kind} engine")]
     Component {
@@ -19,12 +22,14 @@ pub enum CompileError {
     },
 }
 
-/// Compiles a component for the engine of this kind. Only binary components are taken, never text.
+/// Compiles a component for the engine of this kind; a command of WASI preview 1 as the component that it
+/// becomes. Only binary forms are taken, never text.
 ///
 /// # Errors
 /// [`CompileError`], with the compiler's reason.
 pub fn compile(bytes: &[u8], kind: EngineKind) -> Result<Vec<u8>, CompileError> {
     let engine = engine::compiling_engine(kind)?;
+    let bytes = &morph_component::adapt(bytes)?;
     let refused = |error: wasmtime::Error| CompileError::Component { kind, source: error.into() };
     engine.inner.precompile_component(bytes).map_err(refused)
 }

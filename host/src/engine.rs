@@ -17,7 +17,7 @@ use wasmtime::{
 
 /// Component instances alive at once in a process: the requests worked on, and those whose instances are
 /// being taken down meanwhile.
-const INSTANCES_MAX: u32 = 2 * CONCURRENT_REQUESTS_MAX as u32;
+pub(crate) const INSTANCES_MAX: u32 = 2 * CONCURRENT_REQUESTS_MAX as u32;
 
 /// Stack of a guest, in bytes. Deep recursion of interpreters takes most of it.
 const WASM_STACK_BYTES: usize = 1 << 20;
@@ -106,8 +106,9 @@ pub(crate) fn compiling_engine(kind: EngineKind) -> Result<Engine, EngineError> 
     make(kind, &config(kind))
 }
 
-/// What compiled code fits: two equal hashes mean that code of one engine loads into the other. It changes
-/// with wasmtime, with our settings and with what the processor can do.
+/// What compiled code fits: two equal hashes mean that code of one engine loads into the other, and is what the
+/// other would make. It changes with wasmtime, with our settings, with what the processor can do, and with the
+/// adapter of WASI preview 1.
 ///
 /// # Errors
 /// [`EngineError`] where no engine can be made.
@@ -118,6 +119,7 @@ pub fn engine_hash(kind: EngineKind) -> Result<String, EngineError> {
 pub(crate) fn hash(engine: &Engine) -> String {
     let mut bytes = Bytes(Vec::new());
     engine.inner.precompile_compatibility_hash().hash(&mut bytes);
+    Digest::of(morph_component::preview1_adapter()).hex().hash(&mut bytes);
     Digest::of(&bytes.0).hex().to_owned()
 }
 

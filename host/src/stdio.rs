@@ -4,10 +4,14 @@
 
 mod input;
 mod output;
+mod rate;
 
 pub(crate) use input::Input;
 pub(crate) use output::Output;
 
+use crate::limits::OUTPUT_BYTES_PER_SECOND_DEFAULT;
+use morph_grant::Limits;
+pub(crate) use rate::Rate;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -44,19 +48,17 @@ pub(crate) struct Streams {
     pub(crate) stderr: Output,
 }
 
-impl From<Stdio> for Streams {
-    fn from(stdio: Stdio) -> Self {
-        Self {
-            stdin: Input::new(stdio.stdin),
-            stdout: Output::new(stdio.stdout),
-            stderr: Output::new(stdio.stderr),
-        }
-    }
-}
-
 impl Streams {
+    pub(crate) fn new(stdio: Stdio, limits: &Limits) -> Self {
+        let rate = Rate::new(limits.output_bytes_per_second.unwrap_or(OUTPUT_BYTES_PER_SECOND_DEFAULT));
+        let stderr = Output::new(stdio.stderr, rate.clone());
+        rate.tells_on(&stderr);
+        Self { stdin: Input::new(stdio.stdin), stdout: Output::new(stdio.stdout, rate), stderr }
+    }
+
     /// Ends when all that guests wrote is written, or can't be.
     pub(crate) async fn drained(&self) {
+        self.stderr.tell_dropped();
         self.stdout.drained().await;
         self.stderr.drained().await;
     }

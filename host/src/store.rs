@@ -1,13 +1,20 @@
 //! What each instance of a guest has: its store with limits, clock, streams and rights, fresh every time.
 
+use crate::cap::http::Outgoing;
+use crate::cpu::Meter;
 use crate::denial::Denials;
-use crate::limits::{COMPONENT_HANDLES_MAX, HOST_COPY_BYTES_MAX, Limiter};
-use crate::stdio::Streams;
+use crate::egress::client::Egress;
+use crate::egress::resolve::Resolver;
+use crate::limits::{
+    COMPONENT_HANDLES_MAX, CPU_PER_CALL_MILLIS_DEFAULT, FIELDS_BYTES_MAX, HOST_COPY_BYTES_MAX, Limiter,
+};
+use crate::stdio::{Output, Streams};
 use crate::ticker::{Ticker, Ticking};
-use crate::{Engine, OnDenial, Task, cap};
+use crate::{Engine, OnDenial, Run, Task, cap};
 use std::sync::Arc;
-use wasmtime::Store;
+use std::time::Duration;
 use wasmtime::component::ResourceTable;
+use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -21,17 +28,25 @@ pub(crate) struct Stores {
     streams: Streams,
     ticker: Ticker,
     denials: Denials,
+    buckets: cap::keyvalue::Buckets,
+    outgoing: Outgoing,
+    sockets: Option<Arc<cap::sockets::Sockets>>,
 }
 
 /// The host's part of a store.
 pub(crate) struct State {
+    task: Arc<Task>,
+    stderr: Output,
+    buckets: cap::keyvalue::Buckets,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    egress: cap::http::NoEgress,
+    outgoing: Outgoing,
     /// Whoever refuses the guest something tells it here.
     pub(crate) denials: Denials,
+    pub(crate) sockets: Option<Arc<cap::sockets::Sockets>>,
     table: ResourceTable,
     pub(crate) limiter: Limiter,
+    pub(crate) meter: Meter,
     _ticking: Ticking,
 }
 
@@ -44,24 +59,38 @@ impl Stores {
         denied: Option<OnDenial>,
     ) -> Self {
         let denials = Denials::new(streams.stderr.clone(), denied);
-        Self { engine, task, streams, ticker, denials }
+        let buckets = cap::keyvalue::Buckets::new(&task.grants);
+        let egress = |grant| Egress::new(grant, &task, &Resolver::default(), denials.clone());
+        let outgoing = Outgoing(task.grants.http.as_ref().map(egress).map(Arc::new));
+        let sockets = cap::sockets::Sockets::new(&task, Resolver::default(), denials.clone());
+        Self { engine, task, streams, ticker, denials, buckets, outgoing, sockets }
     }
 
     /// A store with nothing in it.
     pub(crate) fn fresh(&self) -> wasmtime::Result<Store<State>> {
         let mut wasi = WasiCtxBuilder::new();
         cap::cli::give(&mut wasi, &self.task, &self.streams);
-        cap::random::give(&mut wasi);
+        cap::random::give(&mut wasi, &self.task);
+        cap::clocks::give(&mut wasi, &self.task);
         cap::filesystem::give(&mut wasi, &self.task)?;
+        cap::sockets::give(&mut wasi, self.sockets.as_ref());
         let mut table = ResourceTable::new();
         table.set_max_capacity(COMPONENT_HANDLES_MAX);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_BYTES_MAX);
+        let meter = Meter::new(self.cpu_per_call());
         let state = State {
+            task: self.task.clone(),
+            stderr: self.streams.stderr.clone(),
+            buckets: self.buckets.clone(),
             wasi: wasi.build(),
-            http: WasiHttpCtx::new(),
-            egress: cap::http::NoEgress,
+            http,
+            outgoing: self.outgoing.clone(),
             denials: self.denials.clone(),
+            sockets: self.sockets.clone(),
             table,
             limiter: Limiter::new(&self.task.limits),
+            meter: meter.clone(),
             _ticking: self.ticker.ticking(),
         };
         let mut store = Store::new(&self.engine.inner, state);
@@ -69,8 +98,35 @@ impl Stores {
         store.set_hostcall_fuel(HOST_COPY_BYTES_MAX);
         store.set_max_component_handles(COMPONENT_HANDLES_MAX);
         store.set_epoch_deadline(TICKS_PER_TURN);
-        store.epoch_deadline_async_yield_and_update(TICKS_PER_TURN);
+        store.epoch_deadline_callback(move |_| {
+            meter.check()?;
+            Ok(UpdateDeadline::Yield(TICKS_PER_TURN))
+        });
         Ok(store)
+    }
+
+    /// Processor time that one call may have: none is measured for a Command whose Morph doesn't say.
+    fn cpu_per_call(&self) -> Option<Duration> {
+        let default = match self.task.run {
+            Run::Command => None,
+            Run::Server(_) => Some(CPU_PER_CALL_MILLIS_DEFAULT),
+        };
+        let millis = self.task.limits.cpu_per_call_millis.or(default);
+        millis.map(|millis| Duration::from_millis(millis.into()))
+    }
+}
+
+impl State {
+    pub(crate) fn task(&self) -> &Task {
+        &self.task
+    }
+
+    pub(crate) fn keyvalue(&mut self) -> cap::keyvalue::Keyvalue<'_> {
+        cap::keyvalue::Keyvalue { buckets: &self.buckets, table: &mut self.table }
+    }
+
+    pub(crate) fn logging(&mut self) -> cap::logging::Log<'_> {
+        cap::logging::Log { component: &self.task.program, output: &self.stderr }
     }
 }
 
@@ -82,6 +138,6 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.egress, table: &mut self.table, ctx: &mut self.http }
+        WasiHttpCtxView { hooks: &mut self.outgoing, table: &mut self.table, ctx: &mut self.http }
     }
 }

@@ -1,5 +1,6 @@
 //! What a worker runs, as plain data: made from the grant document by the shim (or the CLI), read by `run`.
 
+use crate::limits::{CONCURRENT_REQUESTS_MAX, REQUEST_BODY_BYTES_DEFAULT, REQUEST_TIMEOUT_MILLIS_DEFAULT};
 use morph_grant::{Access, Document, Grants, Limits};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv6Addr};
@@ -60,6 +61,41 @@ pub struct Http {
     pub lame_duck_seconds: u32,
     /// How long stopping may take in all, in seconds.
     pub grace_period_seconds: u32,
+    /// Bounds of its requests.
+    pub requests: Requests,
+}
+
+/// Bounds of a server's requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requests {
+    /// Requests worked on at once, at most [`CONCURRENT_REQUESTS_MAX`].
+    pub concurrency: usize,
+    /// How long a guest may take to begin its answer, in milliseconds.
+    pub timeout_millis: u32,
+    /// Size of a request's body, in bytes.
+    pub body_bytes: u64,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self {
+            concurrency: CONCURRENT_REQUESTS_MAX,
+            timeout_millis: REQUEST_TIMEOUT_MILLIS_DEFAULT,
+            body_bytes: REQUEST_BODY_BYTES_DEFAULT,
+        }
+    }
+}
+
+impl From<&morph_grant::Http> for Requests {
+    fn from(http: &morph_grant::Http) -> Self {
+        let default = Self::default();
+        let concurrency = http.concurrency.and_then(|granted| usize::try_from(granted).ok());
+        Self {
+            concurrency: concurrency.unwrap_or(default.concurrency).min(CONCURRENT_REQUESTS_MAX),
+            timeout_millis: http.request_timeout_millis.unwrap_or(default.timeout_millis),
+            body_bytes: http.body_bytes.unwrap_or(default.body_bytes),
+        }
+    }
 }
 
 impl From<&morph_grant::Http> for Http {
@@ -69,6 +105,7 @@ impl From<&morph_grant::Http> for Http {
             port: http.port,
             lame_duck_seconds: http.lame_duck_seconds,
             grace_period_seconds: http.grace_period_seconds,
+            requests: http.into(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Time between ticks, in milliseconds: how long a busy guest may keep its thread from others.
-const TICK_MILLIS: u64 = 10;
+pub(crate) const TICK_MILLIS: u64 = 10;
 
 /// Owner of the thread, which ends with it.
 pub(crate) struct Ticker(Arc<Shared>);

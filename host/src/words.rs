@@ -26,6 +26,36 @@ pub fn one_line(text: &str, bytes_max: usize) -> String {
     escaped(text, bytes_max, |_| false)
 }
 
+/// The text as a string of JSON, quotes included, in which no character acts; what would be longer than
+/// `bytes_max` bytes between the quotes is cut.
+#[must_use]
+pub(crate) fn json(text: &str, bytes_max: usize) -> String {
+    let mut string = String::from('"');
+    // Where it would still be possible to cut.
+    let mut end = string.len();
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => string.extend(['\\', character]),
+            '\n' => string.push_str("\\n"),
+            '\r' => string.push_str("\\r"),
+            '\t' => string.push_str("\\t"),
+            // All of them lie in the first plane, so that one escape is enough.
+            _ if acts(character) => string.push_str(&format!("\\u{:04x}", u32::from(character))),
+            _ => string.push(character),
+        }
+        if string.len() - 1 > bytes_max {
+            string.truncate(end);
+            string.push_str(CUT);
+            break;
+        }
+        if string.len() - 1 + CUT.len() <= bytes_max {
+            end = string.len();
+        }
+    }
+    string.push('"');
+    string
+}
+
 fn escaped(text: &str, bytes_max: usize, keep: impl Fn(char) -> bool) -> String {
     let mut shown = String::new();
     for character in text.chars() {
@@ -48,6 +78,7 @@ fn acts(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -75,6 +106,22 @@ mod tests {
         let text = "a\u{1b}[2Jb\r\nc\td\u{202e}e\u{7f}\u{9b}";
         assert_eq!(one_line(text, 200), "a\\u{1b}[2Jb\\r\\nc\\td\\u{202e}e\\u{7f}\\u{9b}");
         assert_eq!(lines(text, 200), "a\\u{1b}[2Jb\\r\nc\\td\\u{202e}e\\u{7f}\\u{9b}");
+    }
+
+    #[test]
+    fn a_string_of_json_is_cut_between_escapes_and_never_longer() {
+        for letter in ["x", "ä", "\n", "\u{1b}"] {
+            let text = letter.repeat(50);
+            for bytes_max in 3..310 {
+                let string = json(&text, bytes_max);
+                let value: String = serde_json::from_str(&string).unwrap();
+                assert!(string.len() - 2 <= bytes_max, "{bytes_max}: {string}");
+                match value.strip_suffix('…') {
+                    Some(kept) => assert!(text.starts_with(kept) && kept.len() < text.len()),
+                    None => assert_eq!(value, text),
+                }
+            }
+        }
     }
 
     #[test]

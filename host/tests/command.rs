@@ -110,7 +110,9 @@ fn a_command_that_loops_or_sleeps_ends_when_it_is_told_to() {
 
 #[test]
 fn a_hundred_megabytes_of_output_lose_no_line() {
-    let ended = run(guest("command"), command(&["flood", "100"]));
+    let mut task = command(&["flood", "100"]);
+    task.limits.output_bytes_per_second = Some(1 << 30);
+    let ended = run(guest("command"), task);
     assert_eq!((ended.code, ended.stdout.len()), (0, 100_000_000), "{}", ended.stderr);
     for (number, line) in ended.stdout.lines().enumerate() {
         assert!(line.starts_with(&format!("{number:010} ")), "line {number}: {line}");

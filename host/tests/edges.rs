@@ -4,21 +4,7 @@
 mod support;
 
 use morph_host::{EngineKind, LoadError, Program, code};
-use support::{command, engine, guest, run, start, wat, with_memory};
-
-/// A command whose `run` is this core function, beside these items of its module.
-fn with_run(version: &str, function: &str, items: &str) -> Program {
-    let asynchronous = if version.starts_with("0.3") { "async" } else { "" };
-    wat(&format!(
-        r#"(component
-            (core module $m {items} (func $run (export "run") (result i32) {function}))
-            (core instance $i (instantiate $m))
-            (type $run_type (func {asynchronous} (result (result))))
-            (func $run (type $run_type) (canon lift (core func $i "run")))
-            (instance $cli (export "run" (func $run)))
-            (export "wasi:cli/run@{version}" (instance $cli)))"#
-    ))
-}
+use support::{command, engine, guest, run, start, with_memory, with_run};
 
 #[test]
 fn what_run_returns_is_the_exit_code_in_both_generations() {

@@ -48,6 +48,15 @@ const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 3);
 const NOT_PUBLIC_V6: [Ipv6Net; 4] =
     [v6(0x2001, 0, 23), v6(0x2001, 0xdb8, 32), v6(0x2002, 0, 16), v6(0x3fff, 0, 20)];
 
+/// The public internet: networks, and what in each of them is not public.
+#[must_use]
+pub fn public_networks() -> [(IpNet, Vec<IpNet>); 2] {
+    [
+        (IpNet::V4(v4(0, 0, 0, 0, 0)), NOT_PUBLIC_V4.map(IpNet::V4).to_vec()),
+        (IpNet::V6(GLOBAL_V6), NOT_PUBLIC_V6.map(IpNet::V6).to_vec()),
+    ]
+}
+
 impl AddressPolicy {
     /// Public addresses, and those in `allowed`.
     #[must_use]

@@ -2,6 +2,7 @@
 //! Morph. Nothing here runs a component, and no Secret is read.
 
 pub mod backoff;
+pub mod ceiling;
 pub mod controller;
 pub mod denials;
 pub mod events;

@@ -18,7 +18,7 @@ use morph_operator::settings::{KeysSettings, LogFormat, NodeSettings, Settings};
 use morph_operator::signing::command::{self, Done};
 use morph_operator::signing::trust::Trust;
 use morph_operator::supervise::{Phase, Supervisor};
-use morph_operator::{controller, denials, logging, node, sweeper};
+use morph_operator::{ceiling, controller, denials, logging, node, sweeper};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -112,7 +112,9 @@ fn reconcile(
     let registry = Arc::new(morph_oci::Client::new(settings.registry.client())?);
     let resolver = Resolver::new(registry, Arc::clone(&server.metrics));
     let (recorder, resync) = (recorder(settings, server), settings.resync());
-    let reconciler = Arc::new(Reconciler::new(server.clone(), resolver, recorder, cluster, signed, resync));
+    let fence = settings.network.fence();
+    let reconciler = Reconciler::new(server.clone(), resolver, recorder, cluster, fence, signed, resync);
+    let reconciler = Arc::new(reconciler);
     tasks.spawn(Phase::Work, "controller", {
         let (server, leading, token) = (server.clone(), leading.clone(), tasks.stop(Phase::Work));
         let workers = settings.workers;
@@ -123,6 +125,8 @@ fn reconcile(
             }
         }
     });
+    let (every, token) = (settings.sweep(), tasks.stop(Phase::Work));
+    tasks.spawn(Phase::Work, "ceiling", ceiling::run(server.clone(), every, leading.clone(), token));
     let (keys, namespace) = (settings.signing_keys.clone(), settings.namespace.clone());
     let trust = Trust::new(server.clone(), keys, namespace, settings.node_namespace.clone());
     let token = tasks.stop(Phase::Work);

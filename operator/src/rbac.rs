@@ -51,6 +51,7 @@ const FOUND: &[&str] = &["list", "watch", "create", "patch", "delete"];
 /// Every right. There is no Secret in it, and none is asked for by any other name.
 pub const TABLE: &[Right] = &[
     right("hayride.dev", "morphs", &["get", "list", "watch"], "what people write"),
+    right("hayride.dev", "morphpolicies", &["get", "list", "watch"], "the ceilings of namespaces"),
     right("hayride.dev", "morphs/status", &["patch"], "what was found and done"),
     right(
         "hayride.dev",
@@ -59,6 +60,7 @@ pub const TABLE: &[Right] = &[
         "blockOwnerDeletion, where the API server asks for it (OwnerReferencesPermissionEnforcement)",
     ),
     right("", "serviceaccounts", OWNED, "the pods' own account"),
+    right("networking.k8s.io", "networkpolicies", OWNED, "whom the pods reach and who reaches them"),
     right("", "services", OWNED, "where a Server answers"),
     right("apps", "deployments", OWNED, "a Server's pods"),
     right("batch", "jobs", FOUND, "a Command's run"),
@@ -72,10 +74,18 @@ pub const TABLE: &[Right] = &[
     ),
     right("authentication.k8s.io", "tokenreviews", &["create"], "which node's agent reports a denial"),
     right("events.k8s.io", "events", &["create"], "changes of conditions, and denials"),
-    Right {
-        names: &["kube-system"],
-        ..right("", "namespaces", &["get"], "its uid tells clusters apart in grant documents")
-    },
+    right(
+        "",
+        "namespaces",
+        &["get", "list", "watch"],
+        "their labels choose ceilings; kube-system's uid tells clusters apart in grant documents",
+    ),
+    right(
+        "admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings",
+        &["list", "create", "patch", "delete"],
+        "bind each ceiling to the namespaces that choose it",
+    ),
     Right {
         scope: Scope::Own,
         ..right("coordination.k8s.io", "leases", &["get", "create", "update"], "leader election")

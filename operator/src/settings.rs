@@ -4,7 +4,8 @@ mod commands;
 
 pub use commands::{KeysAction, KeysSettings, NodeSettings};
 
-use clap::{Args, Parser, ValueEnum};
+use crate::morph::{DNS_NAMESPACE, DNS_PORT, Dns, Fence};
+use clap::{ArgAction, Args, Parser, ValueEnum};
 use morph_oci::{ClientConfig, HostPattern, IpNet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -62,6 +63,10 @@ pub struct Settings {
     #[command(flatten)]
     pub registry: RegistrySettings,
 
+    /// Which NetworkPolicies Morphs get.
+    #[command(flatten)]
+    pub network: NetworkSettings,
+
     /// How log lines look.
     #[arg(long, env = "MORPH_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
@@ -92,6 +97,35 @@ pub struct RegistrySettings {
     #[arg(long, env = "MORPH_DOCKER_CONFIG", value_parser = absolute)]
     pub docker_config: Option<PathBuf>,
 }
+
+/// Which NetworkPolicies Morphs get.
+#[derive(Debug, Clone, Args)]
+pub struct NetworkSettings {
+    /// Whether each Morph gets a NetworkPolicy.
+    #[arg(long, env = "MORPH_NETWORK_POLICY", default_value_t = true, action = ArgAction::Set)]
+    pub network_policy: bool,
+
+    /// The namespace of the cluster's DNS.
+    #[arg(long, env = "MORPH_DNS_NAMESPACE", default_value = DNS_NAMESPACE, value_parser = label)]
+    pub dns_namespace: String,
+
+    /// Labels of its pods, KEY=VALUE; separated by commas.
+    #[arg(long, env = "MORPH_DNS_LABELS", value_delimiter = ',', value_parser = key_value,
+        default_value = DNS_LABELS)]
+    pub dns_labels: Vec<(String, String)>,
+
+    /// Networks in which it answers besides, as CIDR (a cache on the nodes); separated by commas.
+    #[arg(long, env = "MORPH_DNS_ADDRESSES", value_delimiter = ',')]
+    pub dns_addresses: Vec<IpNet>,
+
+    /// The port of its pods, UDP and TCP.
+    #[arg(long, env = "MORPH_DNS_PORT", default_value_t = DNS_PORT,
+        value_parser = clap::value_parser!(u16).range(1..))]
+    pub dns_port: u16,
+}
+
+/// [`DNS_LABEL`], as the flag spells it.
+const DNS_LABELS: &str = "k8s-app=kube-dns";
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -129,6 +163,21 @@ impl RegistrySettings {
     }
 }
 
+impl NetworkSettings {
+    /// What NetworkPolicies have to know; none where Morphs get none.
+    #[must_use]
+    pub fn fence(&self) -> Option<Fence> {
+        self.network_policy.then(|| Fence {
+            dns: Dns {
+                namespace: self.dns_namespace.clone(),
+                labels: self.dns_labels.iter().cloned().collect(),
+                addresses: self.dns_addresses.clone(),
+                port: self.dns_port,
+            },
+        })
+    }
+}
+
 /// Longest DNS label, in characters (RFC 1123).
 const LABEL_CHARS_MAX: usize = 63;
 
@@ -150,6 +199,13 @@ fn subdomain(text: &str) -> Result<String, String> {
     }
     text.split('.').try_for_each(|part| label(part).map(drop))?;
     Ok(text.to_owned())
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("must be KEY=VALUE".to_owned()),
+    }
 }
 
 /// A registry as references spell it; the reference parser is the judge.

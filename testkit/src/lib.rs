@@ -3,3 +3,5 @@
 
 pub mod artifact;
 pub mod registry;
+mod tls;
+pub mod web;

@@ -2,11 +2,11 @@
 //! so that a test can tell what a client did not send.
 
 mod serve;
-mod tls;
 
 pub use serve::CHATTER;
 
 use crate::artifact::{self, Artifact};
+use crate::tls;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -7,7 +7,7 @@ use containerd_shim_wasm::sandbox::Sandbox;
 use containerd_shim_wasm::sandbox::context::{RuntimeContext, Source};
 use containerd_shim_wasm::shim::{Cli as _, Shim};
 use morph_component::Kind;
-use morph_host::{EngineKind, Http, Program, Run, Stdio, Task};
+use morph_host::{EngineKind, Http, Program, Requests, Run, Stdio, Task};
 use std::fs;
 use std::net::Ipv6Addr;
 
@@ -41,6 +41,7 @@ impl Sandbox for Guest {
                 port: 8080,
                 lame_duck_seconds: 3,
                 grace_period_seconds: 30,
+                requests: Requests::default(),
             }),
         };
         let task = Task {

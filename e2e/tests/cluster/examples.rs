@@ -43,6 +43,18 @@ async fn javascript() -> Result<()> {
 }
 
 #[tokio::test]
+async fn limits() -> Result<()> {
+    Cluster::run("limits", async |space| {
+        apply_example(space, "limits", "hello").await?;
+        space.ready("limits").await?;
+        let text = space.answer("limits", "/").await?;
+        assert!(text.contains("Hello from a Morph!"), "{text}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn command() -> Result<()> {
     Cluster::run("command", async |space| {
         apply_example(space, "command", "command").await?;

@@ -2,8 +2,10 @@
 
 mod api;
 mod authority;
+mod ceiling;
 mod commands;
 mod denials;
+mod egress;
 mod examples;
 mod images;
 mod keys;

@@ -5,6 +5,7 @@ use super::{Linked, Track, V0_2, V0_3, known};
 use crate::Task;
 use crate::stdio::Streams;
 use crate::store::State;
+use morph_grant::Ambient;
 use wasmtime::component::Linker;
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
@@ -38,11 +39,19 @@ pub(crate) fn link(l: &mut Linker<State>, interface: &str, track: Track) -> Link
     }))
 }
 
-/// Streams for all; arguments and variables where the environment is granted.
+/// The streams that aren't withheld (of the others, nothing comes and nothing is kept); arguments and variables
+/// where the environment is granted.
 pub(crate) fn give(wasi: &mut WasiCtxBuilder, task: &Task, streams: &Streams) {
-    wasi.stdin(streams.stdin.clone());
-    wasi.stdout(streams.stdout.clone());
-    wasi.stderr(streams.stderr.clone());
+    let may = |ambient| !task.grants.withheld.contains(&ambient);
+    if may(Ambient::Stdin) {
+        wasi.stdin(streams.stdin.clone());
+    }
+    if may(Ambient::Stdout) {
+        wasi.stdout(streams.stdout.clone());
+    }
+    if may(Ambient::Stderr) {
+        wasi.stderr(streams.stderr.clone());
+    }
     if task.grants.environment {
         wasi.arg(&task.program).args(&task.args).envs(&task.env);
     }

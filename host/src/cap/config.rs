@@ -1,9 +1,89 @@
-//! `wasi:config/store`: the granted entries, read anew where they come from a file.
+//! `wasi:config/store`: the granted entries and nothing else. An entry that comes from a file is read each
+//! time that the guest asks, so that a rotated ConfigMap or Secret holds from the next question on.
 
 use super::{Linked, Track, known};
+use crate::Task;
+use crate::limits::CONFIG_VALUE_BYTES_MAX;
 use crate::store::State;
-use wasmtime::component::Linker;
+use bindings::wasi::config::store::{self, Error};
+use morph_grant::ConfigEntry;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
+use std::path::Path;
+use wasmtime::component::{HasData, Linker};
 
-pub(crate) fn link(_: &mut Linker<State>, _: &str, _: Track) -> Linked {
-    known(None)
+mod bindings {
+    #![allow(missing_docs, unreachable_pub, reason = "generated")]
+    wasmtime::component::bindgen!({
+        path: "../wit/wasi-config-0.2.0-rc.1",
+        world: "wasi:config/imports",
+        imports: { default: trappable },
+    });
 }
+
+pub(crate) fn link(l: &mut Linker<State>, interface: &str, track: Track) -> Linked {
+    known(match (interface, track) {
+        ("config/store", Track::Exact("0.2.0-rc.1")) => {
+            Some(store::add_to_linker::<_, Config<'static>>(l, |state| Config(state.task())))
+        }
+        _ => None,
+    })
+}
+
+/// The entries of a task.
+struct Config<'a>(&'a Task);
+
+impl HasData for Config<'static> {
+    type Data<'a> = Config<'a>;
+}
+
+impl store::Host for Config<'_> {
+    fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, Error>> {
+        let entry = self.0.grants.config.iter().find(|entry| entry.key == key);
+        Ok(entry.map_or(Ok(None), |entry| self.value(entry)))
+    }
+
+    fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, Error>> {
+        let pair = |entry: &ConfigEntry| Ok(self.value(entry)?.map(|value| (entry.key.clone(), value)));
+        let pairs: Result<Vec<_>, Error> = self.0.grants.config.iter().map(pair).collect();
+        Ok(pairs.map(|pairs| pairs.into_iter().flatten().collect()))
+    }
+}
+
+impl Config<'_> {
+    /// The value of an entry; none where its file isn't there.
+    fn value(&self, entry: &ConfigEntry) -> Result<Option<String>, Error> {
+        let (None, Some(name)) = (&entry.value, &entry.file) else { return Ok(entry.value.clone()) };
+        let upstream = |what: &str| Error::Upstream(format!("the value of {:?} {what}", entry.key));
+        // What a grant calls a file is a name, never a way to one.
+        let is_name = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
+        let Some(directory) = self.0.files.as_deref().filter(|_| is_name) else {
+            return Err(upstream("has no file that it could come from"));
+        };
+        let value = match read(&directory.join(name)) {
+            Ok(value) => value,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(Error::Io(format!(
+                    "the value of {:?} can't be read: {}",
+                    entry.key,
+                    error.kind()
+                )));
+            }
+        };
+        if value.len() as u64 > CONFIG_VALUE_BYTES_MAX {
+            return Err(upstream(&format!("has more than {CONFIG_VALUE_BYTES_MAX} bytes")));
+        }
+        String::from_utf8(value).map(Some).map_err(|_| upstream("is no text in UTF-8"))
+    }
+}
+
+/// The bytes of a file, one more than may be at most.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(CONFIG_VALUE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

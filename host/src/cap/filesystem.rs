@@ -1,5 +1,7 @@
 //! `wasi:filesystem`: the granted directories at the granted paths, and nothing else. wasmtime-wasi keeps a
-//! guest from leaving a directory, by `..`, links or absolute paths.
+//! guest from leaving a directory, by `..`, links or absolute paths; pipes and devices in it are refused here.
+
+mod special;
 
 use super::{Linked, Track, V0_2, V0_3, known};
 use crate::Task;
@@ -20,8 +22,10 @@ pub(crate) fn link(l: &mut Linker<State>, interface: &str, track: Track) -> Link
         ("filesystem/preopens", V0_3) => {
             p3::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)
         }
-        ("filesystem/types", V0_2) => p2::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem),
-        ("filesystem/types", V0_3) => p3::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem),
+        ("filesystem/types", V0_2) => p2::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)
+            .and_then(|()| special::refuse_0_2(l)),
+        ("filesystem/types", V0_3) => p3::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)
+            .and_then(|()| special::refuse_0_3(l)),
         _ => return known(None),
     }))
 }

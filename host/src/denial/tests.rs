@@ -53,7 +53,7 @@ fn each_is_handed_to_whoever_runs_the_guest_and_the_log_has_it() {
     let handed = Arc::new(Mutex::new(Vec::new()));
     let into = handed.clone();
     let told: OnDenial = Arc::new(move |denial: &Denial| into.lock().unwrap().push(denial.clone()));
-    let denials = Denials::new(Output::new(writer.into()), Some(told));
+    let denials = Denials::new(Output::new(writer.into(), crate::stdio::Rate::new(1 << 40)), Some(told));
     denials.note(&denial("evil.example"));
     denials.note(&denial("evil.example"));
     drop(denials);

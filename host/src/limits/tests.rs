@@ -1,5 +1,7 @@
 //! Tests of `limits`.
 
+mod documented;
+
 use super::*;
 use morph_grant::Limits;
 
@@ -69,5 +71,7 @@ fn a_table_has_a_largest_size() {
 fn words_for_a_limit_name_it() {
     let memory = Hit::Memory { wanted_bytes: 2, max_bytes: 1 }.to_string();
     assert_eq!(memory, "limits.memory: the guest wanted 2 bytes of memory, 1 are allowed");
+    let cpu = Hit::Cpu { max_millis: 200 }.to_string();
+    assert_eq!(cpu, "limits.cpuPerCallMillis: the guest computed for more than the 200 ms that one call may");
     assert!(Hit::Table { wanted: 70_000 }.to_string().contains("a table of 70000 elements"));
 }

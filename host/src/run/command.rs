@@ -20,17 +20,18 @@ pub(super) async fn run(
         Ok(store) => store,
         Err(error) => return Outcome::because(code::GRANT_REFUSED, format!("{error:#}")),
     };
+    let meter = store.data().meter.clone();
     let called = tokio::select! {
         // In this order, so that a guest that has ended is not called stopped.
         biased;
-        called = call(instance, preview, &mut store) => called,
+        called = meter.measured(call(instance, preview, &mut store)) => called,
         () = stop.stopped() => {
             return Outcome::because(code::STOPPED, "the command was told to stop before its end");
         }
     };
     match called {
         Ok(Ok(())) => Outcome::exited(0),
-        Ok(Err(())) => Outcome::exited(1),
+        Ok(Err(())) => failure::exited(1, &store),
         Err(error) => failure::outcome(&error, &store),
     }
 }

@@ -1,9 +1,12 @@
 //! What an error that came out of a guest means: its own exit, a limit, or a trap with the way to it.
 
+use crate::limits::Hit;
 use crate::store::State;
 use crate::{Outcome, code, words};
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
+use wasmtime_wasi_http::FieldMapError;
 
 /// Bytes of the cause in a message. What a host's function says of a guest's own data may be as long as that.
 const CAUSE_BYTES_MAX: usize = 512;
@@ -15,24 +18,58 @@ pub(crate) const MESSAGE_BYTES_MAX: usize = 4096;
 /// The outcome of a call that failed.
 pub(crate) fn outcome(error: &wasmtime::Error, store: &Store<State>) -> Outcome {
     if let Some(I32Exit(status)) = error.downcast_ref() {
-        return Outcome::exited((status & 0xff) as u8); // as the system does with an exit status
+        return exited((status & 0xff) as u8, store); // as the system does with an exit status
     }
-    if let Some(hit) = store.data().limiter.hit().filter(|_| may_come_of_a_limit(error)) {
-        return Outcome::because(code::LIMIT, format!("{hit}{}", backtrace(error)));
+    match hit(error, store.data().limiter.hit()) {
+        Some(hit) => Outcome::because(code::LIMIT, format!("{hit}{}", backtrace(error))),
+        None => Outcome::because(code::TRAP, trap(error)),
     }
-    if is_exhausted(error) {
-        return Outcome::because(code::LIMIT, format!("the instance does not fit: {error:#}"));
-    }
-    Outcome::because(code::TRAP, trap(error))
+}
+
+/// The guest's own exit. Where it failed after a growth was refused, that is worth a word: an interpreter
+/// that runs out of memory often ends by itself.
+pub(crate) fn exited(code: u8, store: &Store<State>) -> Outcome {
+    let hit = store.data().limiter.hit().filter(|_| code != 0);
+    Outcome { code, message: hit.map(|hit| format!("{hit}; it then exited with code {code}")) }
+}
+
+/// The limit that explains the error: one that it names itself, or `refused`, the last growth that was
+/// refused.
+fn hit(error: &wasmtime::Error, refused: Option<Hit>) -> Option<Hit> {
+    let named = error.downcast_ref::<Hit>().copied().or_else(|| of_library(error));
+    named.or_else(|| refused.filter(|_| may_come_of_a_growth(error)))
 }
 
 /// Whether a refused growth may be why: then no instance was made, or the guest's own allocator gave up,
 /// which is an `unreachable` in every language. A division by zero is a trap, whatever was refused before.
-fn may_come_of_a_limit(error: &wasmtime::Error) -> bool {
+fn may_come_of_a_growth(error: &wasmtime::Error) -> bool {
     error.downcast_ref::<Trap>().is_none_or(|trap| *trap == Trap::UnreachableCodeReached)
 }
 
-/// Whether an instance couldn't be made because a bound of the engine's pool, or of the store, was reached.
+/// The limits that we set and wasmtime holds. For some it has no error type: a test for each knows the words.
+fn of_library(error: &wasmtime::Error) -> Option<Hit> {
+    if is_exhausted(error) {
+        return Some(Hit::Instances);
+    }
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return Some(Hit::Handles);
+    }
+    if let Some(FieldMapError::TooManyFields | FieldMapError::TotalSizeTooBig) = error.downcast_ref() {
+        return Some(Hit::Fields);
+    }
+    let cause = error.root_cause().to_string();
+    if cause.ends_with(": store handle limit exceeded") || cause == "resource table has no free keys" {
+        Some(Hit::Handles)
+    } else if cause.starts_with("too much data is being copied between the host and the guest") {
+        Some(Hit::HostCopy)
+    } else if cause.starts_with("requested len ") && cause.contains(" exceeds limit ") {
+        Some(Hit::Random)
+    } else {
+        None
+    }
+}
+
+/// Whether an instance couldn't be made because a bound of the engine's pool was reached.
 pub(crate) fn is_exhausted(error: &wasmtime::Error) -> bool {
     error.is::<wasmtime::PoolConcurrencyLimitError>()
 }

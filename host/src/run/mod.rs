@@ -31,7 +31,7 @@ pub async fn run(
     listening: impl FnOnce(SocketAddr) + Send,
     denied: Option<OnDenial>,
 ) -> Outcome {
-    let streams = Streams::from(stdio);
+    let streams = Streams::new(stdio, &task.limits);
     let mut outcome = start(&program, task, &streams, &stop, (listening, denied)).await;
     outcome.message = outcome.message.map(|message| words::cut(&message, failure::MESSAGE_BYTES_MAX));
     if let Some(message) = &outcome.message {

@@ -2,10 +2,13 @@
 //! accepting for the lame-duck time (whoever sends lags behind the word), then takes no more connections,
 //! lets what is under way end, and interrupts what has not ended shortly before the grace period is over.
 
+mod body;
 mod connection;
 mod guest;
 mod listen;
 mod stall;
+mod told;
+mod wanted;
 
 use crate::stdio::Streams;
 use crate::store::{State, Stores};
@@ -36,7 +39,7 @@ pub(super) async fn run(
     (http, stop): (&Http, &Stop),
     listening: impl FnOnce(SocketAddr) + Send,
 ) -> Outcome {
-    let guests = match Guests::new(instance, preview, stores, streams.stderr.clone()) {
+    let guests = match Guests::new(instance, preview, stores, streams.stderr.clone(), http.requests) {
         Ok(guests) => Arc::new(guests),
         Err(error) => return Outcome::because(code::BAD_COMPONENT, format!("{error:#}")),
     };

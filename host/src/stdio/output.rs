@@ -1,21 +1,25 @@
 //! Standard output and error: one queue for each descriptor, bounded, in order; of what guests write nothing
-//! is lost. A reader that is slow or gone for a while stalls the guests that write, and nobody else.
+//! is lost. A reader that is slow or gone for a while stalls the guests that write, and nobody else; so does
+//! the rate that both descriptors share.
 
 mod p2;
+mod p3;
 
+use super::rate::{Bucket, Rate};
 use crate::limits::CONCURRENT_REQUESTS_MAX;
 use crate::words;
 use bytes::Bytes;
 use p2::P2;
+use p3::P3;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _};
 use std::os::fd::OwnedFd;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use tokio::io::AsyncWrite;
+use tokio::time::Instant;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::DynOutputStream;
 
@@ -33,6 +37,13 @@ const QUEUE_BYTES_BOUND: usize = QUEUE_BYTES_MAX + CONCURRENT_REQUESTS_MAX * PER
 /// Bytes kept for the host's own lines beyond the guests' bound. A line that finds no place is counted.
 const OWN_BYTES_MAX: usize = 64 << 10;
 
+/// What the host's own lines may take in the long run, in bytes a second: a guest that traps with each
+/// request must not fill the node's disk by it.
+const OWN_BYTES_PER_SECOND: u64 = 256 << 10;
+
+/// What they may take at once, in bytes: some 250 traps with their backtraces.
+const OWN_BURST_BYTES: u64 = 1 << 20;
+
 /// Bytes of one line of the host's own: a backtrace takes 4 KiB.
 const OWN_LINE_BYTES_MAX: usize = 8 << 10;
 
@@ -46,14 +57,26 @@ const THREAD_PIECE_BYTES: usize = 64 << 10;
 #[derive(Clone)]
 pub(crate) struct Output(Arc<Shared>);
 
+/// An output that somebody else keeps.
+#[derive(Clone)]
+pub(crate) struct WeakOutput(Weak<Shared>);
+
+impl WeakOutput {
+    pub(crate) fn upgrade(&self) -> Option<Output> {
+        self.0.upgrade().map(Output)
+    }
+}
+
 struct Shared {
     descriptor: OwnedFd,
     is_terminal: bool,
+    rate: Rate,
     queue: Mutex<Queue>,
 }
 
-#[derive(Default)]
 struct Queue {
+    /// What the host's own lines may take.
+    own: Bucket,
     waiting: VecDeque<Bytes>,
     /// Bytes in `waiting` and in the thread's hands.
     bytes: usize,
@@ -65,6 +88,18 @@ struct Queue {
 }
 
 impl Queue {
+    fn new() -> Self {
+        Self {
+            own: Bucket::new(OWN_BYTES_PER_SECOND, OWN_BURST_BYTES),
+            waiting: VecDeque::new(),
+            bytes: 0,
+            thread: false,
+            dropped: 0,
+            error: None,
+            wakers: Vec::new(),
+        }
+    }
+
     fn is_drained(&self) -> bool {
         self.bytes == 0 || self.error.is_some()
     }
@@ -81,7 +116,9 @@ impl Queue {
     /// The line that tells of dropped ones, once.
     fn told(&mut self) -> Option<Bytes> {
         let dropped = std::mem::take(&mut self.dropped);
-        let line = format!("morph: {dropped} lines of the host were dropped, since nobody read them\n");
+        let line = format!(
+            "morph: {dropped} lines of the host were dropped: they came too fast, or nobody read them\n"
+        );
         (dropped > 0).then(|| line.into())
     }
 
@@ -99,24 +136,51 @@ impl Queue {
 }
 
 impl Output {
-    pub(crate) fn new(descriptor: OwnedFd) -> Self {
+    /// What guests write counts against `rate`; whoever writes more has to wait.
+    pub(crate) fn new(descriptor: OwnedFd, rate: Rate) -> Self {
         let is_terminal = descriptor.is_terminal();
-        Self(Arc::new(Shared { descriptor, is_terminal, queue: Mutex::default() }))
+        Self(Arc::new(Shared { descriptor, is_terminal, rate, queue: Mutex::new(Queue::new()) }))
     }
 
-    /// Takes a line of the host's own, beyond what guests may fill. Where even that is full the line is
-    /// dropped, and how many were is said later.
+    /// One that doesn't keep the descriptor open.
+    pub(super) fn downgrade(&self) -> WeakOutput {
+        WeakOutput(Arc::downgrade(&self.0))
+    }
+
+    /// Takes a line of the host's own, beyond what guests may fill. Where even that is full, or lines come
+    /// too fast, the line is dropped, and how many were is said later.
     pub(crate) fn say(&self, line: &str) {
         let text = Bytes::from(format!("morph: {}\n", words::cut(line.trim_end(), OWN_LINE_BYTES_MAX)));
         let mut queue = self.queue();
-        if queue.bytes + text.len() > QUEUE_BYTES_BOUND + OWN_BYTES_MAX {
+        let fits = queue.bytes + text.len() <= QUEUE_BYTES_BOUND + OWN_BYTES_MAX;
+        if !fits || queue.own.room(Instant::now()).is_err() {
             queue.dropped += 1;
             return;
         }
+        queue.own.take(text.len());
         let told = queue.told().map_or(Ok(()), |told| self.push(&mut queue, told));
         if let Err(error) = told.and_then(|()| self.push(&mut queue, text)) {
             tracing::debug!(%error, "standard error is closed: nobody hears the host");
         }
+    }
+
+    /// Tells of dropped lines now: nobody will say any more.
+    pub(crate) fn tell_dropped(&self) {
+        let mut queue = self.queue();
+        if let Some(Err(error)) = queue.told().map(|told| self.push(&mut queue, told)) {
+            tracing::debug!(%error, "standard error is closed: nobody hears the host");
+        }
+    }
+
+    /// Takes a whole line of a guest's as soon as there is any room: the queue then holds one line more than it
+    /// should at most, and nothing comes in between.
+    pub(crate) async fn line(&self, line: Bytes) -> io::Result<()> {
+        let take = |cx: &mut Context<'_>| {
+            let mut queue = self.queue();
+            std::task::ready!(poll_room(&mut queue, cx))?;
+            Poll::Ready(self.push(&mut queue, line.clone()))
+        };
+        std::future::poll_fn(take).await
     }
 
     /// Ends when the queue is empty, or can't be emptied.
@@ -261,29 +325,11 @@ impl IsTerminal for Output {
 
 impl StdoutStream for Output {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(self.clone())
+        Box::new(P3::new(self.clone()))
     }
 
     fn p2_stream(&self) -> DynOutputStream {
         Box::new(P2::new(self.clone()))
-    }
-}
-
-impl AsyncWrite for Output {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        // Under one lock: another guest may not take the same room.
-        let mut queue = self.queue();
-        let room = std::task::ready!(poll_room(&mut queue, cx))?;
-        let taken = bytes.get(..room).unwrap_or(bytes);
-        Poll::Ready(self.push(&mut queue, Bytes::copy_from_slice(taken)).map(|()| taken.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_drained(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_drained(cx)
     }
 }
 

@@ -75,6 +75,21 @@ fn a_documents_task_has_what_the_document_grants() {
 }
 
 #[test]
+fn bounds_of_requests_are_the_documents_or_the_defaults() {
+    let http = document().http.unwrap();
+    assert_eq!(Requests::from(&http), Requests::default());
+    let own =
+        GrantHttp { concurrency: Some(7), request_timeout_millis: Some(50), body_bytes: Some(9), ..http };
+    assert_eq!(Requests::from(&own), Requests { concurrency: 7, timeout_millis: 50, body_bytes: 9 });
+}
+
+#[test]
+fn a_document_gets_no_more_places_than_the_engine_has() {
+    let http = GrantHttp { concurrency: Some(100_000), ..document().http.unwrap() };
+    assert_eq!(Requests::from(&http).concurrency, CONCURRENT_REQUESTS_MAX);
+}
+
+#[test]
 fn a_literal_wins_over_a_reference_of_the_same_name() {
     let task = task(&document(), &[("CITY", "Basel")]).unwrap();
     assert_eq!(task.env, [("CITY".to_owned(), "Bern".to_owned())]);

@@ -4,7 +4,7 @@ use super::{PATIENCE, Running, start};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use morph_host::{Http, Program, Run, Task};
+use morph_host::{Http, Program, Requests, Run, Task};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -13,7 +13,17 @@ use tokio::task::JoinSet;
 
 /// A server's task on a port of the system's choice.
 pub fn server(lame_duck_seconds: u32, grace_period_seconds: u32) -> Task {
-    let http = Http { address: Ipv4Addr::LOCALHOST.into(), port: 0, lame_duck_seconds, grace_period_seconds };
+    serving(lame_duck_seconds, grace_period_seconds, Requests::default())
+}
+
+/// The same with bounds for its requests.
+pub fn bounded(requests: Requests) -> Task {
+    serving(0, 10, requests)
+}
+
+fn serving(lame_duck_seconds: u32, grace_period_seconds: u32, requests: Requests) -> Task {
+    let address = Ipv4Addr::LOCALHOST.into();
+    let http = Http { address, port: 0, lame_duck_seconds, grace_period_seconds, requests };
     Task::ungranted("server", Run::Server(http))
 }
 
@@ -80,6 +90,16 @@ pub fn raw(address: SocketAddr, parts: &[&str]) -> String {
     let read = stream.read_to_end(&mut text);
     assert!(read.is_ok() || !text.is_empty(), "{read:?} {:?}", sent.join().unwrap());
     String::from_utf8(text).unwrap()
+}
+
+/// Sends text as it is and answers the first piece that comes back.
+pub fn raw_begin(address: SocketAddr, sent: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(sent.as_bytes()).unwrap();
+    let mut piece = [0; 4096];
+    let length = stream.read(&mut piece).unwrap();
+    String::from_utf8_lossy(&piece[..length]).into_owned()
 }
 
 fn request(uri: &str) -> hyper::Request<Full<Bytes>> {

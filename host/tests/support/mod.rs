@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 pub mod http;
+pub mod world;
 
 use morph_grant::{Access, FilesystemGrant, Grants, Limits};
 use morph_host::{Engine, EngineKind, Outcome, Preopen, Program, Run, Stdio, Stop, Stopper, Task};
@@ -46,6 +47,20 @@ pub fn wat(text: &str) -> Program {
 /// A Server of WASI 0.2 written by hand that does this with each request; see `proxy.wat`.
 pub fn proxy(handle: &str) -> Program {
     wat(&include_str!("proxy.wat").replace("HANDLE", handle))
+}
+
+/// A command whose `run` is this core function, beside these items of its module.
+pub fn with_run(version: &str, function: &str, items: &str) -> Program {
+    let asynchronous = if version.starts_with("0.3") { "async" } else { "" };
+    wat(&format!(
+        r#"(component
+            (core module $m {items} (func $run (export "run") (result i32) {function}))
+            (core instance $i (instantiate $m))
+            (type $run_type (func {asynchronous} (result (result))))
+            (func $run (type $run_type) (canon lift (core func $i "run")))
+            (instance $cli (export "run" (func $run)))
+            (export "wasi:cli/run@{version}" (instance $cli)))"#
+    ))
 }
 
 /// One engine of each kind for the whole test process, as in a zygote.
@@ -123,9 +138,14 @@ pub fn start(program: Program, task: Task, stdin: &str) -> Running {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let text = stdin.to_owned();
     std::thread::spawn(move || writer.write_all(text.as_bytes()).unwrap());
+    start_over(program, task, reader.into())
+}
+
+/// The same over a standard input of the test's own.
+pub fn start_over(program: Program, task: Task, stdin: OwnedFd) -> Running {
     let (stdout, stdout_end) = Reader::new();
     let (stderr, stderr_end) = Reader::new();
-    let stdio = Stdio { stdin: reader.into(), stdout: stdout_end, stderr: stderr_end };
+    let stdio = Stdio { stdin, stdout: stdout_end, stderr: stderr_end };
     let (outcome, stopper, address) = start_with(program, task, stdio);
     Running { stopper, address, outcome, stdout, stderr }
 }

@@ -190,3 +190,20 @@ proptest! {
         let _loopback = is_loopback_name(&host);
     }
 }
+
+proptest! {
+    /// Who builds a rule for a firewall from these gets what the policy itself permits.
+    #[test]
+    fn the_public_networks_are_what_is_permitted_without_a_list(v4: u32, v6: u128, low in 0..8_u128) {
+        // Half of them where IPv6 gives addresses out.
+        let global = (0x2000_u128 << 112) | (v6 >> 3) & !(low << 96);
+        let addresses: [IpAddr; 3] =
+            [Ipv4Addr::from(v4).into(), Ipv6Addr::from(v6).into(), Ipv6Addr::from(global).into()];
+        for address in addresses.map(|address| address.to_canonical()) {
+            let within = public_networks().into_iter().any(|(network, except)| {
+                network.contains(&address) && !except.iter().any(|one| one.contains(&address))
+            });
+            prop_assert_eq!(within, policy(&[]).permits(address), "{}", address);
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Carries out a plan: first what shall be gone, then what shall be there, in its order. Makes no choices but
 //! one: what is already as it shall be is not written. That comparison is in `compare.rs`.
 
-mod compare;
+pub(crate) mod compare;
 
 use super::observe::Live;
 use super::server::{CallError, Server, within, word};
@@ -9,6 +9,7 @@ use super::{Applied, ChildKind, Deletion, Failure, Object, Plan};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Resource;
 use kube::api::{DeleteParams, Preconditions, PropagationPolicy};
 use kube::core::NamespaceResourceScope;
@@ -73,6 +74,7 @@ impl Applier {
     async fn put(&self, namespace: &str, object: &Object, found: Option<&Value>) -> Result<bool, CallError> {
         match object {
             Object::ServiceAccount(it) => self.put_as::<ServiceAccount>(namespace, it, found).await,
+            Object::NetworkPolicy(it) => self.put_as::<NetworkPolicy>(namespace, it, found).await,
             Object::Service(it) => self.put_as::<Service>(namespace, it, found).await,
             Object::Deployment(it) => self.put_as::<Deployment>(namespace, it, found).await,
             Object::Job(it) => self.put_as::<Job>(namespace, it, found).await,
@@ -117,6 +119,7 @@ impl Applier {
     async fn delete(&self, namespace: &str, deletion: &Deletion) -> Result<Option<Failure>, CallError> {
         let deleted = match deletion.kind {
             ChildKind::ServiceAccount => self.delete_as::<ServiceAccount>(namespace, deletion).await,
+            ChildKind::NetworkPolicy => self.delete_as::<NetworkPolicy>(namespace, deletion).await,
             ChildKind::Service => self.delete_as::<Service>(namespace, deletion).await,
             ChildKind::Deployment => self.delete_as::<Deployment>(namespace, deletion).await,
             ChildKind::Job => self.delete_as::<Job>(namespace, deletion).await,

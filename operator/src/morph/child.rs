@@ -4,6 +4,7 @@ use super::SPEC_ANNOTATION;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{PodTemplateSpec, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// Kinds of objects that a plan can hold, in the order in which they are applied.
@@ -11,6 +12,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 pub enum ChildKind {
     /// `v1` ServiceAccount
     ServiceAccount,
+    /// `networking.k8s.io/v1` NetworkPolicy
+    NetworkPolicy,
     /// `v1` Service
     Service,
     /// `apps/v1` Deployment
@@ -23,14 +26,21 @@ pub enum ChildKind {
 
 impl ChildKind {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::ServiceAccount, Self::Service, Self::Deployment, Self::Job, Self::CronJob];
+    pub const ALL: [Self; 6] = [
+        Self::ServiceAccount,
+        Self::NetworkPolicy,
+        Self::Service,
+        Self::Deployment,
+        Self::Job,
+        Self::CronJob,
+    ];
 
     /// As the API spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ServiceAccount => "ServiceAccount",
+            Self::NetworkPolicy => "NetworkPolicy",
             Self::Service => "Service",
             Self::Deployment => "Deployment",
             Self::Job => "Job",
@@ -150,6 +160,12 @@ fn grant(pod: &PodTemplateSpec) -> Option<String> {
 impl From<&ServiceAccount> for Child {
     fn from(object: &ServiceAccount) -> Self {
         child(ChildKind::ServiceAccount, &object.metadata, None, ChildState::Plain)
+    }
+}
+
+impl From<&NetworkPolicy> for Child {
+    fn from(object: &NetworkPolicy) -> Self {
+        child(ChildKind::NetworkPolicy, &object.metadata, None, ChildState::Plain)
     }
 }
 

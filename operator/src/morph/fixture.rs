@@ -78,8 +78,10 @@ pub(crate) fn seen(morph: Morph, world: World) -> Seen {
     Seen {
         morph: Arc::new(morph),
         cluster,
+        fence: Some(Arc::default()),
         signer: signer(),
         trusted: trusted(&[signer()]),
+        ceiling: Ceiling::None,
         resolution,
         children: Children::default(),
     }
@@ -148,6 +150,7 @@ pub(crate) fn settled(children: Children) -> Children {
 pub(crate) fn child(object: &Object) -> Child {
     let child = match object {
         Object::ServiceAccount(object) => Child::from(&**object),
+        Object::NetworkPolicy(object) => Child::from(&**object),
         Object::Service(object) => Child::from(&**object),
         Object::Deployment(object) => Child::from(&**object),
         Object::Job(object) => Child::from(&**object),

@@ -137,8 +137,10 @@ impl Model {
         let seen = Seen {
             morph: Arc::new(morph),
             cluster: "c".into(),
+            fence: Some(Arc::default()),
             signer: self.signer(),
             trusted: self.trusted(),
+            ceiling: Ceiling::None,
             resolution,
             children: self.children.clone(),
         };
@@ -254,8 +256,10 @@ proptest! {
                 let fresh = Seen {
                     morph: Arc::new(model.morph()),
                     cluster: "c".into(),
+                    fence: Some(Arc::default()),
                     signer: model.signer(),
                     trusted: model.trusted(),
+                    ceiling: Ceiling::None,
                     resolution: model.look(&model.morph()),
                     children: model.children.clone(),
                 };

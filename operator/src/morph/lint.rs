@@ -1,6 +1,7 @@
 //! What holds of every plan, whatever made it: looked at in tests, and again before anything is applied. A
 //! plan that breaks one of these is a mistake of ours, and is not applied. Pure.
 
+mod network;
 mod pods;
 
 use super::plan::names;
@@ -48,6 +49,7 @@ pub fn lint(plan: &Plan, seen: &Seen) -> Result<(), Vec<Broken>> {
         let what = format!("{} {}", object.kind().as_str(), object.name());
         broken.extend(problems.into_iter().map(|problem| Broken { object: what.clone(), problem }));
     }
+    broken.extend(network::unfenced(plan, seen));
     let runs = plan.apply.iter().filter(|object| object.kind() == ChildKind::Job).count();
     if runs > 0 && seen.children.owned(&identity.uid).any(|child| is_other_run(plan, child)) {
         let problem = "another run's Job is still there".to_owned();
@@ -100,6 +102,7 @@ fn object_problems(identity: &Identity, seen: &Seen, object: &Object) -> Vec<Str
             let plain = account.automount_service_account_token == Some(false);
             problems.extend(failed(&[(plain, "lets its token be mounted")]));
         }
+        Object::NetworkPolicy(policy) => problems.extend(network::problems(identity, seen, policy)),
         Object::Service(service) => {
             let spec = service.spec.clone().unwrap_or_default();
             let selects = spec.selector == Some(names::selector_labels(&identity.name));

@@ -1,9 +1,11 @@
 //! The flow of one Morph: observe, validate, plan, lint, apply, status. `seen.rs` holds what the steps hand
-//! to each other; recall, validate, plan, lint and status are pure: no client, file, clock or process is
+//! to each other; recall, ceiling, validate, plan, lint and status are pure: no client, file, clock or process is
 //! named in them.
 
 pub mod apply;
+mod ceiling;
 mod child;
+mod fence;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
@@ -19,18 +21,24 @@ pub mod server;
 mod status;
 pub mod sweep;
 mod validate;
+mod verdict;
 
+pub use ceiling::{Ceiling, drain};
 pub use child::{Child, ChildKind, ChildState, JobEnd};
 pub use seen::{
     Applied, Children, Component, Deletion, Failure, Found, Identity, Known, Object, Plan, Refusal,
     Resolution, Seen,
 };
 
+pub use fence::{DNS_LABEL, DNS_NAMESPACE, DNS_PORT, Dns, Fence};
 pub use lint::{Broken, lint};
+pub use plan::files::{File, FileSource, FileUse, Files, SourceKind};
+pub use plan::grant::{grants, limits, server as serving};
 pub use plan::plan;
 pub use recall::recall;
 pub use status::report;
-pub use validate::{Valid, validate};
+pub use validate::{Valid, findings, validate};
+pub use verdict::{Verdict, verdict};
 
 /// Our name towards the API server: who owns the fields that we apply.
 pub const FIELD_MANAGER: &str = "morph-operator";

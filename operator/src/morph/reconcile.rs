@@ -5,7 +5,8 @@ use super::inspect::{self, Step};
 use super::observe::{Observed, observe};
 use super::server::{CallError, Server, within};
 use super::{
-    Applied, Failure, Object, Refusal, Resolution, Seen, Valid, lint, plan, recall, report, validate,
+    Applied, Failure, Fence, Identity, Object, Plan, Refusal, Resolution, Seen, Valid, ceiling, drain, lint,
+    plan, recall, report, validate,
 };
 use crate::backoff::{self, Failures};
 use crate::events::{Recorder, changes};
@@ -35,6 +36,7 @@ pub struct Reconciler {
     resolver: Resolver,
     recorder: Recorder,
     cluster: String,
+    fence: Option<Arc<Fence>>,
     signing: watch::Receiver<Option<Signing>>,
     resync: Duration,
     refused: Failures<String>,
@@ -50,18 +52,21 @@ pub enum Next {
 }
 
 impl Reconciler {
-    /// What passes share, in a cluster with this uid, signing grants as this says.
+    /// What passes share, in a cluster with this uid, signing grants as this says; with a fence, each Morph
+    /// gets a NetworkPolicy.
     #[must_use]
     pub fn new(
         server: Server,
         resolver: Resolver,
         recorder: Recorder,
         cluster: String,
+        fence: Option<Fence>,
         signing: watch::Receiver<Option<Signing>>,
         resync: Duration,
     ) -> Self {
         let applier = Applier::new(server.clone());
-        Self { server, applier, resolver, recorder, cluster, signing, resync, refused: Failures::default() }
+        let (fence, refused) = (fence.map(Arc::new), Failures::default());
+        Self { server, applier, resolver, recorder, cluster, fence, signing, resync, refused }
     }
 
     /// Where passes are counted.
@@ -86,8 +91,10 @@ impl Reconciler {
         let mut seen = Seen {
             morph: Arc::clone(&observed.morph),
             cluster: self.cluster.clone(),
+            fence: self.fence.clone(),
             signer: Arc::clone(&signing.signer),
             trusted: Arc::clone(&signing.trusted),
+            ceiling: observed.ceiling.clone(),
             resolution: looked.resolution,
             children: observed.children.clone(),
         };
@@ -98,7 +105,8 @@ impl Reconciler {
             seen.morph = Arc::new(Morph { status: Some(pinned), ..Morph::clone(&seen.morph) });
         }
         let applied = match &judged {
-            Ok(valid) => self.carry_out(valid, &seen, &observed).await?,
+            Ok(valid) => self.carry_out(&plan(valid, &seen), &seen, &observed).await?,
+            Err(refusal) if refusal.drains => self.carry_out(&drain(&seen), &seen, &observed).await?,
             Err(_) => Applied::Not,
         };
         self.write_status(&seen, &judged, &applied).await?;
@@ -122,6 +130,10 @@ impl Reconciler {
     async fn look(&self, observed: &Observed) -> Result<Look, CallError> {
         if let Some(component) = recall(&observed.morph, &observed.children) {
             return Ok(Look::of(Resolution::Resolved(component)));
+        }
+        // A registry that the ceiling doesn't allow isn't even asked.
+        if !ceiling::judge(&observed.morph, &observed.ceiling).holds {
+            return Ok(Look::of(Resolution::Unknown));
         }
         let meta = &observed.morph.metadata;
         let asker = Asker {
@@ -174,9 +186,8 @@ impl Reconciler {
         })
     }
 
-    async fn carry_out(&self, valid: &Valid, seen: &Seen, observed: &Observed) -> Result<Applied, CallError> {
-        let plan = plan(valid, seen);
-        if let Err(broken) = lint(&plan, seen) {
+    async fn carry_out(&self, plan: &Plan, seen: &Seen, observed: &Observed) -> Result<Applied, CallError> {
+        if let Err(broken) = lint(plan, seen) {
             let all = broken.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             tracing::error!(broken = all, "a plan breaks its own rules and is not applied");
             let message = format!("a mistake of the operator, please report it: {all}");
@@ -184,8 +195,8 @@ impl Reconciler {
             return Ok(Applied::Failed(failure));
         }
         debug_assert!(plan.apply.iter().map(Object::kind).is_sorted(), "what others rest on comes first");
-        let namespace = valid.identity.namespace.as_str();
-        self.applier.apply(namespace, &plan, &observed.live).await
+        let namespace = Identity::of(&seen.morph).namespace;
+        self.applier.apply(&namespace, plan, &observed.live).await
     }
 
     /// Writes the status if it says anything new, and tells of what changed.
@@ -232,7 +243,10 @@ impl Reconciler {
         }
         // A tag may be pushed anew, a name become free, a quota be raised: looked at again, ever less often.
         let may_pass = match judged {
-            Err(refusal) => refusal.transient || refusal.condition == ConditionType::Resolved,
+            Err(refusal) => {
+                let drained = !matches!(applied, Applied::Failed(_));
+                refusal.transient || refusal.condition == ConditionType::Resolved || !drained
+            }
             Ok(_) => matches!(applied, Applied::Failed(_)),
         };
         if may_pass {

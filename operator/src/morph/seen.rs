@@ -1,10 +1,12 @@
 //! What the steps hand to each other: what was observed, what was refused, what became of a plan.
 //! Plain data; nothing here decides.
 
-use super::{Child, ChildKind};
+use super::fence::Fence;
+use super::{Ceiling, Child, ChildKind};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use morph_component::{InterfaceId, World};
 use morph_crds::{ConditionType, Morph, Reason, RunType};
@@ -19,10 +21,14 @@ pub struct Seen {
     pub morph: Arc<Morph>,
     /// The cluster: uid of the namespace `kube-system`.
     pub cluster: String,
+    /// What NetworkPolicies have to know; none where Morphs get none.
+    pub fence: Option<Arc<Fence>>,
     /// The key that signs its grant, if that must be signed anew.
     pub signer: Arc<SigningKey>,
     /// The keys that nodes trust.
     pub trusted: Arc<TrustedKeys>,
+    /// The ceiling of its namespace.
+    pub ceiling: Ceiling,
     /// What its image was found to be.
     pub resolution: Resolution,
     /// What exists of its name or with its label.
@@ -115,6 +121,8 @@ pub struct Refusal {
     pub message: String,
     /// Whether it may pass by itself.
     pub transient: bool,
+    /// Whether pods that are there must go.
+    pub drains: bool,
     /// The component, once its type is settled and its imports are answered.
     pub found: Option<Box<Found>>,
 }
@@ -123,7 +131,7 @@ impl Refusal {
     /// A refusal that stays until somebody changes something.
     #[must_use]
     pub fn of(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
-        Self { condition, reason, message: message.into(), transient: false, found: None }
+        Self { condition, reason, message: message.into(), transient: false, drains: false, found: None }
     }
 
     /// The same, as one that may pass by itself.
@@ -167,6 +175,8 @@ pub struct Plan {
 pub enum Object {
     /// The pods' own account, without rights.
     ServiceAccount(Box<ServiceAccount>),
+    /// Whom the pods reach and who reaches them.
+    NetworkPolicy(Box<NetworkPolicy>),
     /// Where a Server answers.
     Service(Box<Service>),
     /// A Server's pods.
@@ -183,6 +193,7 @@ impl Object {
     pub fn kind(&self) -> ChildKind {
         match self {
             Self::ServiceAccount(_) => ChildKind::ServiceAccount,
+            Self::NetworkPolicy(_) => ChildKind::NetworkPolicy,
             Self::Service(_) => ChildKind::Service,
             Self::Deployment(_) => ChildKind::Deployment,
             Self::Job(_) => ChildKind::Job,
@@ -195,6 +206,7 @@ impl Object {
     pub fn metadata(&self) -> &ObjectMeta {
         match self {
             Self::ServiceAccount(object) => &object.metadata,
+            Self::NetworkPolicy(object) => &object.metadata,
             Self::Service(object) => &object.metadata,
             Self::Deployment(object) => &object.metadata,
             Self::Job(object) => &object.metadata,
@@ -213,6 +225,7 @@ impl Object {
     pub fn to_value(&self) -> serde_json::Value {
         let value = match self {
             Self::ServiceAccount(object) => serde_json::to_value(object),
+            Self::NetworkPolicy(object) => serde_json::to_value(object),
             Self::Service(object) => serde_json::to_value(object),
             Self::Deployment(object) => serde_json::to_value(object),
             Self::Job(object) => serde_json::to_value(object),

@@ -6,6 +6,7 @@ use super::{KEY_ANNOTATION, MORPH_UID_LABEL};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, ListParams, Preconditions, PropagationPolicy};
 use kube::core::{NamespaceResourceScope, PartialObjectMeta};
@@ -55,6 +56,8 @@ pub async fn sweep(server: &Server) -> Result<Swept, CallError> {
     sweep.kind::<Service>().await?;
     sweep.kind::<ServiceAccount>().await?;
     sweep.kind::<Pod>().await?;
+    // Last: while a pod is there, it keeps its fence.
+    sweep.kind::<NetworkPolicy>().await?;
     Ok(Swept { deleted: DELETIONS_MAX - sweep.left, keys: sweep.keys })
 }
 

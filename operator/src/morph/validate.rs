@@ -1,14 +1,22 @@
 //! From what was seen to a Morph that can be planned without a question left, or to one refusal that names
 //! the field. Pure.
 
+mod findings;
+
+pub use findings::findings;
+
+use super::ceiling;
 use super::plan::{self, grant};
 use super::{Component, Found, Identity, Known, Refusal, Resolution, Seen};
 use morph_component::{Error as ComponentError, Kind};
-use morph_crds::{ConditionType, MorphSpec, MorphType, Reason, RunType, ValidMorph};
-use morph_grant::{Answered, Document, EnvelopeError};
+use morph_crds::{ConditionType, FieldErrors, MorphSpec, MorphType, Reason, RunType, ValidMorph};
+use morph_grant::{Answered, Document, EnvelopeError, Grants};
 
 /// Denied imports spelt out in a message; the rest is counted, and status lists all.
 const DENIED_SHOWN_MAX: usize = 8;
+
+/// Characters for them: what would grant them stands behind, and a message is cut at its end.
+const DENIED_CHARS_MAX: usize = 1000;
 
 /// A Morph of which everything is known that its plan needs.
 #[derive(Debug, Clone)]
@@ -28,8 +36,8 @@ pub struct Valid {
 /// Judges what was seen.
 ///
 /// # Errors
-/// The first thing that stands against pods, in the order in which people would mend it: the spec, the image,
-/// its type, its imports, the size of its grant, the names of its children.
+/// The first thing that stands against pods, in the order in which people would mend it: the spec, the
+/// namespace's ceiling, the image, its type, its imports, the size of its grant, the names of its children.
 pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
     if seen.morph.metadata.deletion_timestamp.is_some() {
         return Err(
@@ -37,17 +45,26 @@ pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
         );
     }
     let identity = Identity::of(&seen.morph);
-    let checked = ValidMorph::new(&seen.morph).map_err(|error| invalid(error.to_string()))?;
+    ValidMorph::new(&seen.morph).map_err(|error| invalid(error.to_string()))?;
     let spec = &seen.morph.spec;
-    let component = component(&seen.resolution)?;
-    let runs = runs(component, spec.type_)?;
-    check_fields(spec, runs)?;
-    let imports = morph_grant::check(component.known.imports(), &grant::grants(spec));
-    let found = Found { image: component.image.clone(), content: component.content.clone(), runs, imports };
-    if let Some(message) = denied(&found.imports) {
+    let findings = findings(spec);
+    if !findings.is_empty() {
+        return Err(invalid(FieldErrors(findings).to_string()));
+    }
+    let grants = grant::grants(spec);
+    let found = found(seen, &grants);
+    if let Some(refusal) = ceiling::refusal(seen) {
+        return Err(match found {
+            Ok(found) => refusal.found(found),
+            Err(_) => refusal,
+        });
+    }
+    let found = found?;
+    let runs = found.runs;
+    if let Some(message) = denied(&found.imports, &grants) {
         return Err(Refusal::of(ConditionType::ImportsSatisfied, Reason::ImportDenied, message).found(found));
     }
-    let document = grant::document(&seen.cluster, &identity, spec, checked.memory_bytes(), &found);
+    let document = grant::document(&seen.cluster, &identity, spec, &found);
     let envelope = match envelope(seen, &identity, runs, &document) {
         Ok(envelope) => envelope,
         Err(error) => return Err(unsealed(&error).found(found)),
@@ -57,6 +74,16 @@ pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
         return Err(refusal.found(found));
     }
     Ok(Valid { identity, spec: spec.clone(), found, document, envelope })
+}
+
+/// The component, once its type is settled, with what answers its imports.
+fn found(seen: &Seen, grants: &Grants) -> Result<Found, Refusal> {
+    let spec = &seen.morph.spec;
+    let component = component(&seen.resolution)?;
+    let runs = runs(component, spec.type_)?;
+    check_fields(spec, runs)?;
+    let imports = morph_grant::check(component.known.imports(), grants);
+    Ok(Found { image: component.image.clone(), content: component.content.clone(), runs, imports })
 }
 
 fn invalid(message: impl Into<String>) -> Refusal {
@@ -146,21 +173,35 @@ fn check_fields(spec: &MorphSpec, runs: RunType) -> Result<(), Refusal> {
     }
 }
 
-/// What to say of denied imports, if there are any.
-fn denied(imports: &[Answered]) -> Option<String> {
+/// What to say of denied imports, if there are any: which, why, and the YAML that would grant them.
+fn denied(imports: &[Answered], grants: &Grants) -> Option<String> {
     let denied: Vec<_> = imports.iter().filter(|import| import.is_denied()).collect();
     if denied.is_empty() {
         return None;
     }
+    let mut chars = 0;
     let shown: Vec<_> = denied
         .iter()
         .take(DENIED_SHOWN_MAX)
         .map(|import| format!("{}: {}", import.interface, import.by))
+        .take_while(|text| {
+            chars += text.chars().count();
+            chars <= DENIED_CHARS_MAX
+        })
         .collect();
-    let more = denied.len().saturating_sub(DENIED_SHOWN_MAX);
-    let more = if more > 0 { format!("; and {more} more, see status.imports") } else { String::new() };
+    let more = match denied.len() - shown.len() {
+        0 => String::new(),
+        more => format!("; and {more} more, see status.imports"),
+    };
     let word = if denied.len() == 1 { "import is" } else { "imports are" };
-    Some(format!("{} {word} denied: {}{more}", denied.len(), shown.join("; ")))
+    let all: Vec<_> = denied.iter().map(|import| import.interface.clone()).collect();
+    let yaml = morph_grant::suggest(&all, grants).yaml;
+    let grant = if yaml.is_empty() {
+        String::new()
+    } else {
+        format!("\nThis would grant, with what is in capitals filled in:\n{yaml}")
+    };
+    Some(format!("{} {word} denied: {}{more}{grant}", denied.len(), shown.join("; ")))
 }
 
 /// The document in its envelope: the text that the workload has already, while its key is trusted; else
@@ -199,7 +240,7 @@ fn unsealed(error: &EnvelopeError) -> Refusal {
 fn taken(seen: &Seen, identity: &Identity, runs: RunType) -> Option<String> {
     let spec = &seen.morph.spec;
     let own_account = spec.template.as_ref().is_none_or(|template| template.service_account_name.is_none());
-    plan::kinds(runs, scheduled(seen), own_account).into_iter().find_map(|kind| {
+    plan::kinds(runs, scheduled(seen), own_account, seen.fence.is_some()).into_iter().find_map(|kind| {
         let child = seen.children.get(kind, &identity.name)?;
         (child.owner.as_deref() != Some(&identity.uid)).then(|| {
             format!(

@@ -150,3 +150,32 @@ fn a_registry_is_spelt_as_references_spell_it() {
         assert!(registry(wrong).is_err(), "{wrong}");
     }
 }
+
+fn fence(args: &[&str]) -> Option<Fence> {
+    let all = ["morph-operator", "--identity", "a"].iter().chain(args);
+    Settings::try_parse_from(all).unwrap().network.fence()
+}
+
+#[test]
+fn morphs_get_a_network_policy_unless_it_is_said_otherwise() {
+    assert_eq!(fence(&[]), Some(Fence::default()));
+    assert_eq!(fence(&["--network-policy", "false"]), None);
+}
+
+#[test]
+fn where_dns_is_can_be_said() {
+    let dns = fence(&[
+        "--dns-namespace=dns",
+        "--dns-labels=app=coredns,tier=node",
+        "--dns-addresses=169.254.20.10/32",
+        "--dns-port=5353",
+    ])
+    .unwrap()
+    .dns;
+    let labels: Vec<_> = dns.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!((dns.namespace.as_str(), labels.join(",")), ("dns", "app=coredns,tier=node".to_owned()));
+    assert_eq!((dns.addresses[0].to_string(), dns.port), ("169.254.20.10/32".to_owned(), 5353));
+    for wrong in ["--dns-namespace=A", "--dns-labels=app", "--dns-addresses=x", "--dns-port=0"] {
+        assert!(Settings::try_parse_from(["morph-operator", "--identity", "a", wrong]).is_err(), "{wrong}");
+    }
+}

@@ -20,8 +20,11 @@ async fn server() -> World {
 #[tokio::test]
 async fn a_server_gets_its_objects_and_is_ready() {
     let world = server().await;
-    assert_eq!(world.children(), ["serviceaccounts weather", "services weather", "deployments weather"]);
-    for type_ in ["Resolved", "ImportsSatisfied", "Available", "Ready"] {
+    assert_eq!(
+        world.children(),
+        ["serviceaccounts weather", "services weather", "deployments weather", "networkpolicies weather"]
+    );
+    for type_ in ["Resolved", "ImportsSatisfied", "WithinCeiling", "Available", "Ready"] {
         assert_eq!(world.condition("weather", type_).0, "True", "{type_}: {:#}", world.morph("weather"));
     }
     let status = world.morph("weather")["status"].clone();
@@ -35,7 +38,7 @@ async fn the_first_pass_leaves_all_conditions() {
     let world = World::new(&server_component(""));
     world.create("weather", json!({}));
     world.pass("weather").await.unwrap();
-    for type_ in ["Resolved", "ImportsSatisfied", "Available", "Ready"] {
+    for type_ in ["Resolved", "ImportsSatisfied", "WithinCeiling", "Available", "Ready"] {
         assert!(!world.condition("weather", type_).1.is_empty(), "{type_}");
     }
     assert_eq!(world.condition("weather", "Ready").0, "False");
@@ -86,10 +89,11 @@ async fn a_field_that_others_change_is_ours_again_and_theirs_stay() {
 #[tokio::test]
 async fn a_child_that_is_deleted_comes_back() {
     let world = server().await;
-    for (group, resource) in [("", "serviceaccounts"), ("", "services"), ("apps", "deployments")] {
+    let policies = ("networking.k8s.io", "networkpolicies");
+    for (group, resource) in [("", "serviceaccounts"), policies, ("", "services"), ("apps", "deployments")] {
         world.api.with(|store| store.remove(&Key::new(group, resource, NAMESPACE, "weather")));
         world.converge("weather").await;
-        assert_eq!(world.children().len(), 3, "{resource}");
+        assert_eq!(world.children().len(), 4, "{resource}");
     }
 }
 

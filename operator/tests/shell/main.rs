@@ -2,6 +2,7 @@
 //! life. What the pure parts decide is tested beside them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod ceiling;
 mod controller;
 mod converge;
 mod crash;

@@ -10,7 +10,7 @@ use morph_operator::leader::Leader;
 use morph_operator::metrics::Metrics;
 use morph_operator::morph::MORPH_UID_LABEL;
 use morph_operator::morph::sweep::sweep;
-use morph_operator::{controller, rbac};
+use morph_operator::{ceiling, controller, rbac};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,6 +37,18 @@ async fn lead_and_watch(world: World) -> crate::server::FakeServer {
     api
 }
 
+/// A policy comes, changes and goes.
+async fn bind(world: &World) {
+    let policy = Key::new("hayride.dev", "morphpolicies", "", "strict");
+    let spec = json!({ "images": { "prefixes": ["r.example/acme"] } });
+    world.api.with(|store| store.create(&policy, json!({ "metadata": {}, "spec": spec })));
+    ceiling::keep(&world.api.server()).await.unwrap();
+    world.api.with(|store| store.edit(&policy, |policy| policy["spec"]["enforcement"] = json!("Warn")));
+    ceiling::keep(&world.api.server()).await.unwrap();
+    world.api.with(|store| store.remove(&policy));
+    ceiling::keep(&world.api.server()).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_right_is_used_and_no_other_is_wanted() {
     let world = World::new(&server_component(""));
@@ -58,7 +70,9 @@ async fn each_right_is_used_and_no_other_is_wanted() {
     world.create("private", private);
     world.pass("private").await.unwrap();
     world.api.with(|store| {
-        for (group, resource) in [("apps", "replicasets"), ("", "pods")] {
+        for (group, resource) in
+            [("apps", "replicasets"), ("", "pods"), ("networking.k8s.io", "networkpolicies")]
+        {
             let orphan = json!({ "metadata": { "labels": { (MORPH_UID_LABEL): "dead" } } });
             store.create(&Key::new(group, resource, NAMESPACE, "orphan"), orphan);
         }
@@ -66,6 +80,7 @@ async fn each_right_is_used_and_no_other_is_wanted() {
     sweep(&world.api.server()).await.unwrap();
     crate::keys::publish_once(&world.api).await;
     crate::denials::report_once(&world.api).await;
+    bind(&world).await;
     let namespaces: Api<Namespace> = Api::all(world.api.client());
     namespaces.get("kube-system").await.unwrap();
     let api = lead_and_watch(world).await;

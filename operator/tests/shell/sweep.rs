@@ -7,7 +7,7 @@ use morph_operator::morph::MORPH_UID_LABEL;
 use morph_operator::morph::sweep::sweep;
 use serde_json::{Value, json};
 
-const KINDS: [(&str, &str); 7] = [
+const KINDS: [(&str, &str); 8] = [
     ("batch", "cronjobs"),
     ("apps", "deployments"),
     ("batch", "jobs"),
@@ -15,6 +15,7 @@ const KINDS: [(&str, &str); 7] = [
     ("", "services"),
     ("", "serviceaccounts"),
     ("", "pods"),
+    ("networking.k8s.io", "networkpolicies"),
 ];
 
 fn object(name: &str, morph: Option<&str>) -> Value {

@@ -6,6 +6,7 @@ use crate::server::FakeServer;
 use crate::store::Key;
 use morph_grant::SigningKey;
 use morph_operator::events::Recorder;
+use morph_operator::morph::Fence;
 use morph_operator::morph::reconcile::{Next, Reconciler};
 use morph_operator::morph::server::CallError;
 use morph_operator::registry::Resolver;
@@ -60,8 +61,9 @@ fn operator(api: &FakeServer, registry: &Arc<FakeRegistry>) -> Reconciler {
     let resolver = Resolver::new(Arc::clone(registry) as _, Arc::clone(&metrics));
     let recorder = Recorder::new(api.client(), "operator-0".to_owned(), metrics);
     let cluster = "cluster-uid".to_owned();
+    let fence = Some(Fence::default());
     let (_, signing) = watch::channel(Some(signing()));
-    Reconciler::new(server, resolver, recorder, cluster, signing, Duration::from_secs(600))
+    Reconciler::new(server, resolver, recorder, cluster, fence, signing, Duration::from_secs(600))
 }
 
 impl World {
@@ -74,6 +76,8 @@ impl World {
         let namespace =
             json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "uid": "cluster-uid" } });
         world.api.with(|store| store.create(&Key::new("", "namespaces", "", "kube-system"), namespace));
+        let own = json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": {} });
+        world.api.with(|store| store.create(&Key::new("", "namespaces", "", NAMESPACE), own));
         world
     }
 
@@ -107,7 +111,7 @@ impl World {
 
     /// Kinds of what belongs to Morphs, with names.
     pub(crate) fn children(&self) -> Vec<String> {
-        let kinds = ["serviceaccounts", "services", "deployments", "jobs", "cronjobs"];
+        let kinds = ["serviceaccounts", "networkpolicies", "services", "deployments", "jobs", "cronjobs"];
         let keys = self.api.with(|store| store.keys());
         let ours = keys.into_iter().filter(|key| kinds.contains(&key.resource.as_str()));
         ours.map(|key| format!("{} {}", key.resource, key.name)).collect()

@@ -199,7 +199,8 @@ fn ten_tasks_at_once_share_one_server_and_one_compilation() {
 fn a_hundred_megabytes_pass_the_log_fifo_and_no_line_is_lost() {
     let containerd = Containerd::start();
     let image = containerd.guest("command");
-    let grant = document(&image, "command", &["flood", "100"]);
+    let mut grant = document(&image, "command", &["flood", "100"]);
+    grant.components[0].limits.output_bytes_per_second = Some(1 << 30);
     containerd.start_task("s1", &Spec::sandbox("s1", "demo").granted(&grant));
     let sandbox = containerd.task("s1").0;
     let spec = Spec::container("c1", "s1", "demo", "morph", &image).joined(sandbox).granted(&grant);

@@ -61,8 +61,13 @@ pub(crate) fn command(args: &[&str]) -> Task {
 
 /// A server's task, on a port that the system chooses.
 pub(crate) fn server() -> Task {
-    let http =
-        Http { address: Ipv4Addr::LOCALHOST.into(), port: 0, lame_duck_seconds: 0, grace_period_seconds: 5 };
+    let http = Http {
+        address: Ipv4Addr::LOCALHOST.into(),
+        port: 0,
+        lame_duck_seconds: 0,
+        grace_period_seconds: 5,
+        requests: morph_host::Requests::default(),
+    };
     Task::ungranted("hello", Run::Server(http))
 }
 

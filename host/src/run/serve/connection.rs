@@ -3,6 +3,7 @@
 
 use super::guest::Guests;
 use super::stall::{Crowded, limited};
+use crate::limits::{CONNECTIONS_MAX, REQUEST_HEAD_BYTES_MAX};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -16,10 +17,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// Connections open at once, eight times the requests worked on at once; past it, new ones wait in the
-/// kernel's queue. Idle ones cost some 10 KiB.
-pub(super) const CONNECTIONS_MAX: usize = 1024;
 
 /// How long a new connection may take to its first request, in seconds. Proxies that connect in advance send
 /// one within a few.
@@ -38,9 +35,6 @@ const CLOSING_SECONDS_MAX: u64 = 5;
 
 /// Time between pings on HTTP/2, in seconds: with a stream open, a client that is gone is found by them.
 const PING_SECONDS: u64 = 60;
-
-/// Bytes of a request's head. Browsers and proxies stay below 16 KiB.
-const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// All connections of a server.
 pub(super) struct Connections {
@@ -74,6 +68,7 @@ impl Connections {
             return Some(place);
         }
         self.crowded.send_replace(true);
+        self.guests.told.crowded();
         let place = self.places.clone().acquire_owned().await;
         self.crowded.send_replace(false);
         place.ok()
@@ -90,11 +85,14 @@ impl Connections {
             full: self.full.clone(),
             requests: watch::Sender::new(0),
         };
-        let full = self.full.clone();
+        let (full, told) = (self.full.clone(), self.guests.told.clone());
         self.tasks.spawn(async move {
             match limited(&full, connection.run(stream)).await {
                 Some(Ok(())) => {}
-                Some(Err(error)) => tracing::debug!(%peer, %error, "connection ended"),
+                Some(Err(error)) => {
+                    told.ended(error.as_ref());
+                    tracing::debug!(%peer, %error, "connection ended");
+                }
                 None => tracing::debug!(%peer, "connection broken off: its client takes no part"),
             }
             drop(place);
@@ -160,12 +158,16 @@ impl Connection {
         let mut builder = Builder::new(Spawner { tasks, interrupt, full: self.full.clone() });
         // No time limit of hyper's own for a head: it begins only when the client's first bytes have told
         // which HTTP it is, and it would count idle time as well. `quiet` bounds all of it.
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX);
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .max_buf_size(REQUEST_HEAD_BYTES_MAX);
         builder
             .http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(Duration::from_secs(PING_SECONDS))
-            .max_header_list_size(HEAD_BYTES_MAX as u32);
+            .max_header_list_size(REQUEST_HEAD_BYTES_MAX as u32);
         builder
     }
 

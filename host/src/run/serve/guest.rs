@@ -2,38 +2,39 @@
 //! on for a while after its answer; when nobody waits for the answer any more, it is interrupted.
 
 use super::super::failure;
+use super::body::{Bounded, TooLarge, drain};
 use super::connection::UnderWay;
-use super::stall::{Answering, Asked, Transfer};
-use crate::limits::{AFTER_ANSWER_SECONDS_MAX, ANSWER_SECONDS_MAX, CONCURRENT_REQUESTS_MAX};
+use super::stall::{Asked, Transfer};
+use super::told::Told;
+use super::wanted::{Waiting, Wanted, Watched};
 use crate::stdio::Output;
 use crate::store::{State, Stores};
+use crate::{Outcome, Requests};
 use bytes::Bytes;
 use futures::channel::oneshot;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Incoming};
 use morph_component::Preview;
 use std::future::{pending, poll_fn};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wasmtime::component::InstancePre;
 use wasmtime::{AsContextMut, Store};
 use wasmtime_wasi_http::handler::{Prepared, Proxy, ProxyPre};
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
-use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView, p2, p3};
+use wasmtime_wasi_http::{WasiBody, WasiHttpView, p2, p3};
 
 /// Makes an instance for each request and knows those that are busy.
 pub(super) struct Guests {
     pre: ProxyPre<State>,
     stores: Stores,
-    stderr: Output,
+    pub(super) told: Arc<Told>,
+    requests: Requests,
     places: Arc<Semaphore>,
     tasks: TaskTracker,
     interrupt: CancellationToken,
@@ -45,14 +46,21 @@ impl Guests {
         preview: Preview,
         stores: Stores,
         stderr: Output,
+        requests: Requests,
     ) -> wasmtime::Result<Self> {
         let pre = match preview {
             Preview::P2 => ProxyPre::P2(p2::bindings::ProxyPre::new(instance.clone())?),
             Preview::P3 => ProxyPre::P3(p3::bindings::ServicePre::new(instance.clone())?),
         };
-        let places = Arc::new(Semaphore::new(CONCURRENT_REQUESTS_MAX));
-        let (tasks, interrupt) = (TaskTracker::new(), CancellationToken::new());
-        Ok(Self { pre, stores, stderr, places, tasks, interrupt })
+        Ok(Self {
+            pre,
+            stores,
+            told: Arc::new(Told::new(stderr, requests)),
+            requests,
+            places: Arc::new(Semaphore::new(requests.concurrency)),
+            tasks: TaskTracker::new(),
+            interrupt: CancellationToken::new(),
+        })
     }
 
     /// How many guests are at work.
@@ -89,32 +97,41 @@ impl Guests {
         if request.uri().authority().is_none() && !request.headers().contains_key(header::HOST) {
             return plain(StatusCode::BAD_REQUEST, "the request names no host\n");
         }
+        if request.body().size_hint().lower() > self.requests.body_bytes {
+            self.told.too_large();
+            self.tasks.spawn(drain(request.into_body()));
+            return too_large();
+        }
         let Ok(place) = self.places.clone().try_acquire_owned() else {
+            self.told.turned_away();
             return busy();
         };
         let transfer = Transfer::current();
-        let asked = |body| Asked::new(body, transfer.clone());
-        let request = request.map(|body| asked(body).map_err(Error::from).boxed_unsync());
         let (answer, answered) = Answer::new();
+        let request = request.map(|body| {
+            let body = Asked::new(body, transfer.clone());
+            Bounded::new(body, self.requests.body_bytes, self.clone().refuse(answer.clone())).boxed_unsync()
+        });
         let wanted = Wanted::default();
-        let mut waiting = Waiting { wanted: wanted.clone(), answered: false, _under_way: under_way };
+        let waiting = Waiting { wanted: wanted.clone(), answered: false, _under_way: under_way };
         self.tasks.spawn(self.clone().guest(request, place, answer, wanted));
-        match timeout(Duration::from_secs(ANSWER_SECONDS_MAX), answered).await {
-            Ok(Ok(Ok(response))) => {
-                waiting.answered = true;
-                let answering = transfer.answering();
-                response.map(|body| Watched { body, answering, waiting }.boxed_unsync())
-            }
-            Ok(Ok(Err(StatusCode::SERVICE_UNAVAILABLE))) => busy(),
-            Ok(Ok(Err(status))) => plain(status, "the guest failed\n"),
-            Ok(Err(oneshot::Canceled)) => {
-                plain(StatusCode::INTERNAL_SERVER_ERROR, "the guest gave no answer\n")
-            }
+        let time = Duration::from_millis(self.requests.timeout_millis.into());
+        match timeout(time, answered).await {
+            Ok(answered) => given(answered, waiting, &transfer),
             Err(_) => {
-                self.stderr.say(&format!("a request is interrupted: no answer after {ANSWER_SECONDS_MAX} s"));
+                self.told.too_long();
                 plain(StatusCode::GATEWAY_TIMEOUT, "the guest took too long\n")
             }
         }
+    }
+
+    /// What is done about a body that turns out too large.
+    fn refuse(self: Arc<Self>, answer: Answer) -> TooLarge {
+        Box::new(move |body| {
+            self.told.too_large();
+            answer.give(Err(StatusCode::PAYLOAD_TOO_LARGE));
+            self.tasks.spawn(drain(body));
+        })
     }
 
     /// The guest's whole life.
@@ -130,16 +147,19 @@ impl Guests {
             () = wanted.cut_after(self.interrupt.cancelled()) => {
                 return answer.give(Err(StatusCode::SERVICE_UNAVAILABLE));
             }
-            () = wanted.cut_after(wanted.over()) => return,
+            late = wanted.cut_after(wanted.over()) => {
+                if late {
+                    self.told.too_late();
+                }
+                return;
+            }
         };
         drop(place);
         match called {
-            Ok(()) if answer.is_open() => self.stderr.say("a request got no answer from the guest"),
+            Ok(()) if answer.is_open() => self.told.say("a request got no answer from the guest"),
             Ok(()) => {}
             Err(Failure { status, message }) => {
-                if let Some(message) = message {
-                    self.stderr.say(&message);
-                }
+                self.told.say(&message);
                 answer.give(Err(status));
             }
         }
@@ -152,12 +172,14 @@ impl Guests {
         wanted: &Wanted,
     ) -> Result<(), Failure> {
         let mut store = self.stores.fresh().map_err(|error| Failure::internal(&error))?;
-        let result = match self.pre.instantiate_async(&mut store).await {
-            Ok(Proxy::P2(guest)) => call_p2(&guest, &mut store, request, answer, &self.stderr).await,
-            Ok(guest @ Proxy::P3(_)) => call_p3(&guest, &mut store, request, answer).await,
-            Err(error) => Err(error),
-        };
-        result.map_err(|error| {
+        let meter = store.data().meter.clone();
+        let called = meter.measured(async {
+            match self.pre.instantiate_async(&mut store).await? {
+                Proxy::P2(guest) => call_p2(&guest, &mut store, request, answer, &self.told).await,
+                guest @ Proxy::P3(_) => call_p3(&guest, &mut store, request, answer).await,
+            }
+        });
+        called.await.map_err(|error| {
             wanted.cut();
             Failure::of(&error, &store)
         })
@@ -169,13 +191,13 @@ async fn call_p2(
     store: &mut Store<State>,
     request: Request<WasiBody>,
     answer: &Answer,
-    stderr: &Output,
+    told: &Arc<Told>,
 ) -> wasmtime::Result<()> {
     let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
-    let (answer, stderr) = (answer.clone(), stderr.clone());
+    let (answer, told) = (answer.clone(), told.clone());
     let out = store.data_mut().http().new_response_outparam_from_callback(move |result| {
         answer.give(result.map_err(|error| {
-            stderr.say(&format!("the guest answered with an error: {error:?}"));
+            told.say(&format!("the guest answered with an error: {error:?}"));
             StatusCode::INTERNAL_SERVER_ERROR
         }));
     })?;
@@ -204,21 +226,22 @@ async fn call_p3(
 /// What is told of a guest that failed.
 struct Failure {
     status: StatusCode,
-    message: Option<String>,
+    message: String,
 }
 
 impl Failure {
     fn internal(error: &wasmtime::Error) -> Self {
-        let message = Some(format!("a request got no instance: {error:#}"));
+        let message = format!("a request got no instance: {error:#}");
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, message }
     }
 
     fn of(error: &wasmtime::Error, store: &Store<State>) -> Self {
-        if failure::is_exhausted(error) {
-            return Self { status: StatusCode::SERVICE_UNAVAILABLE, message: None };
-        }
-        let message = failure::outcome(error, store).message;
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, message }
+        let status = match failure::is_exhausted(error) {
+            true => StatusCode::SERVICE_UNAVAILABLE,
+            false => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let Outcome { code, message } = failure::outcome(error, store);
+        Self { status, message: message.unwrap_or_else(|| format!("the guest exited with code {code}")) }
     }
 }
 
@@ -247,97 +270,30 @@ impl Answer {
     }
 }
 
-/// Whether somebody still wants what the guest does.
-#[derive(Clone, Default)]
-struct Wanted {
-    /// The client went before there was an answer.
-    abandoned: CancellationToken,
-    /// The answer's body has been sent, or its client went.
-    done: CancellationToken,
-    /// The guest ended before its time: what there is of its body is not the whole.
-    cut: Arc<AtomicBool>,
-}
-
-impl Wanted {
-    /// Ends when the guest is to be interrupted.
-    async fn over(&self) {
-        let after = async {
-            self.done.cancelled().await;
-            sleep(Duration::from_secs(AFTER_ANSWER_SECONDS_MAX)).await;
-        };
-        tokio::select! {
-            () = self.abandoned.cancelled() => {}
-            () = after => {}
+/// The answer to a client, from what its guest gave.
+fn given(
+    answered: Result<Given, oneshot::Canceled>,
+    mut waiting: Waiting,
+    transfer: &Arc<Transfer>,
+) -> Response<WasiBody> {
+    match answered {
+        Ok(Ok(response)) => {
+            waiting.answered = true;
+            let answering = transfer.clone().answering();
+            response.map(|body| Watched { body, answering, waiting }.boxed_unsync())
         }
-    }
-
-    /// Called before the guest's store is dropped: then its body ends as if it were whole.
-    fn cut(&self) {
-        self.cut.store(true, Ordering::Release);
-    }
-
-    async fn cut_after(&self, ended: impl Future<Output = ()>) {
-        ended.await;
-        self.cut();
-    }
-
-    fn is_cut(&self) -> bool {
-        self.cut.load(Ordering::Acquire)
-    }
-}
-
-/// Held by whoever waits: first for the answer, then with its body.
-struct Waiting {
-    wanted: Wanted,
-    answered: bool,
-    _under_way: UnderWay,
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        match self.answered {
-            true => self.wanted.done.cancel(),
-            false => self.wanted.abandoned.cancel(),
+        Ok(Err(StatusCode::SERVICE_UNAVAILABLE)) => busy(),
+        Ok(Err(StatusCode::PAYLOAD_TOO_LARGE)) => {
+            waiting.answered = true; // the guest sees an error where it reads, and may end in its own way
+            too_large()
         }
+        Ok(Err(status)) => plain(status, "the guest failed\n"),
+        Err(oneshot::Canceled) => plain(StatusCode::INTERNAL_SERVER_ERROR, "the guest gave no answer\n"),
     }
 }
 
-/// A body that tells how far it is read, and when it no longer is; one that its guest left unfinished ends
-/// with an error, so that no client takes it for the whole.
-struct Watched {
-    body: WasiBody,
-    answering: Answering,
-    waiting: Waiting,
-}
-
-impl Body for Watched {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.answering.room();
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if polled.is_ready() {
-            self.answering.given();
-        }
-        match polled {
-            Poll::Ready(None) if self.waiting.wanted.is_cut() => {
-                Poll::Ready(Some(Err(Error::HttpProtocolError)))
-            }
-            polled => polled,
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream() && !self.waiting.wanted.is_cut()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+fn too_large() -> Response<WasiBody> {
+    plain(StatusCode::PAYLOAD_TOO_LARGE, "the request's body is too large\n")
 }
 
 fn busy() -> Response<WasiBody> {

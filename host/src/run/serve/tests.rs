@@ -4,7 +4,13 @@ use super::*;
 use std::net::Ipv4Addr;
 
 fn ending(lame_duck_seconds: u32, grace_period_seconds: u32) -> (u128, u128) {
-    let http = Http { address: Ipv4Addr::LOCALHOST.into(), port: 0, lame_duck_seconds, grace_period_seconds };
+    let http = Http {
+        address: Ipv4Addr::LOCALHOST.into(),
+        port: 0,
+        lame_duck_seconds,
+        grace_period_seconds,
+        requests: crate::Requests::default(),
+    };
     let ending = Ending::of(&http);
     (ending.lame_duck.as_millis(), ending.interrupt.as_millis())
 }

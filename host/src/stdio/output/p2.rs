@@ -23,17 +23,19 @@ impl P2 {
 
 impl OutputStream for P2 {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let allowed = self.output.0.rate.room().unwrap_or(0);
         let mut queue = self.output.queue();
         if self.flushing && !queue.is_drained() {
             return Err(StreamError::trap("output was written before its flush had ended"));
         }
         let permit = self.permit.min(QUEUE_BYTES_BOUND.saturating_sub(queue.bytes));
         // One that never asked may write what would have been allowed.
-        if bytes.len() > permit.max(queue.room()) && queue.error.is_none() {
+        if bytes.len() > permit.max(queue.room().min(allowed)) && queue.error.is_none() {
             return Err(StreamError::trap("more output was written than allowed at once"));
         }
         self.flushing = false;
         self.permit = self.permit.saturating_sub(bytes.len());
+        self.output.0.rate.take(bytes.len());
         self.output.push(&mut queue, bytes).map_err(stream_error)
     }
 
@@ -43,7 +45,7 @@ impl OutputStream for P2 {
         Ok(())
     }
 
-    /// How much may be written: nothing while a flush is under way or the queue is full.
+    /// How much may be written: nothing while a flush is under way, the queue is full or the rate used up.
     fn check_write(&mut self) -> StreamResult<usize> {
         let noop = Context::from_waker(Waker::noop());
         self.permit = 0;
@@ -54,8 +56,9 @@ impl OutputStream for P2 {
             }
             self.flushing = false;
         }
+        let allowed = self.output.0.rate.room().unwrap_or(0);
         if let Poll::Ready(room) = self.output.poll_room(&noop) {
-            self.permit = room.map_err(stream_error)?.min(PERMIT_BYTES_MAX);
+            self.permit = room.map_err(stream_error)?.min(allowed).min(PERMIT_BYTES_MAX);
         }
         Ok(self.permit)
     }
@@ -65,6 +68,9 @@ impl OutputStream for P2 {
 impl Pollable for P2 {
     async fn ready(&mut self) {
         let (output, flushing) = (&self.output, self.flushing);
+        while let (false, Err(wait)) = (flushing, output.0.rate.room()) {
+            tokio::time::sleep(wait).await;
+        }
         std::future::poll_fn(|cx| match flushing {
             true => output.poll_drained(cx).map(|_| ()),
             false => output.poll_room(cx).map(|_| ()),

@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn pipe() -> (Output, PipeReader) {
     let (reader, writer) = io::pipe().unwrap();
-    (Output::new(writer.into()), reader)
+    (Output::new(writer.into(), Rate::new(1 << 40)), reader)
 }
 
 async fn soon<T>(future: impl Future<Output = T>) -> T {
@@ -52,7 +52,7 @@ async fn more_than_a_pipe_holds_arrives_whole_and_in_order() {
     });
     let (first, second) = sent.split_at(1_500_000);
     soon(write_p2(&mut output.p2_stream(), Bytes::copy_from_slice(first))).await.unwrap();
-    let mut stream = output.clone();
+    let mut stream = P3::new(output.clone());
     soon(stream.write_all(second)).await.unwrap();
     soon(output.drained()).await;
     drop((stream, output));
@@ -110,7 +110,7 @@ async fn a_reader_that_is_gone_is_a_closed_stream_and_not_a_hang() {
     soon(output.drained()).await;
     assert!(matches!(stream.check_write(), Err(StreamError::Closed)));
     assert!(matches!(stream.write("more".into()), Err(StreamError::Closed)));
-    let error = output.clone().write(b"more").await.unwrap_err();
+    let error = P3::new(output.clone()).write(b"more").await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
 
@@ -238,9 +238,33 @@ async fn the_hosts_lines_go_beyond_what_guests_fill_and_are_bounded_and_counted(
     drop((output, _stream));
     let got = reading.join().unwrap();
     assert_eq!(got.matches(&format!("morph: {line}\n")).count(), said - 1);
-    let note = "morph: 2 lines of the host were dropped, since nobody read them\n";
+    let note = "morph: 2 lines of the host were dropped: they came too fast, or nobody read them\n";
     assert_eq!(got.matches("were dropped").count(), 1, "{}", &got[got.len() - 200..]);
     assert!(got.ends_with(&format!("{note}morph: heard again\n")), "{}", &got[got.len() - 200..]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hosts_lines_have_a_rate_of_their_own_and_what_is_dropped_is_told_at_the_end() {
+    let (output, mut reader) = pipe();
+    let reading = std::thread::spawn(move || {
+        let mut got = String::new();
+        reader.read_to_string(&mut got).unwrap();
+        got
+    });
+    let line = "y".repeat(1_000);
+    for _ in 0..5_000 {
+        output.say(&line);
+    }
+    output.tell_dropped();
+    output.drained().await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    output.say("heard again");
+    drop(output);
+    let got = reading.join().unwrap();
+    let told: usize = got.matches(&line).count();
+    assert!(told * 1_000 <= OWN_BURST_BYTES as usize, "{told} lines");
+    let note = format!("morph: {} lines of the host were dropped", 5_000 - told);
+    assert!(got.contains(&note) && got.ends_with("morph: heard again\n"), "{}", &got[got.len() - 200..]);
 }
 
 #[tokio::test]
@@ -258,7 +282,7 @@ async fn writers_of_0_3_share_the_room_and_never_pass_it() {
     let (output, _stream, _reader) = full();
     let mut writers = tokio::task::JoinSet::new();
     for _ in 0..16 {
-        let mut output = output.clone();
+        let mut output = P3::new(output.clone());
         writers.spawn(async move { output.write_all(&[b'x'; 50_000]).await });
     }
     assert!(tokio::time::timeout(Duration::from_millis(50), writers.join_next()).await.is_err());

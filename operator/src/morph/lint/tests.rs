@@ -9,6 +9,7 @@ use crate::morph::fixture::{applied, command, morph, planned, seen, server};
 use crate::morph::{Children, Deletion, Resolution};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicySpec;
 
 const SPEC: &str = "image: r.test/hello:1
 env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
@@ -69,6 +70,68 @@ fn what_leaves_the_morph_is_found() {
             deployment(p).metadata.labels.as_mut().unwrap().insert("team".into(), "a".into());
         },
         &["has other labels than a child has"],
+    );
+}
+
+const NETWORK: &str = "image: r.test/hello:1
+capabilities:
+  http: {allow: [{host: a.example, pathPrefixes: [/]}, {host: db.demo.svc, pathPrefixes: [/]}]}
+";
+
+fn check_policy(spec: &str, wrong: impl FnOnce(&mut NetworkPolicySpec), problems: &[&str]) {
+    let seen = seen(morph(spec), server());
+    let mut plan = planned(&seen);
+    let policy = plan.apply.iter_mut().find_map(|object| match object {
+        Object::NetworkPolicy(policy) => policy.spec.as_mut(),
+        _ => None,
+    });
+    wrong(policy.unwrap());
+    check_broken(&plan, &seen, problems);
+}
+
+#[test]
+fn a_network_policy_that_opens_what_it_does_not_name_is_found() {
+    check_policy(NETWORK, |_| (), &[]);
+    check_policy(NETWORK, |p| p.pod_selector = None, &["is about other pods than the Morph's"]);
+    check_policy(NETWORK, |p| p.policy_types = None, &["leaves a direction open"]);
+    check_policy(NETWORK, |p| p.ingress.as_mut().unwrap()[0].ports = None, &["lets in on every port"]);
+    check_policy(NETWORK, |p| p.egress.as_mut().unwrap()[0].to = None, &["lets out to everybody"]);
+    let no_except = |p: &mut NetworkPolicySpec| {
+        let peers = p.egress.as_mut().unwrap().iter_mut().flat_map(|rule| rule.to.as_mut().unwrap());
+        peers.filter_map(|peer| peer.ip_block.as_mut()).for_each(|block| block.except = None);
+    };
+    check_policy(NETWORK, no_except, &["lets out to everybody"]);
+    let no_ports = |p: &mut NetworkPolicySpec| {
+        p.egress.as_mut().unwrap().iter_mut().for_each(|rule| rule.ports = None);
+    };
+    check_policy(NETWORK, no_ports, &["lets out to addresses on every port"]);
+    let out = |p: &mut NetworkPolicySpec| p.egress = Some(vec![Default::default()]);
+    let problems = ["lets out though nothing of the network is granted", "lets out to everybody"];
+    check_policy(SPEC, out, &problems);
+}
+
+#[test]
+fn the_whole_internet_that_is_granted_in_so_many_words_is_no_finding() {
+    let connect = "{cidr: 0.0.0.0/0, ports: [5432]}, {cidr: \"2000::/3\", ports: [5432]}";
+    check_policy(
+        &format!("image: r.test/hello:1\ncapabilities: {{sockets: {{connect: [{connect}]}}}}\n"),
+        |_| (),
+        &[],
+    );
+}
+
+#[test]
+fn a_workload_without_or_before_its_network_policy_is_found() {
+    let problem = ["is applied without or before its NetworkPolicy"];
+    let is_policy = |object: &Object| object.kind() == ChildKind::NetworkPolicy;
+    check(|plan| plan.apply.retain(|object| !is_policy(object)), &problem);
+    check(
+        |plan| {
+            let at = plan.apply.iter().position(is_policy).unwrap();
+            let policy = plan.apply.remove(at);
+            plan.apply.push(policy);
+        },
+        &problem,
     );
 }
 

@@ -1,31 +1,91 @@
-//! The grant document of a Morph: what its component may do, bound to the bytes that may do it.
+//! The grant document of a Morph: what its component may do, bound to the bytes that may do it. From a spec's
+//! words to the document's in one place, for operator and command line alike.
 
+pub(crate) mod http;
+mod limits;
+pub(crate) mod sockets;
+
+use super::files::Files;
 use super::names;
 use crate::morph::{Found, Identity};
-use morph_crds::bounds::GRACE_PERIOD_SECONDS_DEFAULT;
 use morph_crds::{Capabilities, MorphSpec, RunType, Volume};
 use morph_grant::{
-    Access, Component, Document, EnvLiteral, FilesystemGrant, Grants, Http, Limits, Mount, MountUse, Subject,
-    VolumeKind,
+    Access, Ambient, Component, ConfigEntry, Determinism, Document, EnvLiteral, FilesystemGrant, Grants,
+    KeyvalueGrant, Mount, MountUse, Subject, VolumeKind,
 };
 
-/// What the spec grants to the component.
-pub(crate) fn grants(spec: &MorphSpec) -> Grants {
-    let mut filesystem: Vec<_> = filesystem(spec)
-        .iter()
-        .map(|grant| FilesystemGrant {
-            volume: grant.volume.clone(),
-            path: grant.path.clone(),
-            sub_path: None,
-            access: match grant.access {
-                morph_crds::Access::ReadOnly => Access::ReadOnly,
-                morph_crds::Access::ReadWrite => Access::ReadWrite,
-            },
-        })
-        .collect();
+pub(crate) use limits::grace_period_seconds;
+pub use limits::{limits, server};
+
+/// What the spec grants to the component. The order of the spec's maps and sets changes nothing.
+#[must_use]
+pub fn grants(spec: &MorphSpec) -> Grants {
+    let files = Files::of(spec);
+    let capabilities = spec.capabilities.clone().unwrap_or_default();
+    let mut filesystem: Vec<_> = capabilities.filesystem.iter().map(directory).collect();
     filesystem.sort_by(|a, b| a.path.cmp(&b.path));
-    let environment = !(spec.args.is_empty() && spec.env.is_empty() && spec.env_from.is_empty());
-    Grants { filesystem, environment, ..Grants::default() }
+    let mut config: Vec<_> = spec.config.iter().map(|entry| config(entry, &files)).collect();
+    config.sort_by(|a, b| a.key.cmp(&b.key));
+    let mut keyvalue: Vec<_> = capabilities.keyvalue.iter().map(bucket).collect();
+    keyvalue.sort_by(|a, b| a.bucket.cmp(&b.bucket));
+    Grants {
+        filesystem,
+        environment: !(spec.args.is_empty() && spec.env.is_empty() && spec.env_from.is_empty()),
+        http: capabilities.http.as_ref().map(|http| http::grant(http, &files)),
+        sockets: capabilities.sockets.as_ref().map(sockets::grant),
+        config,
+        keyvalue,
+        logging: capabilities.logging.is_some(),
+        withheld: http::sorted(&spec.withhold, |right| ambient(*right)),
+        determinism: spec.determinism.as_ref().map(determinism),
+    }
+}
+
+fn directory(grant: &morph_crds::Filesystem) -> FilesystemGrant {
+    FilesystemGrant {
+        volume: grant.volume.clone(),
+        path: grant.path.clone(),
+        sub_path: grant.sub_path.clone(),
+        access: match grant.access {
+            morph_crds::Access::ReadOnly => Access::ReadOnly,
+            morph_crds::Access::ReadWrite => Access::ReadWrite,
+        },
+    }
+}
+
+fn config(entry: &morph_crds::ConfigEntry, files: &Files) -> ConfigEntry {
+    let file = entry.value_from.as_ref().and_then(|from| files.config(from));
+    ConfigEntry { key: entry.key.clone(), value: entry.value.clone(), file }
+}
+
+fn bucket(grant: &morph_crds::Keyvalue) -> KeyvalueGrant {
+    KeyvalueGrant { bucket: grant.bucket.clone(), max_bytes: limits::bytes(&grant.memory.max_bytes) }
+}
+
+fn ambient(right: morph_crds::Ambient) -> Ambient {
+    match right {
+        morph_crds::Ambient::Clocks => Ambient::Clocks,
+        morph_crds::Ambient::Exit => Ambient::Exit,
+        morph_crds::Ambient::Random => Ambient::Random,
+        morph_crds::Ambient::Stderr => Ambient::Stderr,
+        morph_crds::Ambient::Stdin => Ambient::Stdin,
+        morph_crds::Ambient::Stdout => Ambient::Stdout,
+    }
+}
+
+/// A time that there is not is refused before; were one to come, 1970 tells nothing of the day.
+fn determinism(asked: &morph_crds::Determinism) -> Determinism {
+    let clock = asked.clock.as_ref();
+    Determinism {
+        seed: asked.seed.and_then(|seed| u64::try_from(seed).ok()),
+        clock_unix_millis: clock.map(|time| unix_millis(time).unwrap_or_default()),
+        clock_step_millis: asked.clock_step_millis,
+    }
+}
+
+/// A time of RFC 3339 in milliseconds since 1970; none for one that there is not.
+pub(crate) fn unix_millis(time: &str) -> Option<i64> {
+    time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
 
 fn filesystem(spec: &MorphSpec) -> &[morph_crds::Filesystem] {
@@ -49,13 +109,7 @@ pub(crate) fn granted_volumes(spec: &MorphSpec) -> Vec<(&Volume, bool)> {
 
 /// The whole document. The same input gives the same document, in the same order, whatever the order of the
 /// spec's maps: it stands in the pod template, and what changes there rolls pods.
-pub(crate) fn document(
-    cluster: &str,
-    identity: &Identity,
-    spec: &MorphSpec,
-    memory_bytes: Option<u64>,
-    found: &Found,
-) -> Document {
+pub(crate) fn document(cluster: &str, identity: &Identity, spec: &MorphSpec, found: &Found) -> Document {
     let mut env: Vec<_> = spec.env.iter().filter_map(literal).collect();
     env.sort_by(|a, b| a.name.cmp(&b.name));
     let mut env_references: Vec<_> =
@@ -70,7 +124,7 @@ pub(crate) fn document(
         manifest: found.image.digest.clone(),
         content: found.content.clone(),
         grants: grants(spec),
-        limits: Limits { memory_bytes, ..Limits::default() },
+        limits: limits(spec),
         links: Vec::new(),
     };
     Document {
@@ -90,11 +144,8 @@ pub(crate) fn document(
         env,
         env_references,
         env_prefixes,
-        mounts: granted_volumes(spec)
-            .into_iter()
-            .filter_map(|(volume, write)| mount(volume, write))
-            .collect(),
-        http: (found.runs == RunType::Server).then(|| http(spec)),
+        mounts: mounts(spec),
+        http: (found.runs == RunType::Server).then(|| server(spec)),
     }
 }
 
@@ -103,22 +154,19 @@ fn literal(var: &morph_crds::EnvVar) -> Option<EnvLiteral> {
     Some(EnvLiteral { name: var.name.clone(), value })
 }
 
-fn http(spec: &MorphSpec) -> Http {
-    let http = spec.http.clone().unwrap_or_default();
-    Http {
-        port: http.port,
-        lame_duck_seconds: http.lame_duck_seconds,
-        grace_period_seconds: u32::try_from(grace_period_seconds(spec)).unwrap_or(u32::MAX),
-        concurrency: None,
-        request_timeout_millis: None,
-        body_bytes: None,
-    }
-}
-
-/// How long a pod may take to end, in seconds.
-pub(super) fn grace_period_seconds(spec: &MorphSpec) -> i64 {
-    let asked = spec.template.as_ref().and_then(|template| template.termination_grace_period_seconds);
-    asked.unwrap_or(GRACE_PERIOD_SECONDS_DEFAULT)
+/// All mounts, by volume.
+fn mounts(spec: &MorphSpec) -> Vec<Mount> {
+    let granted = granted_volumes(spec).into_iter().filter_map(|(volume, write)| mount(volume, write));
+    let files = (!Files::of(spec).is_empty()).then(|| Mount {
+        volume: names::FILES_VOLUME.to_owned(),
+        kind: VolumeKind::Projected,
+        destination: names::FILES_PATH.to_owned(),
+        read_only: true,
+        used_for: MountUse::Files,
+    });
+    let mut mounts: Vec<_> = granted.chain(files).collect();
+    mounts.sort_by(|a, b| a.volume.cmp(&b.volume));
+    mounts
 }
 
 /// A volume without a source has no mount; the spec's own rules refuse it before.

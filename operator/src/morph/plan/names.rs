@@ -16,6 +16,12 @@ pub(crate) const KIND: &str = "Morph";
 /// Directory below which the kubelet mounts volumes in the container. No guest sees it.
 const MOUNTS: &str = "/run/hayride.dev/volumes";
 
+/// The volume of the files that the host alone reads. The schema refuses a volume of a Morph's own by this name.
+pub(crate) const FILES_VOLUME: &str = "hayride-files";
+
+/// Where the kubelet mounts it, beside the others.
+pub(crate) const FILES_PATH: &str = "/run/hayride.dev/files";
+
 /// Characters of a Job's hash: with a dash it fits behind a name of 52 in a label of 63.
 const JOB_HASH_CHARS: usize = 10;
 

@@ -1,16 +1,17 @@
 //! The pod template: one container, nothing that the Pod Security Standard *restricted* would refuse, the
 //! component by its manifest's digest, and the grant.
 
+use super::files::{self, Files};
 use super::{env, grant, names, probe, volume};
 use crate::morph::RUNTIME_CLASS;
 use crate::morph::validate::Valid;
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, LocalObjectReference, PodSecurityContext, PodSpec,
-    PodTemplateSpec, ResourceRequirements, SeccompProfile, SecurityContext, VolumeMount,
+    PodTemplateSpec, ResourceRequirements, SeccompProfile, SecurityContext, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use morph_crds::{PullPolicy, ResourceAmounts, RunType, Template};
+use morph_crds::{MorphSpec, PullPolicy, ResourceAmounts, RunType, Template};
 use std::collections::BTreeMap;
 
 /// User, group and file-system group of all pods: not root, and the same everywhere, so that a volume that
@@ -41,8 +42,6 @@ pub(super) fn template(valid: &Valid) -> PodTemplateSpec {
 
 fn pod(valid: &Valid, asked: Template) -> PodSpec {
     let own_account = valid.identity.name.clone();
-    let volumes: Vec<_> =
-        grant::granted_volumes(&valid.spec).into_iter().map(|(volume, _)| volume::volume(volume)).collect();
     let secrets = asked.image_pull_secrets.iter();
     let secrets = secrets.map(|secret| LocalObjectReference { name: secret.name.clone() }).collect();
     PodSpec {
@@ -54,7 +53,7 @@ fn pod(valid: &Valid, asked: Template) -> PodSpec {
         termination_grace_period_seconds: Some(grant::grace_period_seconds(&valid.spec)),
         security_context: Some(pod_security()),
         containers: vec![container(valid, &asked)],
-        volumes: some(volumes),
+        volumes: some(volumes(&valid.spec)),
         image_pull_secrets: some(secrets),
         node_selector: (!asked.node_selector.is_empty()).then_some(asked.node_selector),
         affinity: asked.affinity,
@@ -120,15 +119,24 @@ pub(crate) fn container_security() -> SecurityContext {
     }
 }
 
+/// By name: the volumes that a grant names, and the files that the host alone reads.
+fn volumes(spec: &MorphSpec) -> Vec<Volume> {
+    let granted = grant::granted_volumes(spec).into_iter().map(|(volume, _)| volume::volume(volume));
+    let mut volumes: Vec<_> = granted.chain(files::volume(&Files::of(spec))).collect();
+    volumes.sort_by(|a, b| a.name.cmp(&b.name));
+    volumes
+}
+
+/// Those of the grant, and no other.
 fn mounts(valid: &Valid) -> Vec<VolumeMount> {
-    let mount = |(volume, write): (&morph_crds::Volume, bool)| VolumeMount {
-        name: volume.name.clone(),
-        mount_path: names::mount_path(&volume.name),
+    let mount = |mount: &morph_grant::Mount| VolumeMount {
+        name: mount.volume.clone(),
+        mount_path: mount.destination.clone(),
         // The API server stores no false here, and what isn't stored would look like a difference for ever.
-        read_only: (!write).then_some(true),
+        read_only: mount.read_only.then_some(true),
         ..VolumeMount::default()
     };
-    grant::granted_volumes(&valid.spec).into_iter().map(mount).collect()
+    valid.document.mounts.iter().map(mount).collect()
 }
 
 fn pull_policy(policy: PullPolicy) -> &'static str {

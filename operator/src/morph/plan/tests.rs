@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use crate::morph::fixture::{applied, command, morph, planned, seen, server, settled, signer};
+use crate::morph::fixture::{applied, command, morph, planned, seen, server, settled, signer, world};
 use crate::morph::{ChildKind, Children, Plan, Seen};
 use morph_component::World;
 use serde_json::{Value, json};
@@ -102,6 +102,36 @@ fn probes_replace_the_default_ones() {
 #[test]
 fn scheduling_arrives() {
     check_golden("scheduling", server());
+}
+
+#[test]
+fn http_with_a_credential_and_certificates_arrives() {
+    check_golden("http", asks("wasi:http/outgoing-handler@0.2.3"));
+}
+
+#[test]
+fn sockets_arrive() {
+    check_golden("sockets", asks("wasi:sockets/tcp-create-socket@0.2.3"));
+}
+
+#[test]
+fn configuration_buckets_and_logging_arrive() {
+    check_golden("state", asks("wasi:keyvalue/store@0.2.0-draft"));
+}
+
+#[test]
+fn what_is_fixed_and_what_is_withheld_arrives() {
+    check_golden("determinism", asks("wasi:clocks/wall-clock@0.2.3"));
+}
+
+#[test]
+fn every_limit_arrives() {
+    check_golden("limits", server());
+}
+
+/// A Command that imports this.
+fn asks(import: &str) -> World {
+    world(&["wasi:cli/stdout@0.2.3", import], &["wasi:cli/run@0.2.3"])
 }
 
 #[test]
@@ -258,6 +288,38 @@ fn a_stranger_of_a_name_that_is_not_needed_stays() {
     let seen_first = seen(morph(COMMAND), command());
     let mut children = applied(&planned(&seen(morph(SERVER), server())), &Children::default());
     children.0.iter_mut().for_each(|child| child.owner = Some("somebody".into()));
-    children.0.retain(|child| child.kind != ChildKind::ServiceAccount);
+    let shared = [ChildKind::ServiceAccount, ChildKind::NetworkPolicy];
+    children.0.retain(|child| !shared.contains(&child.kind));
     assert_eq!(planned(&seen_first.with(children)).delete, []);
+}
+
+#[test]
+fn where_policies_are_off_none_is_made_and_an_old_one_goes() {
+    for world in [server(), command()] {
+        let fenced = seen(morph(COMMAND), world);
+        let before = applied(&planned(&fenced), &Children::default());
+        assert!(before.get(ChildKind::NetworkPolicy, "hello").is_some());
+        let plan = planned(&Seen { fence: None, ..fenced.with(before) });
+        assert!(plan.apply.iter().all(|object| object.kind() != ChildKind::NetworkPolicy));
+        let deleted: Vec<_> = plan.delete.iter().map(|deletion| deletion.kind).collect();
+        assert_eq!(deleted, [ChildKind::NetworkPolicy]);
+    }
+}
+
+#[test]
+fn no_pods_are_made_while_their_network_policy_goes() {
+    for world in [server(), command()] {
+        let seen = seen(morph(COMMAND), world);
+        let mut children = applied(&planned(&seen), &Children::default());
+        children.0.retain(|child| !super::WORKLOADS.contains(&child.kind));
+        let policies = |child: &&mut crate::morph::Child| child.kind == ChildKind::NetworkPolicy;
+        children.0.iter_mut().filter(policies).for_each(|child| child.deleting = true);
+        let fenced = |children: &Children| {
+            let plan = planned(&seen.clone().with(children.clone()));
+            let kinds: Vec<_> = plan.apply.iter().map(|object| object.kind()).collect();
+            [ChildKind::NetworkPolicy].iter().chain(&super::WORKLOADS).any(|kind| kinds.contains(kind))
+        };
+        assert!(!fenced(&children));
+        assert!(fenced(&settled(children)));
+    }
 }

@@ -10,7 +10,7 @@ use morph_crds::{DownwardApiVolume, Medium, ProjectedSource, Volume};
 
 /// Mode of files made from Secrets and other objects: readable by the pod's group, which owns them, and by
 /// nobody else.
-const FILE_MODE: i32 = 0o440;
+pub(super) const FILE_MODE: i32 = 0o440;
 
 pub(super) fn volume(volume: &Volume) -> k8s_openapi::api::core::v1::Volume {
     k8s_openapi::api::core::v1::Volume {

@@ -31,7 +31,10 @@ fn an_object_tells_the_api_server_what_it_is() {
         let value = object.to_value();
         assert_eq!(value["kind"], object.kind().as_str());
         assert_eq!(value["metadata"]["name"], object.name());
-        assert!(["v1", "apps/v1"].contains(&value["apiVersion"].as_str().unwrap()), "{value}");
+        assert!(
+            ["v1", "apps/v1", "networking.k8s.io/v1"].contains(&value["apiVersion"].as_str().unwrap()),
+            "{value}"
+        );
         assert!(value.get("status").is_none(), "{value}");
     }
 }

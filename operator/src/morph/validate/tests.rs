@@ -105,6 +105,23 @@ fn a_denied_import_is_named_with_the_reason() {
         ],
     );
     assert_eq!(refusal.found.unwrap().imports.len(), 3);
+    let yaml =
+        "\nspec:\n  capabilities:\n    http:\n      allow:\n      - { host: HOST, pathPrefixes: [/] }\n";
+    assert!(refusal.message.ends_with(yaml), "{}", refusal.message);
+}
+
+/// A message is cut at its end, where the YAML stands.
+#[test]
+fn however_long_the_names_what_would_grant_is_read_whole() {
+    let long = |n: usize| format!("acme:{}/i{n}@1.0.0", "a".repeat(200));
+    let mut ids: Vec<String> = (0..12).map(long).collect();
+    ids.push("wasi:http/outgoing-handler@0.2.3".into());
+    let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+    let seen = seen(morph(MINIMAL), world(&ids, &["wasi:cli/run@0.2.3"]));
+    let refusal =
+        check(&seen, ConditionType::ImportsSatisfied, Reason::ImportDenied, &["13 imports are denied"]);
+    assert!(refusal.message.contains("pathPrefixes: [/] }\n"), "{}", refusal.message);
+    assert!(refusal.message.chars().count() < 2048, "{}", refusal.message.len());
 }
 
 #[test]

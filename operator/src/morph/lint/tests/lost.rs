@@ -68,6 +68,7 @@ fn read<T: DeserializeOwned>(value: &Value) -> Option<Box<T>> {
 fn reread(object: &Object, value: &Value) -> Option<Object> {
     Some(match object {
         Object::ServiceAccount(_) => Object::ServiceAccount(read(value)?),
+        Object::NetworkPolicy(_) => Object::NetworkPolicy(read(value)?),
         Object::Service(_) => Object::Service(read(value)?),
         Object::Deployment(_) => Object::Deployment(read::<Deployment>(value)?),
         Object::Job(_) => Object::Job(read::<Job>(value)?),
@@ -116,6 +117,21 @@ fn no_field_of_a_server_is_lost_unseen() {
             "/spec/template/spec/containers/0/env/0/valueFrom/fieldRef/fieldPath",
         ],
     );
+}
+
+#[test]
+fn no_field_of_what_is_let_out_is_lost_unseen() {
+    // Which addresses and which pods: the plan's own tests say. That each rule has some is seen.
+    let seen = seen(morph(NETWORK), server());
+    let plan = planned(&seen);
+    let policy = plan.apply.iter().find(|object| object.kind() == ChildKind::NetworkPolicy).unwrap();
+    let mut places = Vec::new();
+    leaves(&policy.to_value(), "", &mut places);
+    let told = |at: &&String| ["/except/", "/matchLabels/"].iter().any(|part| at.contains(part));
+    let harmless: Vec<_> =
+        places.iter().filter(|at| at.starts_with("/spec/egress")).filter(told).map(String::as_str).collect();
+    assert!(harmless.len() > 10, "{harmless:?}");
+    check_losses(NETWORK, server(), &harmless);
 }
 
 #[test]

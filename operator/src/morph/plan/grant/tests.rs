@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod words;
+
 use super::*;
 use crate::morph::fixture::{command, morph, seen, server};
 use crate::morph::validate;
 use morph_component::World;
+use morph_grant::{Http, Limits};
 
 fn document_of(fields: &str, world: World) -> Document {
     validate(&seen(morph(&format!("image: r.test/hello:1\n{fields}\n")), world)).unwrap().document

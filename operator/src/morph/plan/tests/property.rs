@@ -32,6 +32,11 @@ fn any_fields() -> impl Strategy<Value = Vec<String>> {
             "volumes: [{name: v, emptyDir: {}}]",
             "volumes: [{name: v, emptyDir: {}}, {name: w, secret: {secretName: s}}]\n\
              capabilities: {filesystem: [{volume: w, path: /w}, {volume: v, path: /v, access: ReadWrite}]}",
+            "capabilities: {logging: {}, keyvalue: [{bucket: b, memory: {maxBytes: 1Mi}}], \
+             http: {allow: [{host: b.example, pathPrefixes: [/], \
+             credential: {header: x, secretKeyRef: {name: s, key: k}}}]}}",
+            "capabilities: {sockets: {connect: [{host: db.demo.svc, ports: [5432]}, \
+             {cidr: 10.0.0.0/8, ports: [53], protocol: UDP}], listen: [{port: 99}]}}",
         ]),
         line(&["", "limits: {memory: 64Mi}", "resources: {requests: {cpu: 10m}, limits: {memory: 1Gi}}"]),
         line(&[
@@ -39,8 +44,14 @@ fn any_fields() -> impl Strategy<Value = Vec<String>> {
             "template: {serviceAccountName: other}",
             "template: {labels: {a: b}, annotations: {c: d}, terminationGracePeriodSeconds: 60}",
         ]),
+        line(&[
+            "",
+            "config: [{key: a, value: b}]\ndeterminism: {seed: 1}",
+            "config: [{key: b, valueFrom: {secretKeyRef: {name: s, key: k, optional: true}}}, \
+             {key: a, valueFrom: {configMapKeyRef: {name: c, key: k}}}]\nwithhold: [Exit, Clocks]",
+        ]),
     )
-        .prop_map(|(a, b, c, d, e, f, g, h)| vec![a, b, c, d, e, f, g, h])
+        .prop_map(|(a, b, c, d, e, f, g, h, i)| vec![a, b, c, d, e, f, g, h, i])
 }
 
 pub(super) fn any_morph() -> impl Strategy<Value = (Morph, RunType)> {

@@ -1,4 +1,4 @@
-//! A certificate of its own for each registry with TLS: nobody trusts it who wasn't told to.
+//! A certificate of its own for each server with TLS: nobody trusts it who wasn't told to.
 
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 
 /// What accepts TLS as `name`, and the certificate in PEM.
-pub(super) fn acceptor(name: &str) -> (TlsAcceptor, String) {
+pub(crate) fn acceptor(name: &str) -> (TlsAcceptor, String) {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

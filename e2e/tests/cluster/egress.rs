@@ -1,0 +1,135 @@
+//! Requests over HTTP: exactly what the YAML grants, with a credential that no guest sees.
+
+use anyhow::{Context as _, Result};
+use k8s_openapi::api::core::v1::Pod;
+use morph_e2e::{Cluster, NODE_ADDRESS, Space, name_stands_for, until};
+use morph_testkit::web::{ECHO, Web};
+use serde_json::{Value, json};
+
+const SECRET: &str = "s3cret-of-the-test";
+
+/// A host outside of the cluster, its name and where to find it.
+struct Host {
+    web: Web,
+    name: String,
+}
+
+impl Host {
+    /// A host whose certificate is in the ConfigMap `ca`, and whose key is in the Secret `key`.
+    async fn start(space: &Space) -> Result<Self> {
+        let name = format!("api.{}.example", space.name);
+        let (web, certificate) = Web::start(NODE_ADDRESS.into(), &name).await?;
+        name_stands_for(&name, NODE_ADDRESS.into())?;
+        let ca = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "ca" }, "data": { "ca": certificate },
+        });
+        space.apply(&ca.to_string()).await?;
+        secret(space, SECRET).await?;
+        Ok(Self { web, name })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("https://{}:{}{path}", self.name, self.web.port())
+    }
+
+    /// What grants it, under `/v1` and with the credential.
+    fn grant(&self) -> Value {
+        json!({
+            "allow": [{
+                "host": self.name, "ports": [self.web.port()], "pathPrefixes": ["/v1"],
+                "addresses": [format!("{NODE_ADDRESS}/32")],
+                "credential": {
+                    "header": "Authorization", "prefix": "Bearer ",
+                    "secretKeyRef": { "name": "key", "key": "token" },
+                },
+            }],
+            "caBundle": { "configMapKeyRef": { "name": "ca", "key": "ca" } },
+        })
+    }
+}
+
+async fn secret(space: &Space, token: &str) -> Result<()> {
+    let key = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "key" }, "stringData": { "token": token },
+    });
+    space.apply(&key.to_string()).await
+}
+
+/// What a Command that asks says: whether it ended well, and its log.
+async fn ask(space: &Space, guest: &str, name: &str, args: &[&str], http: &Value) -> Result<(bool, String)> {
+    let image = space.push_guest(guest).await?.image;
+    let run = json!({ "backoffLimit": 0 });
+    let spec = json!({ "image": image, "args": args, "run": run, "capabilities": { "http": http } });
+    space.morph(name, &spec).await?;
+    let phase = until(90, &format!("{name} has ended"), async || {
+        let pods = space.pods(name).await?;
+        let phase = pods.first().and_then(|pod: &Pod| pod.status.as_ref()?.phase.clone());
+        Ok(match phase.as_deref() {
+            Some("Succeeded") => Ok(true),
+            Some("Failed") => Ok(false),
+            _ => Err(space.get(name).await?.status),
+        })
+    })
+    .await?;
+    let pod = space.pods(name).await?.remove(0).metadata.name.context("no name")?;
+    Ok((phase, space.kubectl(&["logs", &pod])?))
+}
+
+#[tokio::test]
+async fn a_granted_request_is_sent_with_a_credential_that_no_guest_sees() -> Result<()> {
+    Cluster::run("egress", async |space| {
+        let host = Host::start(space).await?;
+        for guest in ["fetch", "fetch-p3"] {
+            let url = host.url("/v1/now");
+            let (well, log) =
+                ask(space, guest, guest, &["GET", &url, "authorization:mine"], &host.grant()).await?;
+            assert!(well && log.contains("status 200") && log.contains("body GET /v1/now"), "{guest}: {log}");
+            assert!(!log.contains(SECRET) && !log.contains(ECHO), "{guest}: {log}");
+        }
+        let asked = host.web.asked();
+        assert_eq!(asked.len(), 2, "{asked:?}");
+        for one in asked {
+            assert_eq!(one.authorization, format!("Bearer {SECRET}"));
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_no_rule_allows_is_refused_and_never_sent() -> Result<()> {
+    Cluster::run("egress-refused", async |space| {
+        let host = Host::start(space).await?;
+        let port = host.web.port();
+        let other = format!("https://other.{}.example:{port}/v1/", space.name);
+        let address = format!("https://{NODE_ADDRESS}:{port}/v1/");
+        for (name, method, url) in [
+            ("path", "GET", host.url("/v2/")),
+            ("climbs", "GET", host.url("/v1/../v2/")),
+            ("method", "DELETE", host.url("/v1/now")),
+            ("host", "GET", other),
+            ("address", "GET", address),
+            ("plain", "GET", host.url("/v1/").replace("https", "http")),
+        ] {
+            let (well, log) = ask(space, "fetch", name, &[method, &url], &host.grant()).await?;
+            assert!(!well && log.contains("error HttpRequestDenied"), "{name}: {log}");
+        }
+        assert_eq!(host.web.asked(), []);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_name_that_leads_into_the_cluster_is_refused_unless_its_network_is_granted() -> Result<()> {
+    Cluster::run("egress-rebound", async |space| {
+        let host = Host::start(space).await?;
+        let mut grant = host.grant();
+        grant["allow"][0].as_object_mut().context("no rule")?.remove("addresses");
+        let (well, log) = ask(space, "fetch", "fetch", &["GET", &host.url("/v1/now")], &grant).await?;
+        assert!(!well, "{log}");
+        assert_eq!(host.web.asked(), []);
+        Ok(())
+    })
+    .await
+}
