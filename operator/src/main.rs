@@ -111,7 +111,8 @@ fn reconcile(
     let (live, used) = watch::channel(None);
     let registry = Arc::new(morph_oci::Client::new(settings.registry.client())?);
     let resolver = Resolver::new(registry, Arc::clone(&server.metrics));
-    let (recorder, fence, resync) = (recorder(settings, server), settings.network.fence(), settings.resync());
+    let (recorder, resync) = (recorder(settings, server), settings.resync());
+    let fence = settings.network.fence();
     let reconciler = Reconciler::new(server.clone(), resolver, recorder, cluster, fence, signed, resync);
     let reconciler = Arc::new(reconciler);
     tasks.spawn(Phase::Work, "controller", {

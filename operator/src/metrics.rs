@@ -16,8 +16,8 @@ pub type Label = (&'static str, &'static str);
 /// A label and its value where the value is a node's word.
 type Word = (&'static str, String);
 
-/// Different pairs of capability and rule that have a series of their own. The host knows fewer; a node that lies
-/// gets no more.
+/// Different pairs of capability and rule that have a series of their own. The host knows fewer; a node that
+/// lies gets no more.
 pub const DENIAL_SERIES_MAX: usize = 128;
 
 /// What is counted once there is no room for another series.

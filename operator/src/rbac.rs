@@ -70,7 +70,7 @@ pub const TABLE: &[Right] = &[
         "",
         "pods",
         &["get", "list", "create", "patch", "delete"],
-        "looking at images that only a node can pull; the sweep: what lost its Morph; whose pod a denial is of",
+        "images that only a node can pull; the sweep: what lost its Morph; whose pod a denial is of",
     ),
     right("authentication.k8s.io", "tokenreviews", &["create"], "which node's agent reports a denial"),
     right("events.k8s.io", "events", &["create"], "changes of conditions, and denials"),

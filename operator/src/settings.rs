@@ -32,7 +32,8 @@ pub struct Settings {
     pub health_addr: SocketAddr,
 
     /// The directory in which the Secret with the keys that sign grants is mounted.
-    #[arg(long, env = "MORPH_SIGNING_KEYS", default_value = "/etc/morph/signing-keys", value_parser = absolute)]
+    #[arg(long, env = "MORPH_SIGNING_KEYS", default_value = "/etc/morph/signing-keys",
+        value_parser = absolute)]
     pub signing_keys: PathBuf,
 
     /// Where nodes' agents report denials.

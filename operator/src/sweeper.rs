@@ -17,7 +17,8 @@ pub async fn lead_or_stop(mut leading: watch::Receiver<bool>, stop: &Cancellatio
     }
 }
 
-/// Sweeps until told to stop, and says each time which keys are in use. A sweep that fails is said, counted, and made again at its time.
+/// Sweeps until told to stop, and says each time which keys are in use. A sweep that fails is said, counted,
+/// and made again at its time.
 ///
 /// # Errors
 /// None: what a sweep leaves, the next one finds.

@@ -1,6 +1,6 @@
-//! What a worker says was refused to its guest, on its way to the node's agent. Nobody waits for it: a
-//! denial that finds no place is counted and forgotten, and the log has it. The worker isn't trusted: who it is
-//! is filled in by the server, and how often it may speak is bounded on both sides.
+//! What a worker says was refused to its guest, on its way to the node's agent. Nobody waits for it: a denial
+//! that finds no place is counted and forgotten, and the log has it. The worker isn't trusted: who it is is
+//! filled in by the server, and how often it may speak is bounded on both sides.
 
 use crate::spec::Pod;
 use crate::wire::Denied;
@@ -73,8 +73,8 @@ impl Allowance {
     }
 }
 
-/// Whether who has said `said` denials since `begin` keeps the [`Allowance`] of an honest worker, however late
-/// its words are read.
+/// Whether who has said `said` denials since `begin` keeps the [`Allowance`] of an honest worker, however
+/// late its words are read.
 #[must_use]
 pub fn is_honest(said: u64, begin: Instant, now: Instant) -> bool {
     let seconds = now.saturating_duration_since(begin).as_secs() + 1;
@@ -169,8 +169,8 @@ impl Account {
         Self { task: task.to_owned(), witness, allowance: Allowance::new(now), begin: now, said: 0 }
     }
 
-    /// Takes a denial: a line in the log and a report, if there is room for it. `false` for a worker that says
-    /// more than ours do: it isn't ours any more.
+    /// Takes a denial: a line in the log and a report, if there is room for it. `false` for a worker that
+    /// says more than ours do: it isn't ours any more.
     #[must_use]
     pub fn take(&mut self, denied: &Denied, now: Instant) -> bool {
         self.said = self.said.saturating_add(1);

@@ -28,8 +28,8 @@ impl Voice {
         wire::send(&socket, message, &[])
     }
 
-    /// Tells of a denial, if there is room for it. The server always reads, and so few are said that none waits
-    /// in the socket; if the server is gone, this process is too in a moment.
+    /// Tells of a denial, if there is room for it. The server always reads, and so few are said that none
+    /// waits in the socket; if the server is gone, this process is too in a moment.
     pub(crate) fn denied(&self, denial: &Denial) {
         let capability = denial.capability.word();
         let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,5 @@
-//! What was told of a Morph already, and how much a node may say: pure bookkeeping over times that are handed in.
+//! What was told of a Morph already, and how much a node may say: pure bookkeeping over times that are handed
+//! in.
 
 use lru::LruCache;
 use sha2::{Digest as _, Sha256};
@@ -8,7 +9,8 @@ use std::num::NonZeroUsize;
 /// How long a told denial isn't told again, in seconds: Events live an hour, and people look now and then.
 pub const WINDOW_SECONDS: u64 = 600;
 
-/// Different denials of one Morph that are told of in one window. A guest that tries many doors is one finding.
+/// Different denials of one Morph that are told of in one window. A guest that tries many doors is one
+/// finding.
 pub const EVENTS_PER_MORPH_MAX: usize = 10;
 
 /// Morphs whose denials are remembered; beyond, the one that was silent longest is forgotten, and may be told

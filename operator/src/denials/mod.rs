@@ -1,6 +1,6 @@
-//! Denials on their last way: nodes' agents report what was refused to guests, and each new kind of it becomes
-//! an Event on the Morph. Who reports, and of which pod, is asked of the API server: nodes have no right over
-//! Morphs or Events.
+//! Denials on their last way: nodes' agents report what was refused to guests, and each new kind of it
+//! becomes an Event on the Morph. Who reports, and of which pod, is asked of the API server: nodes have no
+//! right over Morphs or Events.
 
 pub mod judge;
 pub mod ledger;

@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-/// Connections served at once: an agent comes at most once a second, and for some milliseconds. More wait in the
-/// kernel's queue.
+/// Connections served at once: an agent comes at most once a second, and for some milliseconds. More wait in
+/// the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 64;
 
 /// How long a connection may last, in milliseconds, whatever comes over it: who came first must not keep

@@ -204,8 +204,9 @@ fn denied(imports: &[Answered], grants: &Grants) -> Option<String> {
     Some(format!("{} {word} denied: {}{more}{grant}", denied.len(), shown.join("; ")))
 }
 
-/// The document in its envelope: the text that the workload has already, while its key is trusted; else signed
-/// anew. So a new key rolls no pod, and runs no Command again: a Morph is signed with it at its next change.
+/// The document in its envelope: the text that the workload has already, while its key is trusted; else
+/// signed anew. So a new key rolls no pod, and runs no Command again: a Morph is signed with it at its next
+/// change.
 fn envelope(
     seen: &Seen,
     identity: &Identity,

@@ -1,5 +1,5 @@
-//! The agent on each node: keeps the node's directory of trusted public keys as the operator publishes it, and
-//! passes the shim's denials on to the operator. It has no right at the API server, and runs no guest.
+//! The agent on each node: keeps the node's directory of trusted public keys as the operator publishes it,
+//! and passes the shim's denials on to the operator. It has no right at the API server, and runs no guest.
 
 pub mod keys;
 pub mod relay;

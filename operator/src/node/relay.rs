@@ -24,7 +24,8 @@ pub const OPERATOR_FILE: &str = "operator.json";
 /// How long reports are gathered before they are sent, in milliseconds: a guest that tries doors tries many.
 pub const GATHER_MS: u64 = 500;
 
-/// Tries for one request, with growing waits between: an operator that is being replaced comes back meanwhile.
+/// Tries for one request, with growing waits between: an operator that is being replaced comes back
+/// meanwhile.
 pub const TRIES_MAX: u32 = 4;
 
 /// How long one try may take, in milliseconds.
@@ -56,8 +57,8 @@ enum Tried {
 }
 
 impl Relay {
-    /// To the operator that is published in this directory, with the token in this file. Both are read anew for
-    /// each request.
+    /// To the operator that is published in this directory, with the token in this file. Both are read anew
+    /// for each request.
     #[must_use]
     pub fn new(published: PathBuf, token_file: PathBuf) -> Self {
         Self { published, token_file }

@@ -1,4 +1,5 @@
-//! The datagram socket at which the node's shims leave denials. Root alone may send; nobody waits for an answer.
+//! The datagram socket at which the node's shims leave denials. Root alone may send; nobody waits for an
+//! answer.
 
 use anyhow::Context as _;
 use morph_grant::DenialReport;
@@ -77,8 +78,8 @@ impl Socket {
             }
         }
         self.say();
-        // The next agent may be there already: its socket has this name then, and goes. The shim's reports are
-        // dropped until it is bound anew.
+        // The next agent may be there already: its socket has this name then, and goes. The shim's reports
+        // are dropped until it is bound anew.
         Ok(())
     }
 

@@ -4,9 +4,10 @@ use morph_grant::{KeyId, PublicKey, TRUSTED_KEYS_MAX};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// How old a key is before it signs, in seconds, if an older one can: its public half reaches every node before.
-/// The operator sees a new key after two minutes at most (the kubelet's), publishes it within seconds, and nodes
-/// have it after two minutes more; the rest is for a kubelet or an operator that is down meanwhile.
+/// How old a key is before it signs, in seconds, if an older one can: its public half reaches every node
+/// before. The operator sees a new key after two minutes at most (the kubelet's), publishes it within
+/// seconds, and nodes have it after two minutes more; the rest is for a kubelet or an operator that is down
+/// meanwhile.
 pub const OVERLAP_SECONDS: u64 = 600;
 
 /// Keys that a rotation leaves: the new one, and the one that signs until that is old enough.
@@ -54,8 +55,8 @@ pub fn signs<'a>(names: impl Iterator<Item = &'a KeyName>, now: u64) -> Option<&
     names.iter().rev().find(old_enough).or_else(|| names.first()).copied()
 }
 
-/// Names that a rotation at this time takes away, for one key more; or how many seconds are still to wait: who
-/// rotates twice in a row would throw away the key that signs.
+/// Names that a rotation at this time takes away, for one key more; or how many seconds are still to wait:
+/// who rotates twice in a row would throw away the key that signs.
 ///
 /// # Errors
 /// The newest key isn't old enough to sign yet.
@@ -71,7 +72,8 @@ pub fn rotate(names: &BTreeSet<KeyName>, now: u64) -> Result<BTreeSet<KeyName>, 
     Ok(names.difference(&kept).cloned().collect())
 }
 
-/// The keys that nodes trust: those that may sign, and of those published before what a live grant still names.
+/// The keys that nodes trust: those that may sign, and of those published before what a live grant still
+/// names.
 /// `live` is nothing while that isn't known: then all stay. Own keys come first when there are too many.
 #[must_use]
 pub fn trusted(

@@ -1,5 +1,5 @@
-//! `morph-operator keys ensure` and `keys rotate`: what the chart's hook runs, with rights of its own for the time
-//! of an install. The operator itself never reads or writes the Secret through the API.
+//! `morph-operator keys ensure` and `keys rotate`: what the chart's hook runs, with rights of its own for the
+//! time of an install. The operator itself never reads or writes the Secret through the API.
 
 use super::SECRET;
 use super::choice::{KeyName, rotate};

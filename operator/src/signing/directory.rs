@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 /// Keys by their names.
 pub type Keys = BTreeMap<KeyName, Arc<SigningKey>>;
 
-/// The keys in a directory. A file of another name is another thing; one with a key's name that isn't that key
-/// is an error, and so is a directory without any.
+/// The keys in a directory. A file of another name is another thing; one with a key's name that isn't that
+/// key is an error, and so is a directory without any.
 ///
 /// # Errors
 /// As said, and what can't be read.

@@ -1,6 +1,6 @@
 //! The keys that sign grants: kept in a Secret of the operator's own namespace and mounted as files; their
-//! public halves are published to the nodes. `choice.rs` decides, `directory.rs` reads, `command.rs` makes and
-//! changes them at install, `trust.rs` publishes.
+//! public halves are published to the nodes. `choice.rs` decides, `directory.rs` reads, `command.rs` makes
+//! and changes them at install, `trust.rs` publishes.
 
 pub mod choice;
 pub mod command;

@@ -1,5 +1,5 @@
-//! Publishes the public halves of the keys to the nodes, with the place where nodes' agents find the operator, and
-//! says what grants are signed with: with no key before it is published.
+//! Publishes the public halves of the keys to the nodes, with the place where nodes' agents find the
+//! operator, and says what grants are signed with: with no key before it is published.
 
 use super::choice::{public_name, signs, trusted};
 use super::{CONFIG_MAP, directory};
@@ -20,8 +20,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Time between two looks at the mounted keys and at what is published, in milliseconds. A new key is on its way
-/// to the nodes within it; the overlap of keys allows for minutes.
+/// Time between two looks at the mounted keys and at what is published, in milliseconds. A new key is on its
+/// way to the nodes within it; the overlap of keys allows for minutes.
 pub const LOOK_MS: u64 = 10_000;
 
 /// What grants are signed with, and whose are taken.

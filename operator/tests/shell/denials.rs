@@ -318,33 +318,26 @@ impl Port {
 async fn the_port_has_one_path_and_wants_a_token() {
     let world = World::new();
     let port = Port::open(&world).await;
-    let head = "Host: x\r\nConnection: close\r\n";
-    let long = BODY_BYTES_MAX + 1;
-    for (request, want) in [
-        (format!("GET / HTTP/1.1\r\n{head}\r\n"), "404"),
-        (format!("GET /v1/denials HTTP/1.1\r\n{head}\r\n"), "405"),
-        (format!("POST /v1/denials HTTP/1.1\r\n{head}Content-Length: 0\r\n\r\n"), "401"),
-        (
-            format!(
-                "POST /v1/denials HTTP/1.1\r\n{head}Authorization: Basic n1\r\nContent-Length: 0\r\n\r\n"
-            ),
-            "401",
-        ),
-        (
-            format!(
-                "POST /v1/denials HTTP/1.1\r\n{head}Authorization: Bearer n1\r\nContent-Length: 2\r\n\r\n[]"
-            ),
-            "204",
-        ),
-        (
-            format!(
-                "POST /v1/denials HTTP/1.1\r\n{head}Authorization: Bearer n1\r\nContent-Length: {long}\r\n\r\n{}",
-                " ".repeat(long)
-            ),
-            "413",
-        ),
+    let ask = async |line: &str, headers: &str, body: &str| {
+        let length = body.len();
+        let request = format!(
+            "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        );
+        ask(port.address, &port.certificate, &request).await
+    };
+    let post = "POST /v1/denials";
+    let token = "Authorization: Bearer n1\r\n";
+    for (line, headers, body, want) in [
+        ("GET /", "", String::new(), "404"),
+        ("GET /v1/denials", token, String::new(), "405"),
+        (post, "", "[]".to_owned(), "401"),
+        (post, "Authorization: Basic n1\r\n", "[]".to_owned(), "401"),
+        (post, "Authorization: Bearer other\r\n", "[]".to_owned(), "401"),
+        (post, token, "[]".to_owned(), "204"),
+        (post, token, "{}".to_owned(), "400"),
+        (post, token, " ".repeat(BODY_BYTES_MAX + 1), "413"),
     ] {
-        let answer = ask(port.address, &port.certificate, &request).await;
+        let answer = ask(line, headers, &body).await;
         assert!(answer.contains(want), "{want}: {answer:?}");
     }
     port.close().await;

@@ -255,7 +255,10 @@ impl SecretServer {
         let one = format!("{all}/{SECRET}");
         let mut held = self.0.lock().unwrap();
         let (secret, version) = &mut *held;
-        let status = |code: u16| (code, json!({ "kind": "Status", "status": "Failure", "code": code }));
+        let status = |code: u16| {
+            let reason = if code == 404 { "NotFound" } else { "Forbidden" };
+            (code, json!({ "kind": "Status", "status": "Failure", "reason": reason, "code": code }))
+        };
         match (method.as_str(), secret.as_mut()) {
             ("GET", None) if path == one => status(404),
             ("GET", Some(secret)) if path == one => (200, secret.clone()),
