@@ -125,6 +125,34 @@ pub const INTERFACE_CHARS_MAX: u32 = 256;
 /// Longest message of a condition: metav1.Condition's own bound.
 pub const MESSAGE_CHARS_MAX: u32 = 32_768;
 
+/// Beginnings of images that a policy allows.
+pub const POLICY_PREFIXES_MAX: u32 = 64;
+/// Hosts of one list of a policy: admission compares each with each rule of a Morph.
+pub const POLICY_HOSTS_MAX: u32 = 64;
+/// Ports of one list of a policy.
+pub const POLICY_PORTS_MAX: u32 = 32;
+/// Networks of one list of a policy.
+pub const POLICY_NETWORKS_MAX: u32 = 32;
+/// Secrets that a policy lets go to hosts.
+pub const POLICY_CREDENTIALS_MAX: u32 = 64;
+/// Hosts that one Secret may go to: with 32 the rule of their shape is over the API server's cost budget (seen: by
+/// a factor of 1.003).
+pub const POLICY_CREDENTIAL_HOSTS_MAX: u32 = 16;
+/// Kinds of volumes that there are to be allowed.
+pub const POLICY_VOLUMES_MAX: u32 = 5;
+/// Transport protocols that there are.
+pub const POLICY_PROTOCOLS_MAX: u32 = 2;
+/// Service accounts that a policy allows.
+pub const POLICY_ACCOUNTS_MAX: u32 = 16;
+
+/// Default of `http.maxConcurrency`, the host's.
+pub const CONCURRENCY_DEFAULT: u32 = 128;
+/// Default of `limits.memory`, the host's, in bytes.
+pub const MEMORY_BYTES_DEFAULT: u64 = 128 << 20;
+/// Default of `limits.cpuPerCallMillis`, the host's.
+pub const CPU_PER_CALL_MILLIS_DEFAULT: u32 = 10_000;
+/// Default of `limits.outputBytesPerSecond`, the host's, in bytes.
+pub const OUTPUT_BYTES_PER_SECOND_DEFAULT: u64 = 4 << 20;
 /// Default of `http.port`.
 pub const HTTP_PORT_DEFAULT: u16 = 8080;
 /// Default of `capabilities.http.allow[].ports`.

@@ -28,13 +28,16 @@ macro_rules! words {
 }
 
 words! {
-    /// Types of conditions. Resolved, ImportsSatisfied, Available and Ready are there from the first pass on;
+    /// Types of conditions. Resolved, ImportsSatisfied, WithinCeiling, Available and Ready are there from
+    /// the first pass on;
     /// Reconciling and Stalled only while they hold, as kstatus reads them.
     ConditionType {
         /// The image is pinned by digest and its component is known.
         Resolved,
         /// Each import has an answer.
         ImportsSatisfied,
+        /// Nothing is asked for that the namespace's policy doesn't allow.
+        WithinCeiling,
         /// Enough pods serve, or the Command runs or has run.
         Available,
         /// All of the above, for the newest generation.
@@ -85,6 +88,17 @@ words! {
         ImportDenied,
         /// The grant doesn't fit into an annotation.
         GrantTooLarge,
+
+        /// The namespace's policy allows all of it.
+        WithinPolicy,
+        /// The namespace has no policy.
+        NoPolicy,
+        /// The namespace's label names a policy that isn't there.
+        PolicyNotFound,
+        /// The namespace's policy doesn't allow all of it.
+        AbovePolicy,
+        /// The namespace's policy doesn't allow all of it, and only warns or takes note.
+        PolicyNotEnforced,
 
         /// All pods serve.
         PodsAvailable,

@@ -1,9 +1,9 @@
 //! The custom resource definition: what kube derives from the types, with every remaining gap closed, so that
 //! nothing in it is unbounded and no `null` has a meaning.
 
-use crate::Morph;
 use crate::bounds::*;
 use crate::checked::shape;
+use crate::{Morph, MorphPolicy};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
@@ -13,13 +13,28 @@ use std::collections::BTreeMap;
 /// The definition of `morphs.hayride.dev`, as `crds/yaml/morphs.yaml` has it.
 #[must_use]
 pub fn definition() -> CustomResourceDefinition {
-    let mut definition = Morph::crd();
+    closed(Morph::crd(), name(shape::NAME.pattern, NAME_CHARS_MAX))
+}
+
+/// The definition of `morphpolicies.hayride.dev`. The name is the value of a namespace's label.
+#[must_use]
+pub fn policy_definition() -> CustomResourceDefinition {
+    closed(MorphPolicy::crd(), name(shape::LABEL.pattern, LABEL_CHARS_MAX))
+}
+
+/// Every definition, with the name of its file.
+#[must_use]
+pub fn definitions() -> [(&'static str, CustomResourceDefinition); 2] {
+    [("morphs", definition()), ("morphpolicies", policy_definition())]
+}
+
+fn closed(mut definition: CustomResourceDefinition, metadata: JSONSchemaProps) -> CustomResourceDefinition {
     for version in &mut definition.spec.versions {
         let Some(root) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) else {
             continue;
         };
         let properties = root.properties.get_or_insert_default();
-        properties.insert("metadata".to_owned(), metadata());
+        properties.insert("metadata".to_owned(), metadata.clone());
         for part in properties.values_mut() {
             walk(part, &tidy);
         }
@@ -36,11 +51,11 @@ pub fn definition() -> CustomResourceDefinition {
 }
 
 /// The name is bounded in the schema: in CEL it is far over the cost budget.
-fn metadata() -> JSONSchemaProps {
+fn name(pattern: &str, chars_max: u32) -> JSONSchemaProps {
     let name = JSONSchemaProps {
         type_: Some("string".to_owned()),
-        max_length: Some(i64::from(NAME_CHARS_MAX)),
-        pattern: Some(shape::NAME.pattern.to_owned()),
+        max_length: Some(i64::from(chars_max)),
+        pattern: Some(pattern.to_owned()),
         ..JSONSchemaProps::default()
     };
     JSONSchemaProps {

@@ -3,11 +3,13 @@
 
 pub mod bounds;
 mod capabilities;
+pub mod ceiling;
 pub mod checked;
 mod condition;
 mod definition;
 mod environment;
 mod morph;
+mod policy;
 mod quantity;
 mod status;
 mod template;
@@ -21,15 +23,19 @@ pub use capabilities::{
 };
 pub use checked::{FieldError, FieldErrors, ValidMorph};
 pub use condition::{ConditionType, Reason};
-pub use definition::definition;
+pub use definition::{definition, definitions, policy_definition};
 pub use environment::{ConfigMapKeyRef, EnvFrom, EnvVar, EnvVarSource, FieldRef, ObjectRef, SecretKeyRef};
 pub use morph::{ConcurrencyPolicy, Http, Limits, Morph, MorphSpec, MorphType, Run};
+pub use policy::{
+    CapabilityCeiling, CredentialCeiling, Enforcement, FilesystemCeiling, HttpCeiling, ImageCeiling,
+    MorphPolicy, MorphPolicySpec, OnViolation, SocketsCeiling, VolumeKind,
+};
 pub use quantity::{Quantity, QuantityError};
 pub use status::{Answer, ComponentStatus, ImportStatus, MorphStatus, RunType};
 pub use template::{
     HttpGet, LocalObjectRef, Probe, Probes, PullPolicy, ResourceAmounts, Resources, TcpSocket, Template,
 };
-pub use text::{Cidr, HostPattern, PathPrefix};
+pub use text::{Cidr, HostCeiling, HostPattern, ImagePrefix, ObjectName, PathPrefix};
 pub use volume::{
     ConfigMapVolume, DownwardApiItem, DownwardApiVolume, EmptyDir, FileFieldRef, KeyToPath, Medium,
     PersistentVolumeClaim, ProjectedConfigMap, ProjectedSecret, ProjectedSource, ProjectedVolume,
@@ -41,3 +47,9 @@ pub const GROUP: &str = "hayride.dev";
 
 /// The only label that selects a Morph's pods; its value is the Morph's name.
 pub const MORPH_LABEL: &str = "hayride.dev/morph";
+
+/// The label by which a namespace chooses its MorphPolicy; its value is the policy's name.
+pub const POLICY_LABEL: &str = "hayride.dev/policy";
+
+/// The policy that namespaces without the label have, if there is one of this name.
+pub const POLICY_DEFAULT: &str = "default";

@@ -69,3 +69,15 @@ text! {
     /// The beginning of a path, cut at slashes.
     PathPrefix, PATH_PREFIX_CHARS_MAX, shape::PATH_PREFIX
 }
+text! {
+    /// A host as in [`HostPattern`], or `*` for every host: only a ceiling may say so.
+    HostCeiling, SUBDOMAIN_CHARS_MAX, shape::HOST_CEILING
+}
+text! {
+    /// The beginning of an image, with its registry and a slash.
+    ImagePrefix, IMAGE_CHARS_MAX, shape::IMAGE_PREFIX
+}
+text! {
+    /// Name of an object whose name is a DNS subdomain.
+    ObjectName, SUBDOMAIN_CHARS_MAX, shape::SUBDOMAIN
+}

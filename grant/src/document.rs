@@ -1,7 +1,9 @@
 //! The grant document: everything that a Morph's pod may do, bound to the bytes that may do it.
 //! It travels in a pod annotation; the shim takes args, literal env, limits and paths from here alone.
 
-use crate::{Access, Digest, FilesystemGrant, Grants, Limits};
+mod rights;
+
+use crate::{Access, Digest, FilesystemGrant, Grants, Limits, Peer, walks_round};
 use serde::{Deserialize, Serialize};
 
 /// One pod template's grant. Field order is the canonical encoding's order: only append.
@@ -189,6 +191,9 @@ impl Document {
         if (self.run == RunType::Server) != self.http.is_some() {
             return Err(DocumentError::Http);
         }
+        if self.http.as_ref().is_some_and(|http| http.port == 0) {
+            return Err(DocumentError::Port);
+        }
         check_unique("components", self.components.iter().map(|c| c.name.as_str()))?;
         check_unique("mounts", self.mounts.iter().map(|m| m.volume.as_str()))?;
         check_unique("mounts", self.mounts.iter().map(|m| m.destination.as_str()))?;
@@ -208,8 +213,10 @@ impl Document {
             for grant in &component.grants.filesystem {
                 self.check_filesystem(grant)?;
             }
+            rights::check(self, component)?;
+            check_round(&component.grants)?;
         }
-        Ok(())
+        rights::check_files(self)
     }
 
     fn check_filesystem(&self, grant: &FilesystemGrant) -> Result<(), DocumentError> {
@@ -218,12 +225,35 @@ impl Document {
         if mount.read_only && grant.access == Access::ReadWrite {
             return Err(DocumentError::ReadOnlyMount { volume: grant.volume.clone() });
         }
-        let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(char::is_control);
-        if grant.path != "/" && !grant.path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain)) {
+        let plain = |rest: &str| rest.split('/').all(is_plain);
+        if grant.path != "/" && !grant.path.strip_prefix('/').is_some_and(plain) {
             return Err(DocumentError::Path { path: grant.path.clone() });
         }
         Ok(())
     }
+}
+
+fn quoted(value: &str) -> String {
+    if value.is_empty() { String::new() } else { format!("{value:?} ") }
+}
+
+/// Whether it is a name in a path, and nothing else.
+fn is_plain(part: &str) -> bool {
+    !matches!(part, "" | "." | "..") && !part.contains(char::is_control)
+}
+
+/// No socket leads round a rule of HTTP.
+fn check_round(grants: &Grants) -> Result<(), DocumentError> {
+    let connects = grants.sockets.iter().flat_map(|sockets| &sockets.connect);
+    let rules = || grants.http.iter().flat_map(|http| &http.allow);
+    for (connect, rule) in connects.flat_map(|connect| rules().map(move |rule| (connect, rule))) {
+        if walks_round(connect, rule) {
+            let (Peer::Host(peer) | Peer::Cidr(peer)) = &connect.peer;
+            let why = format!("connect to {peer} walks round the http rule for {}", rule.host);
+            return Err(DocumentError::WalksRound { why });
+        }
+    }
+    Ok(())
 }
 
 fn references(document: &Document) -> impl Iterator<Item = &str> {
@@ -256,6 +286,19 @@ pub enum DocumentError {
     /// A server without a port, or a command with one.
     #[error("http must be set for a Server and for nothing else")]
     Http,
+    /// A server on no port.
+    #[error("http.port is 0")]
+    Port,
+    /// A word of a right that can't be meant.
+    #[error("{field}: {}{problem}", quoted(value))]
+    Word {
+        /// Where it stands.
+        field: String,
+        /// The word; empty if the field says all.
+        value: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A name that must be unique isn't.
     #[error("{list}: \"{name}\" stands there twice")]
     Twice {
@@ -287,6 +330,12 @@ pub enum DocumentError {
     ReadOnlyMount {
         /// The volume.
         volume: String,
+    },
+    /// A sockets grant that reaches what an http rule governs.
+    #[error("grants.sockets: {why}; take the port or the host out of one of them")]
+    WalksRound {
+        /// Which rules.
+        why: String,
     },
     /// A guest path that isn't absolute and plain.
     #[error(

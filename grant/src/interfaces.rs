@@ -95,6 +95,20 @@ impl Capability {
         }
     }
 
+    /// One word for it: a label of metrics, a column of lists.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Filesystem => "filesystem",
+            Self::Sockets => "sockets",
+            Self::Keyvalue => "keyvalue",
+            Self::Logging => "logging",
+            Self::Config => "config",
+            Self::Environment => "environment",
+        }
+    }
+
     /// Whether these grants have anything of it.
     #[must_use]
     pub fn is_in(self, grants: &Grants) -> bool {

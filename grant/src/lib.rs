@@ -2,6 +2,7 @@
 //! No I/O, no Kubernetes client, no wasmtime.
 
 mod check;
+pub mod denial;
 mod digest;
 mod document;
 mod envelope;
@@ -16,6 +17,7 @@ mod samples;
 mod suggest;
 
 pub use check::{Answer, Answered, check, check_one};
+pub use denial::{DenialReport, ReportError};
 pub use digest::{Digest, DigestError};
 pub use document::{
     Component, Document, DocumentError, EnvLiteral, Http, Link, Mount, MountUse, RunType, Subject, VolumeKind,

@@ -25,12 +25,18 @@ pub fn is_address(host: &str) -> bool {
 /// Whether two hosts of rules, each a name or `*.` and a suffix, stand for a name in common.
 #[must_use]
 pub fn hosts_overlap(one: &str, other: &str) -> bool {
+    let (one, other) = (in_cluster(one), in_cluster(other));
     match (one.strip_prefix('*'), other.strip_prefix('*')) {
         (None, None) => one == other,
         (Some(suffix), None) => is_below(other, suffix),
         (None, Some(suffix)) => is_below(one, suffix),
         (Some(one), Some(other)) => one.ends_with(other) || other.ends_with(one),
     }
+}
+
+/// A Service has its name with and without the cluster's domain.
+fn in_cluster(host: &str) -> &str {
+    host.find(".svc.").map_or(host, |at| &host[..at + ".svc".len()])
 }
 
 /// Whether a name lies below a suffix that begins with its dot.

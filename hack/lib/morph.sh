@@ -3,6 +3,7 @@
 # shellcheck shell=bash
 
 OPERATOR_NAMESPACE=morph-system
+AGENT_NAMESPACE=morph-node
 RELEASE=$CARGO_TARGET_DIR/release
 GUESTS=$CARGO_TARGET_DIR/guests
 # The host that examples name; here it stands for the local registry.
@@ -38,13 +39,27 @@ install_charts() {
 	helm_install morph-crds
 	kube wait --for=condition=Established crd/morphs.hayride.dev --timeout=60s >/dev/null
 	helm_install morph --set "image.repository=$REGISTRY/morph/operator,image.tag=dev,image.digest=$OPERATOR_DIGEST" \
-		--set "registry.plainHttp={$REGISTRY},registry.allowPrivate={$NODE_ADDRESS/32}"
+		--set "registry.plainHttp={$REGISTRY},registry.allowPrivate={$NODE_ADDRESS/32}" \
+		--set "node.keysDirectory=$NODE_KEYS,node.denialsDirectory=$NODE_DENIALS"
 	if ! kube --namespace "$OPERATOR_NAMESPACE" rollout status deployment/morph-operator --timeout=120s >/dev/null; then
 		kube --namespace "$OPERATOR_NAMESPACE" get pods >&2
 		kube --namespace "$OPERATOR_NAMESPACE" logs deployment/morph-operator --tail=20 >&2 || true
 		die "the operator is not available"
 	fi
 	say "the operator is available"
+	wait_for_keys
+}
+
+# Before that, the shim refuses every grant. The agent is ready once the node has keys.
+wait_for_keys() {
+	if ! kube --namespace "$AGENT_NAMESPACE" rollout status daemonset/morph-node --timeout=120s >/dev/null; then
+		kube --namespace "$AGENT_NAMESPACE" get pods,configmaps >&2
+		kube --namespace "$AGENT_NAMESPACE" logs daemonset/morph-node --tail=20 >&2 || true
+		kube --namespace "$OPERATOR_NAMESPACE" logs deployment/morph-operator --tail=20 >&2 || true
+		die "the node has no keys"
+	fi
+	wait_for 10 "public keys in $NODE_KEYS" ls "$NODE_KEYS"/*.pem
+	say "the node trusts $(find "$NODE_KEYS" -name '*.pem' | wc -l) key(s)"
 }
 
 # NAME:TAG of each component that an example names.

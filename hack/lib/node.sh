@@ -9,6 +9,8 @@ POD_LINK=morph0      # the pods' bridge
 CLUSTER_CIDR=10.244.0.0/16
 POD_CIDR=10.244.0.0/20
 SHIM=$MORPH_STATE/bin/containerd-shim-morph-v1
+NODE_KEYS=$MORPH_STATE/morph/keys       # public keys that the shim trusts; the node's agent keeps them
+NODE_DENIALS=$MORPH_STATE/morph/denials # where the agent listens
 
 # The kubelet and kube-proxy set these; hack/down gives back what was there.
 SYSCTLS="net/ipv4/ip_forward vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops
@@ -73,6 +75,8 @@ cluster = "$(kube get namespace kube-system -o jsonpath='{.metadata.uid}')"
 cache_dir = "$MORPH_STATE/morph/cache"
 run_dir = "$MORPH_STATE/morph/run"
 kubelet_dir = "$MORPH_STATE/kubelet"
+trusted_keys_dir = "$NODE_KEYS"
+denials_socket = "$NODE_DENIALS/denials.sock"
 EOF
 }
 

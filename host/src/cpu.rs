@@ -1,6 +1,6 @@
-//! Processor time of one call: what the threads used while they ran it, host functions included, never what it
-//! waited. A short call pays for two looks at the machine's clock; the thread's own clock, some twenty times
-//! dearer, is asked once a call has used a millisecond.
+//! Processor time of one call: what the threads used while they ran it, host functions included, never what
+//! it waited. A short call pays for two looks at the machine's clock; the thread's own clock, some twenty
+//! times dearer, is asked once a call has used a millisecond.
 
 use crate::limits::Hit;
 use crate::ticker::TICK_MILLIS;

@@ -1,6 +1,6 @@
-//! What a guest may use up: each limit a constant with its unit and its reason, the words for a guest that ran
-//! into one, and the limiter of memories and tables. Bulk operations on memory don't yield: they are bounded by
-//! the memory that there is, and their time counts as processor time like any other.
+//! What a guest may use up: each limit a constant with its unit and its reason, the words for a guest that
+//! ran into one, and the limiter of memories and tables. Bulk operations on memory don't yield: they are
+//! bounded by the memory that there is, and their time counts as processor time like any other.
 
 use wasmtime::ResourceLimiter;
 
@@ -65,6 +65,10 @@ pub const HOST_COPY_BYTES_MAX: usize = 16 << 20;
 /// Bytes of one call for random numbers; whoever needs more calls again.
 pub const RANDOM_BYTES_MAX: u64 = 1 << 20;
 
+/// Headers or trailers that a guest makes, in bytes as they lie in memory: each field counts some 70 bytes
+/// beside its name and value. Proxies take 8 to 16 KiB on the wire.
+pub const FIELDS_BYTES_MAX: usize = 128 << 10;
+
 /// One value of `wasi:config/store` that comes from a ConfigMap or Secret, in bytes. A whole ConfigMap has
 /// 1 MiB at most; there may be 64 values, and a guest may ask for all at once.
 pub const CONFIG_VALUE_BYTES_MAX: u64 = 64 << 10;
@@ -89,10 +93,6 @@ pub const LOG_MESSAGE_BYTES_MAX: usize = 12 << 10;
 
 /// The context of one call of `wasi:logging`, in bytes as it stands in the log.
 pub const LOG_CONTEXT_BYTES_MAX: usize = 1024;
-
-/// Headers or trailers that a guest makes, in bytes as they lie in memory: each field counts some 70 bytes
-/// beside its name and value. Proxies take 8 to 16 KiB on the wire.
-pub const FIELDS_BYTES_MAX: usize = 128 << 10;
 
 /// A limit that a guest ran into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,10 @@
 //! What each instance of a guest has: its store with limits, clock, streams and rights, fresh every time.
 
+use crate::cap::http::Outgoing;
 use crate::cpu::Meter;
 use crate::denial::Denials;
+use crate::egress::client::Egress;
+use crate::egress::resolve::Resolver;
 use crate::limits::{
     COMPONENT_HANDLES_MAX, CPU_PER_CALL_MILLIS_DEFAULT, FIELDS_BYTES_MAX, HOST_COPY_BYTES_MAX, Limiter,
 };
@@ -24,8 +27,10 @@ pub(crate) struct Stores {
     task: Arc<Task>,
     streams: Streams,
     ticker: Ticker,
-    buckets: cap::keyvalue::Buckets,
     denials: Denials,
+    buckets: cap::keyvalue::Buckets,
+    outgoing: Outgoing,
+    sockets: Option<Arc<cap::sockets::Sockets>>,
 }
 
 /// The host's part of a store.
@@ -35,9 +40,10 @@ pub(crate) struct State {
     buckets: cap::keyvalue::Buckets,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    egress: cap::http::NoEgress,
+    outgoing: Outgoing,
     /// Whoever refuses the guest something tells it here.
     pub(crate) denials: Denials,
+    pub(crate) sockets: Option<Arc<cap::sockets::Sockets>>,
     table: ResourceTable,
     pub(crate) limiter: Limiter,
     pub(crate) meter: Meter,
@@ -54,7 +60,10 @@ impl Stores {
     ) -> Self {
         let denials = Denials::new(streams.stderr.clone(), denied);
         let buckets = cap::keyvalue::Buckets::new(&task.grants);
-        Self { engine, task, streams, ticker, buckets, denials }
+        let egress = |grant| Egress::new(grant, &task, &Resolver::default(), denials.clone());
+        let outgoing = Outgoing(task.grants.http.as_ref().map(egress).map(Arc::new));
+        let sockets = cap::sockets::Sockets::new(&task, Resolver::default(), denials.clone());
+        Self { engine, task, streams, ticker, denials, buckets, outgoing, sockets }
     }
 
     /// A store with nothing in it.
@@ -64,6 +73,7 @@ impl Stores {
         cap::random::give(&mut wasi, &self.task);
         cap::clocks::give(&mut wasi, &self.task);
         cap::filesystem::give(&mut wasi, &self.task)?;
+        cap::sockets::give(&mut wasi, self.sockets.as_ref());
         let mut table = ResourceTable::new();
         table.set_max_capacity(COMPONENT_HANDLES_MAX);
         let mut http = WasiHttpCtx::new();
@@ -75,8 +85,9 @@ impl Stores {
             buckets: self.buckets.clone(),
             wasi: wasi.build(),
             http,
-            egress: cap::http::NoEgress,
+            outgoing: self.outgoing.clone(),
             denials: self.denials.clone(),
+            sockets: self.sockets.clone(),
             table,
             limiter: Limiter::new(&self.task.limits),
             meter: meter.clone(),
@@ -127,6 +138,6 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.egress, table: &mut self.table, ctx: &mut self.http }
+        WasiHttpCtxView { hooks: &mut self.outgoing, table: &mut self.table, ctx: &mut self.http }
     }
 }

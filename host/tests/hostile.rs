@@ -1,6 +1,6 @@
-//! Guests that take whatever they can, each with two quiet neighbours: another request of the same worker, and
-//! a server beside it. The host lives, the reason has a name, and the neighbours are answered about as fast as
-//! before: what was measured is printed, one line for each.
+//! Guests that take whatever they can, each with two quiet neighbours: another request of the same worker,
+//! and a server beside it. The host lives, the reason has a name, and the neighbours are answered about as
+//! fast as before: what was measured is printed, one line for each.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod support;

@@ -8,14 +8,14 @@ use crate::morph::server::{CallError, Server};
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Config, Controller, Error};
-use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{PredicateConfig, WatchStreamExt as _, predicates, watcher};
 use kube::{Api, Resource, ResourceExt as _};
-use morph_crds::{MORPH_LABEL, Morph};
+use morph_crds::{MORPH_LABEL, Morph, MorphPolicy, POLICY_DEFAULT, POLICY_LABEL};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ pub const DEBOUNCE_MS: u64 = 100;
 pub const PAGE_OBJECTS: u32 = 500;
 
 type MorphMeta = PartialObjectMeta<Morph>;
+type NamespaceMeta = PartialObjectMeta<Namespace>;
 
 struct Context {
     reconciler: Arc<Reconciler>,
@@ -49,6 +50,13 @@ pub async fn run(
     let (reader, writer) = reflector::store();
     let morphs = watched::<Morph>(server, watcher::Config::default(), &metrics);
     let morphs = reflector::reflector(writer, morphs).touched_objects();
+    let (namespaces, labels) = reflector::store();
+    let labelled =
+        reflector::reflector(labels, watched::<Namespace>(server, watcher::Config::default(), &metrics))
+            .touched_objects()
+            .predicate_filter(predicates::labels, PredicateConfig::default());
+    let policies = watched::<MorphPolicy>(server, watcher::Config::default(), &metrics).touched_objects();
+    let (of_namespace, of_policy) = (reader.clone(), reader.clone());
     let told_to_stop = stop.clone();
     let controller = Controller::for_stream(morphs, reader)
         .owns_stream(children::<ServiceAccount>(server, &metrics))
@@ -57,6 +65,12 @@ pub async fn run(
         .owns_stream(children::<Deployment>(server, &metrics))
         .owns_stream(children::<Job>(server, &metrics))
         .owns_stream(children::<CronJob>(server, &metrics))
+        .watches_stream(labelled, move |namespace: NamespaceMeta| {
+            in_namespace(&of_namespace, &namespace.name_any())
+        })
+        .watches_stream(policies, move |policy: PartialObjectMeta<MorphPolicy>| {
+            under_policy(&of_policy, &namespaces, &policy.name_any())
+        })
         .with_config(Config::default().concurrency(workers).debounce(Duration::from_millis(DEBOUNCE_MS)))
         .graceful_shutdown_on(async move { told_to_stop.cancelled().await });
     let context = Arc::new(Context { reconciler, failures: Failures::default() });
@@ -65,8 +79,33 @@ pub async fn run(
     Ok(())
 }
 
+/// Morphs of one namespace: its label has changed.
+fn in_namespace(morphs: &Store<MorphMeta>, namespace: &str) -> Vec<ObjectRef<MorphMeta>> {
+    let all = morphs.state();
+    let inside = all.iter().filter(|morph| morph.metadata.namespace.as_deref() == Some(namespace));
+    inside.map(|morph| ObjectRef::from_obj(morph.as_ref())).collect()
+}
+
+/// Morphs whose namespace chooses a policy: it has changed, has come or has gone.
+fn under_policy(
+    morphs: &Store<MorphMeta>,
+    namespaces: &Store<NamespaceMeta>,
+    policy: &str,
+) -> Vec<ObjectRef<MorphMeta>> {
+    let chooses = |morph: &MorphMeta| {
+        let namespace =
+            namespaces.get(&ObjectRef::new(morph.metadata.namespace.as_deref().unwrap_or_default()));
+        // One that isn't known yet may choose any.
+        namespace.is_none_or(|namespace| {
+            namespace.labels().get(POLICY_LABEL).map_or(POLICY_DEFAULT, String::as_str) == policy
+        })
+    };
+    let all = morphs.state();
+    all.iter().filter(|morph| chooses(morph)).map(|morph| ObjectRef::from_obj(morph.as_ref())).collect()
+}
+
 /// Metadata of a kind, without the part that only says who wrote what.
-fn watched<K>(
+pub(crate) fn watched<K>(
     server: &Server,
     config: watcher::Config,
     metrics: &Arc<Metrics>,

@@ -17,6 +17,9 @@ pub const CONTROLLER: &str = "hayride.dev/morph-operator";
 /// Longest note, in bytes (events.k8s.io/v1).
 pub const NOTE_BYTES_MAX: usize = 1_024;
 
+/// Reason of the Events that tell of denials.
+pub const DENIED: &str = "CapabilityDenied";
+
 /// How long writing one Event may take, in milliseconds.
 pub const WRITE_MS_MAX: u64 = 5_000;
 
@@ -32,9 +35,10 @@ pub struct Change {
 }
 
 /// Conditions that Events tell of, causes first: a later one with the same reason adds nothing.
-const TOLD: [ConditionType; 4] = [
+const TOLD: [ConditionType; 5] = [
     ConditionType::Resolved,
     ConditionType::ImportsSatisfied,
+    ConditionType::WithinCeiling,
     ConditionType::Available,
     ConditionType::Ready,
 ];
@@ -56,7 +60,8 @@ pub fn changes(before: &[Condition], after: &[Condition]) -> Vec<Change> {
         let old = find(before, type_);
         let same = old.is_some_and(|old| (&old.status, &old.reason) == (&now.status, &now.reason));
         let was_false = old.is_some_and(|old| old.status == "False");
-        let healed = type_ != ConditionType::ImportsSatisfied || now.status == "False" || was_false;
+        let is_check = matches!(type_, ConditionType::ImportsSatisfied | ConditionType::WithinCeiling);
+        let healed = !is_check || now.status == "False" || was_false;
         let is_one_of = |reasons: &[Reason]| reasons.iter().any(|reason| reason.as_str() == now.reason);
         let repeated = told.iter().any(|change| change.reason == now.reason);
         // Ready sums up the others: alone it is news only if it knows more than they do.
@@ -103,19 +108,37 @@ impl Recorder {
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         for (index, change) in changes.iter().enumerate() {
             let event = self.event(about, change, Timestamp::now(), index);
-            let params = PostParams::default();
-            let written = api.create(&params, &event);
-            let problem = match tokio::time::timeout(Duration::from_millis(WRITE_MS_MAX), written).await {
-                Ok(Ok(_)) => {
-                    self.metrics.wrote("create", "events");
-                    continue;
-                }
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "the API server doesn't answer in time".to_owned(),
-            };
-            self.metrics.events_lost.inc();
-            tracing::warn!(reason = change.reason, problem, "an Event is lost");
+            self.write(&api, &event).await;
         }
+    }
+
+    /// Writes the Event of a denial under this name, unless there is one: whether it is there now.
+    pub async fn tell_denial(&self, about: &ObjectReference, name: String, note: &str) -> bool {
+        let namespace = about.namespace.as_deref().unwrap_or("default");
+        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let change = Change { warning: true, reason: DENIED.to_owned(), note: cut(note) };
+        let mut event = self.event(about, &change, Timestamp::now(), 0);
+        event.metadata.name = Some(name);
+        event.action = Some("Run".to_owned());
+        self.write(&api, &event).await
+    }
+
+    async fn write(&self, api: &Api<Event>, event: &Event) -> bool {
+        let params = PostParams::default();
+        let written = api.create(&params, event);
+        let problem = match tokio::time::timeout(Duration::from_millis(WRITE_MS_MAX), written).await {
+            Ok(Ok(_)) => {
+                self.metrics.wrote("create", "events");
+                return true;
+            }
+            // Its name says what it says.
+            Ok(Err(kube::Error::Api(status))) if status.code == 409 => return true,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the API server doesn't answer in time".to_owned(),
+        };
+        self.metrics.events_lost.inc();
+        tracing::warn!(reason = event.reason, problem, "an Event is lost");
+        false
     }
 
     fn event(&self, about: &ObjectReference, change: &Change, now: Timestamp, index: usize) -> Event {

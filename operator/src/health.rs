@@ -57,6 +57,12 @@ impl Health {
         self.ready.store(true, Ordering::Relaxed);
     }
 
+    /// Whether [`Self::set_ready`] was called.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
     /// The process was told to stop.
     pub fn set_stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
@@ -75,7 +81,7 @@ impl Health {
             (Port::Health, "/readyz") if self.stopping.load(Ordering::Relaxed) => {
                 words(StatusCode::SERVICE_UNAVAILABLE, "stopping")
             }
-            (Port::Health, "/readyz") if self.ready.load(Ordering::Relaxed) => words(StatusCode::OK, "ok"),
+            (Port::Health, "/readyz") if self.is_ready() => words(StatusCode::OK, "ok"),
             (Port::Health, "/readyz") => words(StatusCode::SERVICE_UNAVAILABLE, "starting"),
             (Port::Metrics, "/metrics") => match self.metrics.text() {
                 Ok(text) => (StatusCode::OK, OPEN_METRICS, text),

@@ -2,16 +2,19 @@
 //! Morph. Nothing here runs a component, and no Secret is read.
 
 pub mod backoff;
+pub mod ceiling;
 pub mod controller;
+pub mod denials;
 pub mod events;
 pub mod health;
-pub mod keys;
 pub mod leader;
 pub mod logging;
 pub mod metrics;
 pub mod morph;
+pub mod node;
 pub mod rbac;
 pub mod registry;
 pub mod settings;
+pub mod signing;
 pub mod supervise;
 pub mod sweeper;

@@ -6,10 +6,22 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 /// A label and its value; values are words of ours, so that no user makes a new series.
 pub type Label = (&'static str, &'static str);
+
+/// A label and its value where the value is a node's word.
+type Word = (&'static str, String);
+
+/// Different pairs of capability and rule that have a series of their own. The host knows fewer; a node that lies
+/// gets no more.
+pub const DENIAL_SERIES_MAX: usize = 128;
+
+/// What is counted once there is no room for another series.
+const OTHER: &str = "other";
 
 /// Every metric of the operator.
 pub struct Metrics {
@@ -32,6 +44,11 @@ pub struct Metrics {
     pub sweeps_failed: Counter,
     /// Errors of watches; each is tried again.
     pub watch_errors: Counter,
+    /// What was refused to guests, by capability and rule.
+    denials: Family<[Word; 2], Counter>,
+    denial_series: Mutex<BTreeSet<(String, String)>>,
+    /// Reports of denials that came to no Event, by reason.
+    pub denials_refused: Family<[Label; 1], Counter>,
 }
 
 impl Default for Metrics {
@@ -50,6 +67,9 @@ impl Default for Metrics {
             swept: Family::default(),
             sweeps_failed: Counter::default(),
             watch_errors: Counter::default(),
+            denials: Family::default(),
+            denial_series: Mutex::default(),
+            denials_refused: Family::default(),
         };
         registry.register("leader", "1 while this replica leads", all.leader.clone());
         registry.register("reconciles", "Passes over a Morph, by result", all.reconciles.clone());
@@ -63,6 +83,10 @@ impl Default for Metrics {
         registry.register("swept", help, all.swept.clone());
         registry.register("sweeps_failed", "Sweeps that came to an error", all.sweeps_failed.clone());
         registry.register("watch_errors", "Errors of watches", all.watch_errors.clone());
+        let help = "What was refused to guests, by capability and rule";
+        registry.register("denials", help, all.denials.clone());
+        let help = "Reports of denials that came to no Event, by reason";
+        registry.register("denials_refused", help, all.denials_refused.clone());
         Self { registry, ..all }
     }
 }
@@ -82,6 +106,15 @@ impl Metrics {
     /// One look into a registry.
     pub fn resolved(&self, result: &'static str) {
         self.resolutions.get_or_create(&[("result", result)]).inc();
+    }
+
+    /// One denial of which a node told.
+    pub fn denied(&self, capability: &str, rule: &str) {
+        let kind = (capability.to_owned(), rule.to_owned());
+        let mut series = self.denial_series.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = series.contains(&kind) || series.len() < DENIAL_SERIES_MAX && series.insert(kind.clone());
+        let (capability, rule) = if known { kind } else { (OTHER.to_owned(), OTHER.to_owned()) };
+        self.denials.get_or_create(&[("capability", capability), ("rule", rule)]).inc();
     }
 
     /// All of them in the text form of OpenMetrics.
@@ -129,9 +162,27 @@ mod tests {
         metrics.reconciled("done", 0.1);
         metrics.resolved("ImageResolved");
         metrics.swept.get_or_create(&[("resource", "pods")]).inc();
+        metrics.denied("http", "host");
+        metrics.denials_refused.get_or_create(&[("reason", "pod")]).inc();
         let text = metrics.text().unwrap();
         let helps = text.lines().filter(|line| line.starts_with("# HELP")).count();
         let types = text.lines().filter(|line| line.starts_with("# TYPE")).count();
-        assert_eq!((helps, types), (9, 9), "{text}");
+        assert_eq!((helps, types), (11, 11), "{text}");
+    }
+
+    #[test]
+    fn nodes_that_invent_rules_make_so_many_series() {
+        let metrics = Metrics::default();
+        for n in 0..1_000 {
+            metrics.denied("http", &format!("rule-{n}"));
+        }
+        metrics.denied("http", "rule-0");
+        let text = metrics.text().unwrap();
+        let series = text.lines().filter(|line| line.starts_with("morph_operator_denials_total{"));
+        assert_eq!(series.count(), DENIAL_SERIES_MAX + 1);
+        let first = "morph_operator_denials_total{capability=\"http\",rule=\"rule-0\"} 2";
+        assert!(text.contains(first), "{text}");
+        let rest = format!("capability=\"other\",rule=\"other\"}} {}", 1_000 - DENIAL_SERIES_MAX);
+        assert!(text.contains(&rest), "{text}");
     }
 }

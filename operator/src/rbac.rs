@@ -1,6 +1,7 @@
 //! What the operator may ask of the API server: one table; the chart's rules are made from it. A test plays
 //! the operator's whole life against a server that refuses everything else, and wants each line used.
 
+use crate::signing::CONFIG_MAP;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde::Serialize;
 
@@ -11,6 +12,8 @@ pub enum Scope {
     Cluster,
     /// In the operator's own namespace.
     Own,
+    /// In the namespace of the nodes' agents.
+    Node,
 }
 
 /// One line of the table.
@@ -48,6 +51,7 @@ const FOUND: &[&str] = &["list", "watch", "create", "patch", "delete"];
 /// Every right. There is no Secret in it, and none is asked for by any other name.
 pub const TABLE: &[Right] = &[
     right("hayride.dev", "morphs", &["get", "list", "watch"], "what people write"),
+    right("hayride.dev", "morphpolicies", &["get", "list", "watch"], "the ceilings of namespaces"),
     right("hayride.dev", "morphs/status", &["patch"], "what was found and done"),
     right(
         "hayride.dev",
@@ -66,16 +70,30 @@ pub const TABLE: &[Right] = &[
         "",
         "pods",
         &["get", "list", "create", "patch", "delete"],
-        "looking at images that only a node can pull; the sweep: what lost its Morph",
+        "looking at images that only a node can pull; the sweep: what lost its Morph; whose pod a denial is of",
     ),
-    right("events.k8s.io", "events", &["create"], "changes of conditions"),
-    Right {
-        names: &["kube-system"],
-        ..right("", "namespaces", &["get"], "its uid tells clusters apart in grant documents")
-    },
+    right("authentication.k8s.io", "tokenreviews", &["create"], "which node's agent reports a denial"),
+    right("events.k8s.io", "events", &["create"], "changes of conditions, and denials"),
+    right(
+        "",
+        "namespaces",
+        &["get", "list", "watch"],
+        "their labels choose ceilings; kube-system's uid tells clusters apart in grant documents",
+    ),
+    right(
+        "admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings",
+        &["list", "create", "patch", "delete"],
+        "bind each ceiling to the namespaces that choose it",
+    ),
     Right {
         scope: Scope::Own,
         ..right("coordination.k8s.io", "leases", &["get", "create", "update"], "leader election")
+    },
+    Right {
+        scope: Scope::Node,
+        names: &[CONFIG_MAP],
+        ..right("", "configmaps", &["get", "create", "patch"], "public keys, for the nodes")
     },
 ];
 
@@ -90,12 +108,18 @@ pub struct Rules {
     pub rules: Vec<PolicyRule>,
     /// Of its Role in its own namespace.
     pub own_namespace_rules: Vec<PolicyRule>,
+    /// Of its Role in the namespace of the nodes' agents.
+    pub node_namespace_rules: Vec<PolicyRule>,
 }
 
 /// What `charts/morph/files/rbac-rules.yaml` is made from.
 #[must_use]
 pub fn file() -> Rules {
-    Rules { rules: rules(), own_namespace_rules: own_namespace_rules() }
+    Rules {
+        rules: rules(),
+        own_namespace_rules: own_namespace_rules(),
+        node_namespace_rules: node_namespace_rules(),
+    }
 }
 
 /// The rules of the operator's ClusterRole.
@@ -108,6 +132,12 @@ pub fn rules() -> Vec<PolicyRule> {
 #[must_use]
 pub fn own_namespace_rules() -> Vec<PolicyRule> {
     of(Scope::Own)
+}
+
+/// The rules of the operator's Role in the namespace of the nodes' agents.
+#[must_use]
+pub fn node_namespace_rules() -> Vec<PolicyRule> {
+    of(Scope::Node)
 }
 
 fn of(scope: Scope) -> Vec<PolicyRule> {

@@ -1,5 +1,9 @@
 //! What the operator is told at its start, by flag or environment: parsed and checked once. It does nothing.
 
+mod commands;
+
+pub use commands::{KeysAction, KeysSettings, NodeSettings};
+
 use crate::morph::{DNS_NAMESPACE, DNS_PORT, Dns, Fence};
 use clap::{ArgAction, Args, Parser, ValueEnum};
 use morph_oci::{ClientConfig, HostPattern, IpNet};
@@ -27,9 +31,17 @@ pub struct Settings {
     #[arg(long, env = "MORPH_HEALTH_ADDR", default_value = "[::]:8081")]
     pub health_addr: SocketAddr,
 
-    /// The directory with the keys that sign grants, as PEM files (PKCS#8, Ed25519).
+    /// The directory in which the Secret with the keys that sign grants is mounted.
     #[arg(long, env = "MORPH_SIGNING_KEYS", default_value = "/etc/morph/signing-keys", value_parser = absolute)]
     pub signing_keys: PathBuf,
+
+    /// Where nodes' agents report denials.
+    #[arg(long, env = "MORPH_DENIALS_ADDR", default_value = "[::]:8443")]
+    pub denials_addr: SocketAddr,
+
+    /// The namespace of the nodes' agents: public keys are published there.
+    #[arg(long, env = "MORPH_NODE_NAMESPACE", default_value = "morph-node", value_parser = label)]
+    pub node_namespace: String,
 
     /// How many Morphs are looked at at once.
     #[arg(long, env = "MORPH_WORKERS", default_value_t = 8,

@@ -4,6 +4,7 @@
 use crate::backoff;
 use crate::morph::server::Server;
 use crate::morph::sweep::sweep;
+use crate::signing::trust::Live;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -16,13 +17,14 @@ pub async fn lead_or_stop(mut leading: watch::Receiver<bool>, stop: &Cancellatio
     }
 }
 
-/// Sweeps until told to stop. A sweep that fails is said, counted, and made again at its time.
+/// Sweeps until told to stop, and says each time which keys are in use. A sweep that fails is said, counted, and made again at its time.
 ///
 /// # Errors
 /// None: what a sweep leaves, the next one finds.
 pub async fn run(
     server: Server,
     every: Duration,
+    live: watch::Sender<Live>,
     leading: watch::Receiver<bool>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -31,8 +33,13 @@ pub async fn run(
     }
     loop {
         match sweep(&server).await {
-            Ok(0) => tracing::debug!("nothing to sweep"),
-            Ok(count) => tracing::info!(count, "swept"),
+            Ok(swept) => {
+                match swept.deleted {
+                    0 => tracing::debug!("nothing to sweep"),
+                    count => tracing::info!(count, "swept"),
+                }
+                live.send_replace(Some(swept.keys));
+            }
             Err(error) => {
                 server.metrics.sweeps_failed.inc();
                 tracing::warn!(%error, "a sweep came to nothing");

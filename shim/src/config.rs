@@ -23,6 +23,8 @@ pub struct NodeConfig {
     pub run_dir: PathBuf,
     /// The kubelet's root directory: granted volumes lie below its `pods`.
     pub kubelet_dir: PathBuf,
+    /// Where the node's agent listens for denials; it may be missing. Not in `run_dir`: that is the shim's.
+    pub denials_socket: PathBuf,
     /// Public halves of the keys whose grants are taken: its files `*.pem`, read anew for each sandbox.
     pub trusted_keys_dir: PathBuf,
 }
@@ -34,6 +36,7 @@ impl Default for NodeConfig {
             cache_dir: "/var/lib/morph/cache".into(),
             run_dir: "/run/morph".into(),
             kubelet_dir: "/var/lib/kubelet".into(),
+            denials_socket: "/run/morph-node/denials.sock".into(),
             trusted_keys_dir: "/etc/morph/keys".into(),
         }
     }
@@ -94,6 +97,7 @@ impl NodeConfig {
             ("cache_dir", &config.cache_dir),
             ("run_dir", &config.run_dir),
             ("kubelet_dir", &config.kubelet_dir),
+            ("denials_socket", &config.denials_socket),
             ("trusted_keys_dir", &config.trusted_keys_dir),
         ];
         for (key, directory) in directories {
@@ -136,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_relative_directory_is_refused_by_its_key() {
-        for key in ["cache_dir", "run_dir", "kubelet_dir", "trusted_keys_dir"] {
+        for key in ["cache_dir", "run_dir", "kubelet_dir", "denials_socket", "trusted_keys_dir"] {
             let error = parse(&format!("{key} = \"relative\"")).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");
         }

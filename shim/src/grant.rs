@@ -3,13 +3,14 @@
 
 mod volume;
 
-pub use volume::Volume;
+pub use volume::{Part, Volume};
 
 use crate::config::NodeConfig;
 use crate::content::Source;
 use crate::spec::{Pod, Spec};
 use morph_component::{Kind, World};
-use morph_grant::{ANNOTATION, Answered, Digest, Document, Grants, RunType, TrustedKeys};
+use morph_grant::interfaces::Capability;
+use morph_grant::{ANNOTATION, Answered, Digest, Document, Grants, MountUse, RunType, TrustedKeys};
 use morph_host::{Http, Outcome, Requests, Run, Task, code};
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
@@ -21,6 +22,12 @@ pub const CONTAINER_NAME: &str = "morph";
 
 /// Where volumes stand in a worker's root. Guests know them by the granted paths alone.
 pub const VOLUMES_DIRECTORY: &str = "/volumes";
+
+/// Where directories of volumes stand that are granted by a sub-path.
+pub const SUB_PATHS_DIRECTORY: &str = "/sub-paths";
+
+/// Where the files stand that grants name, which the host reads and no guest sees.
+pub const FILES_DIRECTORY: &str = "/files";
 
 /// Port of a Server without a grant: the default of `spec.http.port`.
 const UNGRANTED_PORT: u16 = 8080;
@@ -59,6 +66,29 @@ impl Pin {
         Self { text: None, opened: Ok(None), host_network: spec.net == crate::process::Namespace::Host }
     }
 
+    /// Whether it was not taken.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.opened.is_err()
+    }
+
+    /// The same text, opened with the keys of now if it was refused before: a node's keys may come after its
+    /// first pods, and a pod keeps its sandbox however often its container is tried again.
+    #[must_use]
+    pub fn again(&self, pod: &Pod, config: &NodeConfig, trusted: &TrustedKeys) -> Self {
+        let opened = match (&self.opened, &self.text) {
+            (Err(_), Some(text)) => open(text, pod, config, trusted).map(Some),
+            (opened, _) => opened.clone(),
+        };
+        Self { opened, ..self.clone() }
+    }
+
+    /// Uid of the Morph whose grant it is.
+    #[must_use]
+    pub fn morph_uid(&self) -> Option<String> {
+        Some(self.opened.as_ref().ok()?.as_ref()?.subject.uid.clone())
+    }
+
     /// What a container of the pod runs.
     ///
     /// # Errors
@@ -85,8 +115,9 @@ impl Pin {
             Err(reason) => Err(refused(reason)),
             Ok(None) => Ok(ungranted()),
             Ok(Some(document)) => {
-                if self.host_network && document.http.is_some() {
-                    return Err(refused("a pod in the node's network gets no network grant: http"));
+                match network_grant(document).filter(|_| self.host_network) {
+                    Some(field) => return Err(in_node_network(field)),
+                    None => {}
                 }
                 Granted::new(document, spec, config).map(Box::new).map(Decision::Granted)
             }
@@ -113,6 +144,21 @@ fn open(text: &str, pod: &Pod, config: &NodeConfig, trusted: &TrustedKeys) -> Re
         return Err(format!("the grant is for namespace {theirs}, this pod is in {ours}"));
     }
     Ok(Arc::new(document))
+}
+
+/// A field of the document that grants anything of the network.
+fn network_grant(document: &Document) -> Option<&'static str> {
+    let grants = || document.components.iter().map(|component| &component.grants);
+    match document.http {
+        Some(_) => Some("http"),
+        None if grants().any(|grants| grants.http.is_some()) => Some(Capability::Http.field()),
+        None if grants().any(|grants| grants.sockets.is_some()) => Some(Capability::Sockets.field()),
+        None => None,
+    }
+}
+
+fn in_node_network(field: &str) -> Outcome {
+    refused(format!("a pod in the node's network gets no network grant: {field}"))
 }
 
 fn refused(reason: impl std::fmt::Display) -> Outcome {
@@ -166,9 +212,14 @@ impl Granted {
         let volumes = volume::granted(document, spec, uid, &config.kubelet_dir).map_err(refused)?;
         let directory = |volume: &str| PathBuf::from(VOLUMES_DIRECTORY).join(volume);
         let task = Task::granted(document, referenced(document, &spec.env), directory);
-        let (Some(main), Some(task)) = (document.main(), task) else {
+        let (Some(main), Some(mut task)) = (document.main(), task) else {
             return Err(refused("the document names no component"));
         };
+        for (preopen, directory) in task.preopens.iter_mut().zip(volume::directories(&main.grants)) {
+            preopen.directory = directory.into();
+        }
+        let has_files = document.mounts.iter().any(|mount| mount.used_for == MountUse::Files);
+        task.files = has_files.then(|| FILES_DIRECTORY.into());
         Ok(Self {
             manifest: main.manifest.clone(),
             content: main.content.clone(),
@@ -219,9 +270,7 @@ impl Decision {
             Self::Ungranted { program, host_network, .. } => {
                 let run = match world.run().map_err(bad)?.kind {
                     Kind::Command => Run::Command,
-                    Kind::Server if *host_network => {
-                        return Err(refused("a pod in the node's network gets no network grant: http"));
-                    }
+                    Kind::Server if *host_network => return Err(in_node_network("http")),
                     Kind::Server => Run::Server(Http {
                         address: Ipv6Addr::UNSPECIFIED.into(),
                         port: UNGRANTED_PORT,

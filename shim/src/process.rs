@@ -6,7 +6,7 @@ mod mounts;
 mod patience;
 
 pub use keeper::ZYGOTE_ARGUMENT;
-pub use mounts::{Granted, open_beneath};
+pub use mounts::{Granted, is_regular, open_beneath, open_directory};
 pub use patience::{FILES_MILLIS_MAX, patiently};
 
 use crate::seal;
@@ -25,6 +25,12 @@ use tokio::time::timeout;
 
 /// User and group of a worker whose container names none, or root.
 pub const UNPRIVILEGED_ID: u32 = 65532;
+
+/// The user or group that a worker of a container with this one gets.
+#[must_use]
+pub fn unprivileged(id: u32) -> u32 {
+    if id == 0 { UNPRIVILEGED_ID } else { id }
+}
 
 /// How long a forked process may take to seal itself, in milliseconds. It takes one or two; a node that
 /// needs more than this is out of memory or of processor time, and containerd's own patience is 10 s.
@@ -210,7 +216,6 @@ impl Zygote {
         let (mounts, code) = (spec.mounts, spec.code);
         let (detached, mount_targets) = patiently("mounts", move || detach(&mounts, &code)).await??;
         descriptors.extend(detached);
-        let unprivileged = |id: u32| if id == 0 { UNPRIVILEGED_ID } else { id };
         let setup = ToChild::Worker(Box::new(WorkerSetup {
             id: spec.id,
             entry,

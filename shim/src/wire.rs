@@ -91,6 +91,8 @@ pub enum FromChild {
         /// Where.
         address: SocketAddr,
     },
+    /// Something was refused to the guest.
+    Denied(Denied),
     /// The guest has ended, and the process exits with this code.
     Outcome {
         /// The exit code.
@@ -103,6 +105,17 @@ pub enum FromChild {
         /// Which step and why, in one line.
         reason: String,
     },
+}
+
+/// What was refused to a guest, in its worker's words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denied {
+    /// The capability that was asked for.
+    pub capability: String,
+    /// The rule that refused it.
+    pub rule: String,
+    /// What was asked for: the guest's words.
+    pub detail: String,
 }
 
 /// A kind of namespace.

@@ -2,9 +2,10 @@
 //! end. What a guest may do is the task's and `morph_host`'s; what the process may do is `seal`'s.
 
 use crate::seal::{self, Step};
+use crate::voice::Voice;
 use crate::wire::{self, FromChild, ToChild, WorkerSetup};
 use crate::zygote::{Engines, reason};
-use morph_host::{Outcome, Program, Run, Stdio, Task};
+use morph_host::{Denial, Outcome, Program, Run, Stdio, Task};
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Threads that a server runs guests on, at most: past that a pod gains nothing that a further replica would
 /// not give, and each thread costs a stack.
@@ -67,9 +69,11 @@ fn take_streams(stdio: Vec<OwnedFd>) -> Result<(), seal::Error> {
 }
 
 fn run(program: Program, task: Task, control: &UnixStream) -> ExitCode {
+    let Ok(voice) = Voice::new(control) else { return ExitCode::FAILURE };
+    let voice = Arc::new(voice);
     let outcome = match runtime(&task) {
         Ok(runtime) => {
-            let outcome = runtime.block_on(guest(program, task, control));
+            let outcome = runtime.block_on(guest(program, task, &voice));
             // A guest that left a read of its standard input behind must not keep the process.
             runtime.shutdown_background();
             outcome
@@ -82,7 +86,7 @@ fn run(program: Program, task: Task, control: &UnixStream) -> ExitCode {
     let code = ExitCode::from(outcome.code);
     let last = FromChild::Outcome { code: outcome.code, message: outcome.message };
     // If the server can't be told, it is gone, and so is this process in a moment.
-    drop(wire::send(control, &last, &[]));
+    drop(voice.say(&last));
     code
 }
 
@@ -96,7 +100,7 @@ fn runtime(task: &Task) -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()
 }
 
-async fn guest(program: Program, task: Task, control: &UnixStream) -> io::Result<Outcome> {
+async fn guest(program: Program, task: Task, voice: &Arc<Voice>) -> io::Result<Outcome> {
     let signals = seal::watch(seal::stop_signals().map_err(io::Error::other)?)?;
     let (stopper, stop) = morph_host::stop();
     // A task of its own: a busy guest must not keep the signal waiting. Dropping the set ends it.
@@ -106,10 +110,11 @@ async fn guest(program: Program, task: Task, control: &UnixStream) -> io::Result
             stopper.stop();
         }
     });
-    let server = control.try_clone()?;
+    let (server, witness) = (Arc::clone(voice), Arc::clone(voice));
     let listening = move |address: SocketAddr| {
         // As above: a server that can't be told is gone.
-        drop(wire::send(&server, &FromChild::Listening { address }, &[]));
+        drop(server.say(&FromChild::Listening { address }));
     };
-    Ok(morph_host::run(program, task, Stdio::inherit()?, stop, listening, None).await)
+    let denied = Arc::new(move |denial: &Denial| witness.denied(denial));
+    Ok(morph_host::run(program, task, Stdio::inherit()?, stop, listening, Some(denied)).await)
 }

@@ -86,6 +86,8 @@ fn prepare() -> Result<(Engines, usize), Box<dyn std::error::Error>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let threads =
         rustix::fs::open("/proc/self/task", flags, Mode::empty()).step("opening /proc/self/task")?;
+    // Workers have no files of the node: what TLS trusts is in memory before they are born.
+    morph_host::load_system_roots();
     seal::leave_node_files()?;
     // After that, never before: with /proc at hand wasmtime would keep this process's page map open and,
     // in a forked child, reset the child's memory by what the *zygote* has written.

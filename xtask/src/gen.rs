@@ -1,8 +1,9 @@
 //! Files made from the code: the custom resource definition, the operator's rules, tables of the docs.
 //! Each says so in its first line; nothing else here writes.
 
+mod ceiling;
+mod fields;
 mod interfaces;
-mod morph;
 
 use anyhow::{Context as _, Result};
 use std::fs;
@@ -18,11 +19,17 @@ struct Generated {
 }
 
 fn files() -> Result<Vec<Generated>> {
-    let definition = morph_crds::definition();
+    let [morphs, policies] = [morph_crds::definition(), morph_crds::policy_definition()];
     Ok(vec![
-        Generated { path: "crds/yaml/morphs.yaml", text: yaml(&definition)? },
+        Generated { path: "crds/yaml/morphs.yaml", text: yaml(&morphs)? },
+        Generated { path: "crds/yaml/morphpolicies.yaml", text: yaml(&policies)? },
         Generated { path: "charts/morph/files/rbac-rules.yaml", text: yaml(&morph_operator::rbac::file())? },
-        Generated { path: "docs/reference/morph.md", text: markdown(&morph::page(&definition)) },
+        Generated { path: "charts/morph/files/ceiling.yaml", text: yaml(&ceiling::file())? },
+        Generated { path: "docs/reference/morph.md", text: markdown(&fields::page(fields::MORPH, &morphs)) },
+        Generated {
+            path: "docs/reference/policy.md",
+            text: markdown(&fields::page(fields::POLICY, &policies)),
+        },
         Generated { path: "docs/reference/interfaces.md", text: markdown(&interfaces::page()) },
     ])
 }

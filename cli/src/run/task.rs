@@ -1,7 +1,7 @@
 //! From a checked Morph and what the command line adds to the task that the host runs. It grants what the
 //! YAML grants: a value or a directory that the YAML doesn't ask for is an error. Decisions only.
 
-use super::volumes::Volumes;
+use super::volumes::{self, Volumes};
 use anyhow::{Context as _, Result, bail};
 use morph_component::Kind;
 use morph_crds::{EnvVar, EnvVarSource, ValidMorph};
@@ -74,7 +74,7 @@ fn grant(filesystem: &morph_crds::Filesystem) -> FilesystemGrant {
     FilesystemGrant {
         volume: filesystem.volume.clone(),
         path: filesystem.path.clone(),
-        sub_path: None,
+        sub_path: filesystem.sub_path.clone(),
         access: match filesystem.access {
             morph_crds::Access::ReadOnly => Access::ReadOnly,
             morph_crds::Access::ReadWrite => Access::ReadWrite,
@@ -85,7 +85,9 @@ fn grant(filesystem: &morph_crds::Filesystem) -> FilesystemGrant {
 fn preopen(grant: &FilesystemGrant, volumes: &Volumes) -> Result<Preopen> {
     let directory = volumes.directory(&grant.volume);
     let directory = directory.with_context(|| format!("volume {} has no directory", grant.volume))?;
-    Ok(Preopen { path: grant.path.clone(), directory: directory.to_owned(), access: grant.access })
+    let directory = volumes::beneath(directory, grant.sub_path.as_deref())
+        .with_context(|| format!("volume {}", grant.volume))?;
+    Ok(Preopen { path: grant.path.clone(), directory, access: grant.access })
 }
 
 /// The environment: literals as they stand, references with the values given. As in a pod, `env` wins over

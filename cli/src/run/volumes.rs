@@ -61,3 +61,24 @@ fn existing(name: &str, directory: &str) -> Result<PathBuf> {
     }
     Ok(path)
 }
+
+/// The directory of a volume that a grant gives. Each name of the sub-path is a directory of its own: a link
+/// in a volume is its writer's word, and leads nowhere.
+pub(super) fn beneath(volume: &Path, sub_path: Option<&str>) -> Result<PathBuf> {
+    let mut directory = volume.to_owned();
+    for name in sub_path.into_iter().flat_map(|path| path.split('/')) {
+        if matches!(name, "" | "." | "..") {
+            bail!("subPath {}: write the names of directories, with / between them", sub_path.unwrap_or(""));
+        }
+        directory.push(name);
+        let found =
+            directory.symlink_metadata().with_context(|| format!("subPath {}", directory.display()))?;
+        if !found.is_dir() {
+            bail!("subPath {}: not a directory (links aren't followed)", directory.display());
+        }
+    }
+    Ok(directory)
+}
+
+#[cfg(test)]
+mod tests;

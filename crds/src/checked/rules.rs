@@ -52,6 +52,8 @@ pub(crate) const HOST_HEADER: &str =
 pub(crate) const BODY_RANGE: &str = "a body may have at most 4Gi";
 pub(crate) const SOCKETS_EMPTY: &str =
     "at least one of connect, listen and lookup; add one or remove sockets";
+pub(crate) const SOCKETS_CEILING_EMPTY: &str =
+    "at least one of hosts, cidrs, listen and lookup; add one or remove sockets";
 pub(crate) const ONE_PEER: &str = "exactly one of host and cidr";
 pub(crate) const ADDRESSES_OF_CIDR: &str =
     "addresses say where a host's name may lead; a cidr is itself a network: remove addresses";
@@ -276,6 +278,12 @@ pub(crate) fn connect() -> Value {
 /// Rules of a bucket's memory.
 pub(crate) fn keyvalue_memory() -> Value {
     json!([range("maxBytes", ("1Ki", "1Gi"), BUCKET_RANGE)])
+}
+
+/// Rules of a policy's `sockets`.
+pub(crate) fn sockets_ceiling() -> Value {
+    let any = ["hosts", "cidrs", "listen", "lookup"].map(|field| format!("has(self.{field})")).join(" || ");
+    json!([rule(&any, "", SOCKETS_CEILING_EMPTY)])
 }
 
 /// Rules of where an entry of the configuration comes from.

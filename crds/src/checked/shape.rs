@@ -160,16 +160,42 @@ pub(crate) const LABEL_VALUE: Shape = Shape {
               digit",
 };
 
+/// What a host may look like, as alternatives of a regular expression.
+macro_rules! host {
+    () => {
+        concat!(
+            r"(\*\.)?([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]([-a-z0-9]*[a-z0-9])?",
+            r"|((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}",
+            r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])",
+            r"|\[[0-9a-f:.]{2,45}\]"
+        )
+    };
+}
+
 /// A host of a rule: a DNS name of two labels or more, such a name below `*.`, or an address. The last label
 /// starts with a letter, so that no spelling of an address is taken for a name.
 pub(crate) const HOST: Shape = Shape {
-    pattern: concat!(
-        r"^((\*\.)?([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]([-a-z0-9]*[a-z0-9])?",
-        r"|((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])",
-        r"|\[[0-9a-f:.]{2,45}\])$"
-    ),
+    pattern: concat!("^(", host!(), ")$"),
     message: "must be a lower-case DNS name with a dot, *. and a suffix of two labels or more, an IPv4 \
               address, or an IPv6 address in brackets; names of other scripts as xn--",
+};
+
+/// A host of a ceiling: the same, or all.
+pub(crate) const HOST_CEILING: Shape = Shape {
+    pattern: concat!(r"^(\*|", host!(), ")$"),
+    message: "must be *, a lower-case DNS name with a dot, *. and a suffix of two labels or more, an IPv4 \
+              address, or an IPv6 address in brackets",
+};
+
+/// The beginning of an image: its registry and a slash at least, so that no port can follow; no part is cut.
+pub(crate) const IMAGE_PREFIX: Shape = Shape {
+    pattern: concat!(
+        r"^([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?/",
+        r"([a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*",
+        r"(/|(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?))?$"
+    ),
+    message: "must be a registry with a slash, and perhaps a repository, a tag and a digest, such as \
+              registry.example/acme",
 };
 
 /// A network.

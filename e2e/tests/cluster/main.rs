@@ -2,10 +2,13 @@
 
 mod api;
 mod authority;
+mod ceiling;
 mod commands;
+mod denials;
 mod egress;
 mod examples;
 mod images;
+mod keys;
 mod leftovers;
 mod private;
 mod refusals;

@@ -27,7 +27,7 @@ async fn hello_answers_through_its_service_and_its_status_is_whole() -> Result<(
         assert_eq!(status.imports.len(), world.imports.len());
         assert!(status.imports.iter().all(|i| i.component == "hello" && i.answer == Answer::Ambient));
         let types: Vec<_> = status.conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str())).collect();
-        for wanted in ["Resolved", "ImportsSatisfied", "Available", "Ready"] {
+        for wanted in ["Resolved", "ImportsSatisfied", "WithinCeiling", "Available", "Ready"] {
             assert!(types.contains(&(wanted, "True")), "{wanted}: {types:?}");
         }
         for condition in &status.conditions {

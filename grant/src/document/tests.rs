@@ -167,6 +167,27 @@ fn a_link_leads_to_another_component_of_the_document() {
 }
 
 #[test]
+fn a_sockets_grant_that_walks_round_an_http_rule_is_refused() {
+    let with = |port: u16| {
+        move |d: &mut Document| {
+            d.components[0].grants.http = Some(crate::samples::http());
+            let peer = crate::Peer::Host("api.weather.example".into());
+            let rule = crate::ConnectRule {
+                peer,
+                ports: vec![port],
+                protocol: crate::Protocol::Tcp,
+                addresses: vec![],
+            };
+            d.components[0].grants.sockets =
+                Some(crate::SocketsGrant { connect: vec![rule], ..crate::SocketsGrant::default() });
+        }
+    };
+    check_passes(with(5432));
+    let why = "connect to api.weather.example walks round the http rule for api.weather.example";
+    check_refused(with(443), &DocumentError::WalksRound { why: why.into() });
+}
+
+#[test]
 fn a_path_is_absolute_and_normal() {
     for right in ["/", "/a", "/a/b", "/.a", "/..a", "/a.", "/a b", "/é", "/-", "/a/...", "/~"] {
         check_passes(|d| d.components[0].grants.filesystem[0].path = right.into());
@@ -205,6 +226,7 @@ fn a_server_has_a_port_and_a_command_has_none() {
     check_refused(|d| d.run = RunType::Command, &DocumentError::Http);
     check_refused(|d| d.http = None, &DocumentError::Http);
     check_passes(|d| (d.run, d.http) = (RunType::Command, None));
+    check_refused(|d| d.http.as_mut().unwrap().port = 0, &DocumentError::Port);
 }
 
 #[test]
@@ -228,6 +250,7 @@ fn every_contradiction_names_its_field_and_what_stood_there() {
         (text(DocumentError::NoMount { volume: "v".into() }), "grants.filesystem: volume \"v\" has no mount"),
         (text(DocumentError::ReadOnlyMount { volume: "v".into() }), "\"v\" is mounted read-only"),
         (text(DocumentError::Path { path: "p".into() }), "path \"p\" is not absolute"),
+        (text(DocumentError::Port), "http.port is 0"),
         (text(DocumentError::Path { path: "/a\n".into() }), "path \"/a\\n\" is not absolute"),
     ] {
         assert!(error.contains(wanted) && !error.ends_with('.'), "{error}");

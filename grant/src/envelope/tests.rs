@@ -158,7 +158,15 @@ fn any_document() -> impl Strategy<Value = Document> {
     let texts = || prop::collection::vec(any::<String>(), 0..5);
     let env = prop::collection::btree_map("[A-Z_]{1,12}", any::<String>(), 0..5);
     let paths = prop::collection::btree_set("(/[a-z]{1,8}){1,3}", 0..5);
-    (name, texts(), env, paths, any::<[u8; 8]>(), any::<Option<u64>>(), any::<Option<(u16, u32, u32)>>())
+    (
+        name,
+        texts(),
+        env,
+        paths,
+        any::<[u8; 8]>(),
+        any::<Option<u64>>(),
+        prop::option::of((1..=u16::MAX, any::<u32>(), any::<u32>())),
+    )
         .prop_map(|(name, args, env, paths, bytes, memory_bytes, http)| {
             let filesystem = paths.into_iter().map(|path| FilesystemGrant {
                 volume: "data".into(),

@@ -37,6 +37,9 @@ fn a_name_that_both_stand_for_leads_round() {
         ("notweather.example", "*.weather.example", false),
         ("*.other.example", "*.weather.example", false),
         ("db.weather.example", "10.0.0.1", false),
+        ("api.demo.svc", "api.demo.svc.cluster.local", true),
+        ("*.demo.svc.cluster.local", "api.demo.svc", true),
+        ("db.demo.svc.cluster.local", "api.demo.svc", false),
     ] {
         for protocol in [Protocol::Tcp, Protocol::Udp] {
             let connect = connect(peer, 443, protocol);

@@ -1,8 +1,10 @@
-//! `wasi:http`: the types that a server needs. No request leaves the guest: the interfaces that send are not
-//! linked, and the hook behind them refuses as well.
+//! `wasi:http`: the types that a server needs, and for those with a grant the sending of requests, which
+//! `egress` decides on and does.
 
 use super::{Linked, Track, V0_2, V0_3, known};
+use crate::egress::client::Egress;
 use crate::store::State;
+use std::sync::Arc;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::p2::bindings::http as p2;
 use wasmtime_wasi_http::p3::bindings::http as p3;
@@ -12,23 +14,33 @@ pub(crate) fn link(l: &mut Linker<State>, interface: &str, track: Track) -> Link
     known(Some(match (interface, track) {
         ("http/types", V0_2) => p2::types::add_to_linker::<_, WasiHttp>(l, &Default::default(), State::http),
         ("http/types", V0_3) => p3::types::add_to_linker::<_, WasiHttp>(l, State::http),
+        ("http/outgoing-handler", V0_2) => p2::outgoing_handler::add_to_linker::<_, WasiHttp>(l, State::http),
+        ("http/client", V0_3) => p3::client::add_to_linker::<_, WasiHttp>(l, State::http),
         _ => return known(None),
     }))
 }
 
-/// Refuses every request that a guest would send.
-pub(crate) struct NoEgress;
+/// A store's way out: the pod's, or none without a grant. Then nothing that sends is linked either.
+#[derive(Clone)]
+pub(crate) struct Outgoing(pub(crate) Option<Arc<Egress>>);
 
 type Sent = Result<(http::Response<WasiBody>, Io), Error>;
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
-impl WasiHttpHooks for NoEgress {
+impl WasiHttpHooks for Outgoing {
     fn send_request(
         &mut self,
-        _: http::Request<WasiBody>,
-        _: Option<RequestOptions>,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
         _: Io,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        Box::new(async { Err(Error::HttpRequestDenied) })
+        let Some(egress) = self.0.clone() else {
+            return Box::new(async { Err(Error::HttpRequestDenied) });
+        };
+        Box::new(async move {
+            let response = egress.send(request, options).await?;
+            // Connections are the egress's own: nothing is left to be done for this one.
+            Ok((response, Box::new(async { Ok(()) }) as Io))
+        })
     }
 }

@@ -26,8 +26,8 @@ pub(crate) fn outcome(error: &wasmtime::Error, store: &Store<State>) -> Outcome 
     }
 }
 
-/// The guest's own exit. Where it failed after a growth was refused, that is worth a word: an interpreter that
-/// runs out of memory often ends by itself.
+/// The guest's own exit. Where it failed after a growth was refused, that is worth a word: an interpreter
+/// that runs out of memory often ends by itself.
 pub(crate) fn exited(code: u8, store: &Store<State>) -> Outcome {
     let hit = store.data().limiter.hit().filter(|_| code != 0);
     Outcome { code, message: hit.map(|hit| format!("{hit}; it then exited with code {code}")) }

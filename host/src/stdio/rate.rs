@@ -1,5 +1,5 @@
-//! How fast guests may write: one budget for both outputs of a run. Who has used it up waits; nothing is lost.
-//! That it was used up is said once.
+//! How fast guests may write: one budget for both outputs of a run. Who has used it up waits; nothing is
+//! lost. That it was used up is said once.
 
 use super::Output;
 use super::output::WeakOutput;

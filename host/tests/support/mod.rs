@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 pub mod http;
+pub mod world;
 
 use morph_grant::{Access, FilesystemGrant, Grants, Limits};
 use morph_host::{Engine, EngineKind, Outcome, Preopen, Program, Run, Stdio, Stop, Stopper, Task};

@@ -1,7 +1,7 @@
 //! Carries out a plan: first what shall be gone, then what shall be there, in its order. Makes no choices but
 //! one: what is already as it shall be is not written. That comparison is in `compare.rs`.
 
-mod compare;
+pub(crate) mod compare;
 
 use super::observe::Live;
 use super::server::{CallError, Server, within, word};

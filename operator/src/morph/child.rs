@@ -3,7 +3,7 @@
 use super::SPEC_ANNOTATION;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{PodSpec, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{PodTemplateSpec, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -68,6 +68,8 @@ pub struct Child {
     pub spec_hash: Option<String>,
     /// The image of its pods.
     pub image: Option<String>,
+    /// The grant of its pods, as it stands in the annotation.
+    pub grant: Option<String>,
     /// How it fares.
     pub state: ChildState,
 }
@@ -134,7 +136,7 @@ pub enum JobEnd {
     },
 }
 
-fn child(kind: ChildKind, meta: &ObjectMeta, pod: Option<&PodSpec>, state: ChildState) -> Child {
+fn child(kind: ChildKind, meta: &ObjectMeta, pod: Option<&PodTemplateSpec>, state: ChildState) -> Child {
     let owner = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
     let annotation = meta.annotations.as_ref().and_then(|all| all.get(SPEC_ANNOTATION));
     Child {
@@ -145,9 +147,14 @@ fn child(kind: ChildKind, meta: &ObjectMeta, pod: Option<&PodSpec>, state: Child
         owner: owner.map(|owner| owner.uid.clone()),
         deleting: meta.deletion_timestamp.is_some(),
         spec_hash: annotation.cloned(),
-        image: pod.and_then(|pod| pod.containers.first()?.image.clone()),
+        image: pod.and_then(|pod| pod.spec.as_ref()?.containers.first()?.image.clone()),
+        grant: pod.and_then(grant),
         state,
     }
+}
+
+fn grant(pod: &PodTemplateSpec) -> Option<String> {
+    pod.metadata.as_ref()?.annotations.as_ref()?.get(morph_grant::ANNOTATION).cloned()
 }
 
 impl From<&ServiceAccount> for Child {
@@ -188,7 +195,7 @@ impl From<&Deployment> for Child {
             stuck: message("Progressing", "False", Some("ProgressDeadlineExceeded")),
             refused: message("ReplicaFailure", "True", None),
         };
-        let pod = object.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+        let pod = object.spec.as_ref().map(|spec| &spec.template);
         child(ChildKind::Deployment, &object.metadata, pod, state)
     }
 }
@@ -213,7 +220,7 @@ impl From<&Job> for Child {
             failed: status.failed.unwrap_or(0),
             end,
         };
-        let pod = object.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+        let pod = object.spec.as_ref().map(|spec| &spec.template);
         child(ChildKind::Job, &object.metadata, pod, state)
     }
 }
@@ -227,7 +234,7 @@ impl From<&CronJob> for Child {
             last_schedule: status.last_schedule_time.map(|time| time.0.to_string()),
             last_success: status.last_successful_time.map(|time| time.0.to_string()),
         };
-        let pod = object.spec.job_template.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+        let pod = object.spec.job_template.spec.as_ref().map(|spec| &spec.template);
         child(ChildKind::CronJob, &object.metadata, pod, state)
     }
 }

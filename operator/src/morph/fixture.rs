@@ -6,7 +6,7 @@ use super::*;
 use k8s_openapi::jiff::Timestamp;
 use morph_component::World;
 use morph_crds::{Morph, MorphStatus};
-use morph_grant::{Digest, SigningKey};
+use morph_grant::{Digest, SigningKey, TrustedKeys};
 use rand::SeedableRng as _;
 use std::sync::Arc;
 
@@ -19,7 +19,17 @@ pub(crate) fn now() -> Timestamp {
 
 /// The key that signs every grant of these tests.
 pub(crate) fn signer() -> Arc<SigningKey> {
-    Arc::new(SigningKey::generate(&mut rand::rngs::StdRng::seed_from_u64(7)))
+    key(7)
+}
+
+/// A key of a test's own.
+pub(crate) fn key(seed: u64) -> Arc<SigningKey> {
+    Arc::new(SigningKey::generate(&mut rand::rngs::StdRng::seed_from_u64(seed)))
+}
+
+/// Nodes that trust these keys.
+pub(crate) fn trusted(keys: &[Arc<SigningKey>]) -> Arc<TrustedKeys> {
+    Arc::new(keys.iter().map(|key| key.public()).collect())
 }
 
 /// A Morph `demo/hello` of generation 1 with this spec, written as YAML.
@@ -69,7 +79,9 @@ pub(crate) fn seen(morph: Morph, world: World) -> Seen {
         morph: Arc::new(morph),
         cluster,
         fence: Some(Arc::default()),
+        ceiling: Ceiling::None,
         signer: signer(),
+        trusted: trusted(&[signer()]),
         resolution,
         children: Children::default(),
     }
@@ -79,6 +91,12 @@ impl Seen {
     /// The same with other children.
     pub(crate) fn with(self, children: Children) -> Self {
         Self { children, ..self }
+    }
+
+    /// The same after a rotation: this key signs, and those before it are trusted too.
+    pub(crate) fn signed_by(self, keys: &[Arc<SigningKey>]) -> Self {
+        let signer = keys.last().map_or_else(signer, Arc::clone);
+        Self { signer, trusted: trusted(keys), ..self }
     }
 
     /// The same with a status.
@@ -115,6 +133,7 @@ pub(crate) fn applied(plan: &Plan, before: &Children) -> Children {
             Some(existing) => {
                 existing.spec_hash = fresh.spec_hash;
                 existing.image = fresh.image;
+                existing.grant = fresh.grant;
             }
             None => children.push(fresh),
         }

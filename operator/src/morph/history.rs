@@ -7,6 +7,7 @@
 use super::fixture::{applied, command, component, morph, now, server, settled, world};
 use super::*;
 use morph_crds::{Morph, MorphStatus, Reason};
+use morph_grant::{KeyId, SigningKey, TrustedKeys};
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +39,8 @@ enum Step {
     MoveTags,
     /// The registry stops or begins to answer.
     Registry(bool),
+    /// The key that signs is another one; the old ones are trusted while somebody uses them.
+    Rotate,
     /// The operator makes a pass. It remembers nothing, so each is also the first after a restart.
     Pass,
     /// Controllers and garbage collector do what is left to do.
@@ -54,6 +57,7 @@ struct Model {
     stored: BTreeMap<(ChildKind, String), serde_json::Value>,
     pushed: u32,
     registry: bool,
+    rotations: u64,
     /// Names of the Jobs that were made, in order.
     runs: Vec<String>,
     /// The image that each generation was given.
@@ -75,9 +79,27 @@ impl Model {
             }
             Step::MoveTags => self.pushed += 1,
             Step::Registry(answers) => self.registry = answers,
+            Step::Rotate => self.rotations += 1,
             Step::Pass => self.pass(),
             Step::Controllers => self.controllers(),
         }
+    }
+
+    fn signer(&self) -> Arc<SigningKey> {
+        fixture::key(self.rotations)
+    }
+
+    /// As the operator publishes them: the last two keys, and those that something there names.
+    fn trusted(&self) -> Arc<TrustedKeys> {
+        let live: BTreeSet<KeyId> = self.keys_in_use();
+        let own = self.rotations.saturating_sub(1);
+        let keys = (0..=self.rotations).map(|n| (n, fixture::key(n).public()));
+        Arc::new(keys.filter(|(n, key)| *n >= own || live.contains(&key.id())).map(|(_, key)| key).collect())
+    }
+
+    fn keys_in_use(&self) -> BTreeSet<KeyId> {
+        let grants = self.children.0.iter().filter_map(|child| child.grant.as_ref());
+        grants.map(|grant| morph_grant::key_id_of(grant).unwrap()).collect()
     }
 
     fn morph(&self) -> Morph {
@@ -116,7 +138,9 @@ impl Model {
             morph: Arc::new(morph),
             cluster: "c".into(),
             fence: Some(Arc::default()),
-            signer: fixture::signer(),
+            ceiling: Ceiling::None,
+            signer: self.signer(),
+            trusted: self.trusted(),
             resolution,
             children: self.children.clone(),
         };
@@ -205,6 +229,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => (0..3_i32).prop_map(Step::Scale),
         1 => Just(Step::MoveTags),
         1 => any::<bool>().prop_map(Step::Registry),
+        1 => Just(Step::Rotate),
         4 => Just(Step::Pass),
         2 => Just(Step::Controllers),
     ]
@@ -232,9 +257,11 @@ proptest! {
                     morph: Arc::new(model.morph()),
                     cluster: "c".into(),
                     fence: Some(Arc::default()),
-                    signer: fixture::signer(),
+                    ceiling: Ceiling::None,
+                    signer: model.signer(),
+                    trusted: model.trusted(),
                     resolution: model.look(&model.morph()),
-                    children: Children::default(),
+                    children: model.children.clone(),
                 };
                 let wanted: BTreeSet<_> = fixture::planned(&fresh)
                     .apply.iter().map(|object| (object.kind(), object.name().to_owned())).collect();
@@ -322,4 +349,49 @@ fn a_registry_that_is_down_matters_only_to_what_must_be_asked() {
     model.step(Step::Registry(true));
     model.rest();
     assert_eq!(model.ready(), ("True".into(), "Ready".into()));
+}
+
+#[test]
+fn a_new_key_rolls_no_pod_and_runs_no_command_again() {
+    for spec in SPECS.iter().filter(|spec| !spec.contains("denied") && !spec.contains("memory")) {
+        let mut model = Model::new(spec);
+        model.rest();
+        let before = (model.stored.clone(), model.runs.clone(), model.children.0.clone());
+        for _ in 0..20 {
+            model.step(Step::Rotate);
+            model.rest();
+        }
+        assert_eq!((model.stored, model.runs, model.children.0), before, "{spec}");
+    }
+}
+
+#[test]
+fn a_morph_is_signed_anew_at_its_next_change() {
+    let mut model = Model::new("image: r.test/a:server\n");
+    model.rest();
+    let old = fixture::key(0).public().id();
+    assert_eq!(model.keys_in_use(), BTreeSet::from([old]));
+    model.step(Step::Rotate);
+    model.step(Step::Scale(5));
+    model.rest();
+    assert_eq!(
+        model.keys_in_use(),
+        BTreeSet::from([fixture::key(0).public().id()]),
+        "scaling changes no grant"
+    );
+    model.step(Step::Change("image: r.test/a:server\nargs: [a]\n"));
+    model.rest();
+    assert_eq!(model.keys_in_use(), BTreeSet::from([fixture::key(1).public().id()]));
+}
+
+#[test]
+fn a_grant_whose_key_nobody_trusts_any_more_is_signed_anew() {
+    let mut model = Model::new("image: r.test/a:server\n");
+    model.rest();
+    model.rotations = 5;
+    // As if the Secret and what is published were lost: the old key is known to nobody.
+    let seen = fixture::seen(model.morph(), server()).with(model.children.clone());
+    let seen = Seen { cluster: "c".into(), ..seen }.signed_by(&[fixture::key(5)]);
+    let valid = validate(&seen).unwrap();
+    assert_eq!(morph_grant::key_id_of(&valid.envelope).unwrap(), fixture::key(5).public().id());
 }

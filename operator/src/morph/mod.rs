@@ -1,8 +1,9 @@
 //! The flow of one Morph: observe, validate, plan, lint, apply, status. `seen.rs` holds what the steps hand
-//! to each other; recall, validate, plan, lint and status are pure: no client, file, clock or process is
+//! to each other; recall, ceiling, validate, plan, lint and status are pure: no client, file, clock or process is
 //! named in them.
 
 pub mod apply;
+mod ceiling;
 mod child;
 mod fence;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub mod sweep;
 mod validate;
 mod verdict;
 
+pub use ceiling::{Ceiling, drain};
 pub use child::{Child, ChildKind, ChildState, JobEnd};
 pub use seen::{
     Applied, Children, Component, Deletion, Failure, Found, Identity, Known, Object, Plan, Refusal,
@@ -48,6 +50,10 @@ pub const MORPH_UID_LABEL: &str = "hayride.dev/morph-uid";
 /// Annotation of the Deployment, Job or CronJob: hash of the part of the spec for which its image was
 /// resolved.
 pub const SPEC_ANNOTATION: &str = "hayride.dev/spec";
+
+/// Annotation of the same: id of the key that signed its template's grant. It stands in metadata, where the
+/// sweep reads it without the object.
+pub const KEY_ANNOTATION: &str = "hayride.dev/grant-key";
 
 /// The RuntimeClass of all pods.
 pub const RUNTIME_CLASS: &str = "morph";

@@ -2,15 +2,15 @@
 //! that is behind its own writes. Decides nothing.
 
 use super::server::{CallError, Server, within};
-use super::{Child, ChildKind, Children};
+use super::{Ceiling, Child, ChildKind, Children};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::ListParams;
 use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt as _};
-use morph_crds::{MORPH_LABEL, Morph};
+use morph_crds::{MORPH_LABEL, Morph, MorphPolicy, POLICY_DEFAULT, POLICY_LABEL};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -29,6 +29,8 @@ pub type Live = BTreeMap<(ChildKind, String), Value>;
 pub struct Observed {
     /// The Morph.
     pub morph: Arc<Morph>,
+    /// The ceiling of its namespace.
+    pub ceiling: Ceiling,
     /// What exists of its name or with its label, as far as decisions need it.
     pub children: Children,
     /// The same, whole.
@@ -44,7 +46,8 @@ pub async fn observe(server: &Server, namespace: &str, name: &str) -> Result<Opt
     let Some(morph) = within(format!("get Morph {namespace}/{name}"), api.get_opt(name)).await? else {
         return Ok(None);
     };
-    let (account, policy, service, deployment, cron_job, jobs) = tokio::try_join!(
+    let (ceiling, account, policy, service, deployment, cron_job, jobs) = tokio::try_join!(
+        ceiling(server, namespace),
         by_name::<ServiceAccount>(server, namespace, name),
         by_name::<NetworkPolicy>(server, namespace, name),
         by_name::<Service>(server, namespace, name),
@@ -52,7 +55,8 @@ pub async fn observe(server: &Server, namespace: &str, name: &str) -> Result<Opt
         by_name::<CronJob>(server, namespace, name),
         jobs(server, namespace, name),
     )?;
-    let mut observed = Observed { morph: Arc::new(morph), children: Children::default(), live: Live::new() };
+    let morph = Arc::new(morph);
+    let mut observed = Observed { morph, ceiling, children: Children::default(), live: Live::new() };
     observed.add(account.as_slice());
     observed.add(policy.as_slice());
     observed.add(service.as_slice());
@@ -77,6 +81,34 @@ impl Observed {
             self.children.0.push(child);
         }
     }
+}
+
+/// The policy that the namespace's label names; without a label the one for such namespaces, if there is one.
+async fn ceiling(server: &Server, namespace: &str) -> Result<Ceiling, CallError> {
+    let namespaces = server.everywhere::<Namespace>();
+    let what = format!("get the labels of namespace {namespace}");
+    let found = within(what, namespaces.get_metadata(namespace)).await?;
+    let label = found.labels().get(POLICY_LABEL);
+    let name = label.map_or(POLICY_DEFAULT, String::as_str);
+    let policy = match is_name(name) {
+        true => {
+            let policies = server.everywhere::<MorphPolicy>();
+            within(format!("get MorphPolicy {name}"), policies.get_opt(name)).await?
+        }
+        // A label's value that no policy can have as its name.
+        false => None,
+    };
+    Ok(match (policy, label) {
+        (Some(policy), _) => Ceiling::Policy { name: name.to_owned(), spec: Arc::new(policy.spec) },
+        (None, Some(_)) => Ceiling::Missing { name: name.to_owned() },
+        (None, None) => Ceiling::None,
+    })
+}
+
+/// Whether a label's value is a DNS label, as names of policies are; else it would ask for another path.
+fn is_name(value: &str) -> bool {
+    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    value.starts_with(word) && value.ends_with(word) && value.chars().all(|c| word(c) || c == '-')
 }
 
 async fn by_name<K>(server: &Server, namespace: &str, name: &str) -> Result<Option<K>, CallError>

@@ -5,24 +5,26 @@ use super::inspect::{self, Step};
 use super::observe::{Observed, observe};
 use super::server::{CallError, Server, within};
 use super::{
-    Applied, Failure, Fence, Object, Refusal, Resolution, Seen, Valid, lint, plan, recall, report, validate,
+    Applied, Failure, Fence, Identity, Object, Plan, Refusal, Resolution, Seen, Valid, ceiling, drain, lint,
+    plan, recall, report, validate,
 };
 use crate::backoff::{self, Failures};
 use crate::events::{Recorder, changes};
 use crate::metrics::Metrics;
 use crate::registry::{Asker, Looked, Resolver};
+use crate::signing::trust::Signing;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::Resource as _;
 use kube::api::{DeleteParams, Preconditions};
 use morph_crds::{ConditionType, Morph, MorphStatus, Reason};
-use morph_grant::SigningKey;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long to wait after something was written: its events come sooner, but not for what stayed as it was.
-const SETTLE_MS: u64 = 5_000;
+const SETTLE: Duration = Duration::from_millis(5_000);
 
 /// Time between two looks at a pod that looks at an image, in milliseconds: nothing else tells of it.
 const INSPECT_MS: u64 = 2_000;
@@ -35,7 +37,7 @@ pub struct Reconciler {
     recorder: Recorder,
     cluster: String,
     fence: Option<Arc<Fence>>,
-    signer: Arc<SigningKey>,
+    signing: watch::Receiver<Option<Signing>>,
     resync: Duration,
     refused: Failures<String>,
 }
@@ -50,7 +52,7 @@ pub enum Next {
 }
 
 impl Reconciler {
-    /// What passes share, in a cluster with this uid whose grants this key signs; with a fence, each Morph gets
+    /// What passes share, in a cluster with this uid, signing grants as this says; with a fence, each Morph gets
     /// a NetworkPolicy.
     #[must_use]
     pub fn new(
@@ -59,12 +61,12 @@ impl Reconciler {
         recorder: Recorder,
         cluster: String,
         fence: Option<Fence>,
-        signer: Arc<SigningKey>,
+        signing: watch::Receiver<Option<Signing>>,
         resync: Duration,
     ) -> Self {
         let applier = Applier::new(server.clone());
         let (fence, refused) = (fence.map(Arc::new), Failures::default());
-        Self { server, applier, resolver, recorder, cluster, fence, signer, resync, refused }
+        Self { server, applier, resolver, recorder, cluster, fence, signing, resync, refused }
     }
 
     /// Where passes are counted.
@@ -84,12 +86,15 @@ impl Reconciler {
             self.forget(&observed.morph);
             return Ok(Next::Gone);
         }
+        let Some(signing) = self.signing().await else { return Ok(Next::After(SETTLE)) };
         let looked = self.look(&observed).await?;
         let mut seen = Seen {
             morph: Arc::clone(&observed.morph),
             cluster: self.cluster.clone(),
             fence: self.fence.clone(),
-            signer: Arc::clone(&self.signer),
+            signer: Arc::clone(&signing.signer),
+            trusted: Arc::clone(&signing.trusted),
+            ceiling: observed.ceiling.clone(),
             resolution: looked.resolution,
             children: observed.children.clone(),
         };
@@ -100,7 +105,8 @@ impl Reconciler {
             seen.morph = Arc::new(Morph { status: Some(pinned), ..Morph::clone(&seen.morph) });
         }
         let applied = match &judged {
-            Ok(valid) => self.carry_out(valid, &seen, &observed).await?,
+            Ok(valid) => self.carry_out(&plan(valid, &seen), &seen, &observed).await?,
+            Err(refusal) if refusal.drains => self.carry_out(&drain(&seen), &seen, &observed).await?,
             Err(_) => Applied::Not,
         };
         self.write_status(&seen, &judged, &applied).await?;
@@ -112,10 +118,22 @@ impl Reconciler {
         Ok(Next::After(self.wait(&observed.morph, looked.retry, &judged, &applied)))
     }
 
+    /// What grants are signed with, once it is known: keys are published before they sign. Nothing if it never
+    /// will be, since the process ends.
+    async fn signing(&self) -> Option<Signing> {
+        let mut signing = self.signing.clone();
+        let known = signing.wait_for(Option::is_some).await.ok()?;
+        known.clone()
+    }
+
     /// Of what status remembers or a registry says.
     async fn look(&self, observed: &Observed) -> Result<Look, CallError> {
         if let Some(component) = recall(&observed.morph, &observed.children) {
             return Ok(Look::of(Resolution::Resolved(component)));
+        }
+        // A registry that the ceiling doesn't allow isn't even asked.
+        if !ceiling::judge(&observed.morph, &observed.ceiling).holds {
+            return Ok(Look::of(Resolution::Unknown));
         }
         let meta = &observed.morph.metadata;
         let asker = Asker {
@@ -168,9 +186,8 @@ impl Reconciler {
         })
     }
 
-    async fn carry_out(&self, valid: &Valid, seen: &Seen, observed: &Observed) -> Result<Applied, CallError> {
-        let plan = plan(valid, seen);
-        if let Err(broken) = lint(&plan, seen) {
+    async fn carry_out(&self, plan: &Plan, seen: &Seen, observed: &Observed) -> Result<Applied, CallError> {
+        if let Err(broken) = lint(plan, seen) {
             let all = broken.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             tracing::error!(broken = all, "a plan breaks its own rules and is not applied");
             let message = format!("a mistake of the operator, please report it: {all}");
@@ -178,8 +195,8 @@ impl Reconciler {
             return Ok(Applied::Failed(failure));
         }
         debug_assert!(plan.apply.iter().map(Object::kind).is_sorted(), "what others rest on comes first");
-        let namespace = valid.identity.namespace.as_str();
-        self.applier.apply(namespace, &plan, &observed.live).await
+        let namespace = Identity::of(&seen.morph).namespace;
+        self.applier.apply(&namespace, plan, &observed.live).await
     }
 
     /// Writes the status if it says anything new, and tells of what changed.
@@ -226,7 +243,10 @@ impl Reconciler {
         }
         // A tag may be pushed anew, a name become free, a quota be raised: looked at again, ever less often.
         let may_pass = match judged {
-            Err(refusal) => refusal.transient || refusal.condition == ConditionType::Resolved,
+            Err(refusal) => {
+                let drained = !matches!(applied, Applied::Failed(_));
+                refusal.transient || refusal.condition == ConditionType::Resolved || !drained
+            }
             Ok(_) => matches!(applied, Applied::Failed(_)),
         };
         if may_pass {
@@ -234,7 +254,7 @@ impl Reconciler {
         }
         self.refused.clear(&uid);
         match applied {
-            Applied::All { changed: true } => Duration::from_millis(SETTLE_MS),
+            Applied::All { changed: true } => SETTLE,
             _ => backoff::jitter(self.resync, backoff::spread()),
         }
     }

@@ -2,7 +2,7 @@
 //! Plain data; nothing here decides.
 
 use super::fence::Fence;
-use super::{Child, ChildKind};
+use super::{Ceiling, Child, ChildKind};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
@@ -10,7 +10,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use morph_component::{InterfaceId, World};
 use morph_crds::{ConditionType, Morph, Reason, RunType};
-use morph_grant::{Answered, Digest, SigningKey};
+use morph_grant::{Answered, Digest, SigningKey, TrustedKeys};
 use morph_oci::PinnedImage;
 use std::sync::Arc;
 
@@ -23,8 +23,12 @@ pub struct Seen {
     pub cluster: String,
     /// What NetworkPolicies have to know; none where Morphs get none.
     pub fence: Option<Arc<Fence>>,
-    /// The key that signs its grant.
+    /// The key that signs its grant, if that must be signed anew.
     pub signer: Arc<SigningKey>,
+    /// The keys that nodes trust.
+    pub trusted: Arc<TrustedKeys>,
+    /// The ceiling of its namespace.
+    pub ceiling: Ceiling,
     /// What its image was found to be.
     pub resolution: Resolution,
     /// What exists of its name or with its label.
@@ -117,6 +121,8 @@ pub struct Refusal {
     pub message: String,
     /// Whether it may pass by itself.
     pub transient: bool,
+    /// Whether pods that are there must go.
+    pub drains: bool,
     /// The component, once its type is settled and its imports are answered.
     pub found: Option<Box<Found>>,
 }
@@ -125,7 +131,7 @@ impl Refusal {
     /// A refusal that stays until somebody changes something.
     #[must_use]
     pub fn of(condition: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
-        Self { condition, reason, message: message.into(), transient: false, found: None }
+        Self { condition, reason, message: message.into(), transient: false, drains: false, found: None }
     }
 
     /// The same, as one that may pass by itself.

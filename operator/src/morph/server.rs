@@ -104,13 +104,39 @@ impl Server {
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {
-        let resource = K::plural(&()).into_owned();
-        let api: Api<K> = self.namespaced(namespace);
-        let params = PatchParams::apply(FIELD_MANAGER).force();
         let what = format!("apply {} {namespace}/{name}", K::kind(&()));
-        let patch = Patch::Apply(object);
-        let applied = within(what, api.patch(name, &params, &patch)).await?;
-        self.metrics.wrote("patch", word(&resource));
+        self.apply_to(&self.namespaced(namespace), what, name, object).await
+    }
+
+    /// The same of an object that is in no namespace.
+    ///
+    /// # Errors
+    /// As [`Server::apply`].
+    pub async fn apply_everywhere<K>(
+        &self,
+        name: &str,
+        object: &(impl Serialize + Debug + Sync),
+    ) -> Result<K, CallError>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let what = format!("apply {} {name}", K::kind(&()));
+        self.apply_to(&self.everywhere(), what, name, object).await
+    }
+
+    async fn apply_to<K>(
+        &self,
+        api: &Api<K>,
+        what: String,
+        name: &str,
+        object: &(impl Serialize + Debug + Sync),
+    ) -> Result<K, CallError>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let applied = within(what, api.patch(name, &params, &Patch::Apply(object))).await?;
+        self.metrics.wrote("patch", word(&K::plural(&())));
         Ok(applied)
     }
 
@@ -138,7 +164,7 @@ impl Server {
 
 /// A resource's name as a label of metrics: a word of ours.
 pub(crate) fn word(resource: &str) -> &'static str {
-    const WORDS: [&str; 9] = [
+    const WORDS: [&str; 11] = [
         "serviceaccounts",
         "networkpolicies",
         "services",
@@ -147,7 +173,9 @@ pub(crate) fn word(resource: &str) -> &'static str {
         "cronjobs",
         "replicasets",
         "pods",
+        "configmaps",
         "morphs/status",
+        "validatingadmissionpolicybindings",
     ];
     WORDS.into_iter().find(|word| *word == resource).unwrap_or("other")
 }

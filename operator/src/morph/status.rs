@@ -4,6 +4,7 @@
 mod fare;
 
 use self::fare::{Fare, Trend, Verdict};
+use super::ceiling::judge;
 use super::plan::service;
 use super::validate::Valid;
 use super::{Applied, Failure, Found, Identity, Refusal, Resolution, Seen};
@@ -98,6 +99,7 @@ impl Conditions<'_> {
         let mut all = vec![
             self.condition(ConditionType::Resolved, resolved(&self.seen.resolution, refusal)),
             self.condition(ConditionType::ImportsSatisfied, imports_satisfied(found, refusal)),
+            self.condition(ConditionType::WithinCeiling, within_ceiling(self.seen)),
             self.condition(ConditionType::Available, available(refusal, applied, fare)),
         ];
         let kstatus = match trend {
@@ -151,6 +153,15 @@ fn imports_satisfied(found: Option<&Found>, refusal: Option<&Refusal>) -> Verdic
     let count = |answer| found.imports.iter().filter(|import| import.answer == answer).count();
     let (granted, ambient) = (count(morph_grant::Answer::Granted), count(morph_grant::Answer::Ambient));
     Verdict::yes(Reason::AllImportsAnswered, format!("{granted} granted, {ambient} ambient"))
+}
+
+/// Told whatever else stands against pods: who lays down a policy wants to see whom it meets.
+fn within_ceiling(seen: &Seen) -> Verdict {
+    let judged = judge(&seen.morph, &seen.ceiling);
+    match judged.holds {
+        true => Verdict::yes(judged.reason, judged.message),
+        false => Verdict::no(judged.reason, judged.message),
+    }
 }
 
 fn available(refusal: Option<&Refusal>, applied: &Applied, fare: &Fare) -> Verdict {

@@ -1,18 +1,20 @@
 //! Deletes what carries our label and whose Morph is gone: owner references can be removed, and with them the
 //! garbage collector's reach; a grant must not outlive its Morph.
 
-use super::MORPH_UID_LABEL;
 use super::server::{CallError, Server, within, word};
+use super::{KEY_ANNOTATION, MORPH_UID_LABEL};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, ListParams, Preconditions, PropagationPolicy};
 use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::{Resource, ResourceExt as _};
 use morph_crds::Morph;
+use morph_grant::KeyId;
 use serde::de::DeserializeOwned;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Debug;
 
 /// Objects read in one page.
@@ -31,12 +33,21 @@ struct Orphan {
     morph: String,
 }
 
-/// One sweep over all namespaces; gives how many objects were deleted.
+/// What a sweep did and found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Objects deleted.
+    pub deleted: usize,
+    /// Keys that signed a grant of what was there.
+    pub keys: BTreeSet<KeyId>,
+}
+
+/// One sweep over all namespaces.
 ///
 /// # Errors
 /// The API server refuses or doesn't answer; what was deleted before stays deleted.
-pub async fn sweep(server: &Server) -> Result<usize, CallError> {
-    let mut sweep = Sweep { server, living: None, left: DELETIONS_MAX };
+pub async fn sweep(server: &Server) -> Result<Swept, CallError> {
+    let mut sweep = Sweep { server, living: None, left: DELETIONS_MAX, keys: BTreeSet::new() };
     // Makers before what they make, or it would be made again.
     sweep.kind::<CronJob>().await?;
     sweep.kind::<Deployment>().await?;
@@ -47,13 +58,14 @@ pub async fn sweep(server: &Server) -> Result<usize, CallError> {
     sweep.kind::<Pod>().await?;
     // Last: while a pod is there, it keeps its fence.
     sweep.kind::<NetworkPolicy>().await?;
-    Ok(DELETIONS_MAX - sweep.left)
+    Ok(Swept { deleted: DELETIONS_MAX - sweep.left, keys: sweep.keys })
 }
 
 struct Sweep<'a> {
     server: &'a Server,
     living: Option<HashSet<String>>,
     left: usize,
+    keys: BTreeSet<KeyId>,
 }
 
 impl Sweep<'_> {
@@ -63,7 +75,9 @@ impl Sweep<'_> {
         K: Send + Sync + 'static,
     {
         // The objects first: the Morph of each was there before it, so one that isn't found later is gone.
-        let found = list::<K>(self.server, Some(MORPH_UID_LABEL)).await?;
+        let keys = &mut self.keys;
+        let note = |object: &PartialObjectMeta<K>| keys.extend(key_of(&object.metadata));
+        let found = list::<K>(self.server, Some(MORPH_UID_LABEL), note).await?;
         let ours: Vec<Orphan> = found.iter().filter_map(orphan).collect();
         if ours.is_empty() {
             return Ok(());
@@ -86,7 +100,7 @@ impl Sweep<'_> {
         {
             return Ok(living.clone());
         }
-        let morphs = list::<Morph>(self.server, None).await?;
+        let morphs = list::<Morph>(self.server, None, |_| {}).await?;
         let living: HashSet<String> = morphs.into_iter().filter_map(|morph| morph.metadata.uid).collect();
         self.living = Some(living.clone());
         Ok(living)
@@ -127,6 +141,13 @@ impl Sweep<'_> {
     }
 }
 
+/// The key that signed an object's grant: a workload says so, and a pod has the grant itself.
+fn key_of(meta: &ObjectMeta) -> Option<KeyId> {
+    let annotations = meta.annotations.as_ref()?;
+    let said = annotations.get(KEY_ANNOTATION).and_then(|id| id.parse().ok());
+    said.or_else(|| morph_grant::key_id_of(annotations.get(morph_grant::ANNOTATION)?).ok())
+}
+
 fn orphan<K>(object: &PartialObjectMeta<K>) -> Option<Orphan> {
     let meta = &object.metadata;
     let morph = meta.labels.as_ref()?.get(MORPH_UID_LABEL)?;
@@ -142,8 +163,12 @@ fn orphan<K>(object: &PartialObjectMeta<K>) -> Option<Orphan> {
     })
 }
 
-/// Metadata of all objects of a kind, in pages.
-async fn list<K>(server: &Server, label: Option<&str>) -> Result<Vec<PartialObjectMeta<K>>, CallError>
+/// Metadata of all objects of a kind, in pages; annotations are kept no longer than `note` takes.
+async fn list<K>(
+    server: &Server,
+    label: Option<&str>,
+    mut note: impl FnMut(&PartialObjectMeta<K>),
+) -> Result<Vec<PartialObjectMeta<K>>, CallError>
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
     K: Send + Sync + 'static,
@@ -157,6 +182,7 @@ where
         let page = within(what, api.list_metadata(&params)).await?;
         params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
         all.extend(page.items.into_iter().map(|mut object| {
+            note(&object);
             object.managed_fields_mut().clear();
             object.annotations_mut().clear();
             object

@@ -5,6 +5,7 @@ mod findings;
 
 pub use findings::findings;
 
+use super::ceiling;
 use super::plan::{self, grant};
 use super::{Component, Found, Identity, Known, Refusal, Resolution, Seen};
 use morph_component::{Error as ComponentError, Kind};
@@ -35,8 +36,8 @@ pub struct Valid {
 /// Judges what was seen.
 ///
 /// # Errors
-/// The first thing that stands against pods, in the order in which people would mend it: the spec, the image,
-/// its type, its imports, the size of its grant, the names of its children.
+/// The first thing that stands against pods, in the order in which people would mend it: the spec, the
+/// namespace's ceiling, the image, its type, its imports, the size of its grant, the names of its children.
 pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
     if seen.morph.metadata.deletion_timestamp.is_some() {
         return Err(
@@ -50,17 +51,21 @@ pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
     if !findings.is_empty() {
         return Err(invalid(FieldErrors(findings).to_string()));
     }
-    let component = component(&seen.resolution)?;
-    let runs = runs(component, spec.type_)?;
-    check_fields(spec, runs)?;
     let grants = grant::grants(spec);
-    let imports = morph_grant::check(component.known.imports(), &grants);
-    let found = Found { image: component.image.clone(), content: component.content.clone(), runs, imports };
+    let found = found(seen, &grants);
+    if let Some(refusal) = ceiling::refusal(seen) {
+        return Err(match found {
+            Ok(found) => refusal.found(found),
+            Err(_) => refusal,
+        });
+    }
+    let found = found?;
+    let runs = found.runs;
     if let Some(message) = denied(&found.imports, &grants) {
         return Err(Refusal::of(ConditionType::ImportsSatisfied, Reason::ImportDenied, message).found(found));
     }
     let document = grant::document(&seen.cluster, &identity, spec, &found);
-    let envelope = match morph_grant::seal(&document, &seen.signer) {
+    let envelope = match envelope(seen, &identity, runs, &document) {
         Ok(envelope) => envelope,
         Err(error) => return Err(unsealed(&error).found(found)),
     };
@@ -69,6 +74,16 @@ pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
         return Err(refusal.found(found));
     }
     Ok(Valid { identity, spec: spec.clone(), found, document, envelope })
+}
+
+/// The component, once its type is settled, with what answers its imports.
+fn found(seen: &Seen, grants: &Grants) -> Result<Found, Refusal> {
+    let spec = &seen.morph.spec;
+    let component = component(&seen.resolution)?;
+    let runs = runs(component, spec.type_)?;
+    check_fields(spec, runs)?;
+    let imports = morph_grant::check(component.known.imports(), grants);
+    Ok(Found { image: component.image.clone(), content: component.content.clone(), runs, imports })
 }
 
 fn invalid(message: impl Into<String>) -> Refusal {
@@ -189,6 +204,28 @@ fn denied(imports: &[Answered], grants: &Grants) -> Option<String> {
     Some(format!("{} {word} denied: {}{more}{grant}", denied.len(), shown.join("; ")))
 }
 
+/// The document in its envelope: the text that the workload has already, while its key is trusted; else signed
+/// anew. So a new key rolls no pod, and runs no Command again: a Morph is signed with it at its next change.
+fn envelope(
+    seen: &Seen,
+    identity: &Identity,
+    runs: RunType,
+    document: &Document,
+) -> Result<String, EnvelopeError> {
+    let workload = plan::workload_kind(runs, scheduled(seen));
+    let texts = seen.children.owned(&identity.uid).filter(|child| child.kind == workload);
+    let mut texts = texts.filter_map(|child| child.grant.as_ref());
+    let holds = |text: &&String| morph_grant::open(text, &seen.trusted).is_ok_and(|held| held == *document);
+    match texts.find(holds) {
+        Some(text) => Ok(text.clone()),
+        None => morph_grant::seal(document, &seen.signer),
+    }
+}
+
+fn scheduled(seen: &Seen) -> bool {
+    seen.morph.spec.run.as_ref().is_some_and(|run| run.schedule.is_some())
+}
+
 fn unsealed(error: &EnvelopeError) -> Refusal {
     match error {
         EnvelopeError::TooLarge { .. } => {
@@ -201,9 +238,8 @@ fn unsealed(error: &EnvelopeError) -> Refusal {
 /// What to say of an object that has the name of one of ours and another owner.
 fn taken(seen: &Seen, identity: &Identity, runs: RunType) -> Option<String> {
     let spec = &seen.morph.spec;
-    let scheduled = spec.run.as_ref().is_some_and(|run| run.schedule.is_some());
     let own_account = spec.template.as_ref().is_none_or(|template| template.service_account_name.is_none());
-    plan::kinds(runs, scheduled, own_account, seen.fence.is_some()).into_iter().find_map(|kind| {
+    plan::kinds(runs, scheduled(seen), own_account, seen.fence.is_some()).into_iter().find_map(|kind| {
         let child = seen.children.get(kind, &identity.name)?;
         (child.owner.as_deref() != Some(&identity.uid)).then(|| {
             format!(

@@ -2,7 +2,7 @@
 //! world. What only a cluster knows (what a tag stands for, who has which name) is not asked. Pure.
 
 use super::validate::{findings, validate};
-use super::{Children, Component, Found, Refusal, Resolution, Seen};
+use super::{Ceiling, Children, Component, Found, Refusal, Resolution, Seen};
 use morph_crds::{FieldError, Morph, ValidMorph};
 use morph_grant::{Answered, SigningKey};
 use std::sync::Arc;
@@ -59,7 +59,9 @@ pub fn verdict(morph: &Morph, component: Option<Component>, signer: Arc<SigningK
         morph: Arc::new(morph),
         cluster: UID.to_owned(),
         fence: None,
+        ceiling: Ceiling::None,
         signer,
+        trusted: Arc::default(),
         resolution: Resolution::Resolved(component),
         children: Children::default(),
     };

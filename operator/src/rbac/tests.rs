@@ -14,14 +14,20 @@ fn no_secret_can_be_asked_for() {
         }
     }
     for verb in ["get", "list", "watch"] {
-        assert!(!allows(Scope::Own, "", "secrets", verb, None));
+        for scope in [Scope::Own, Scope::Node, Scope::Cluster] {
+            assert!(!allows(scope, "", "secrets", verb, None));
+            assert!(!allows(scope, "", "secrets", verb, Some("morph-signing-keys")));
+        }
     }
 }
 
 #[test]
 fn no_right_lets_rights_grow() {
     for right in TABLE {
-        assert!(!right.group.contains("rbac") && !right.group.contains("admission"), "{right:?}");
+        assert!(!right.group.contains("rbac"), "{right:?}");
+        // Bindings alone: what they bind is the chart's.
+        let admission = right.group.contains("admission");
+        assert!(!admission || right.resource == "validatingadmissionpolicybindings", "{right:?}");
         for verb in ["escalate", "bind", "impersonate", "deletecollection"] {
             assert!(!right.verbs.contains(&verb), "{right:?}");
         }
@@ -41,14 +47,31 @@ fn the_lease_is_in_the_own_namespace_alone() {
     assert!(allows(Scope::Own, "coordination.k8s.io", "leases", "update", Some("morph-operator")));
     assert!(!allows(Scope::Cluster, "coordination.k8s.io", "leases", "update", Some("morph-operator")));
     assert_eq!(own_namespace_rules().len(), 1);
-    assert_eq!(rules().len(), TABLE.len() - 1);
+    assert_eq!(rules().len(), TABLE.len() - 2);
 }
 
 #[test]
-fn one_namespace_can_be_read_and_no_other() {
-    assert!(allows(Scope::Cluster, "", "namespaces", "get", Some("kube-system")));
-    for name in [Some("default"), None] {
-        assert!(!allows(Scope::Cluster, "", "namespaces", "get", name));
+fn one_map_in_the_agents_namespace_is_written_and_no_other() {
+    for verb in ["get", "create", "patch"] {
+        assert!(allows(Scope::Node, "", "configmaps", verb, Some("morph-trusted-keys")));
+        assert!(!allows(Scope::Node, "", "configmaps", verb, Some("other")));
+        assert!(!allows(Scope::Node, "", "configmaps", verb, None));
+        for scope in [Scope::Own, Scope::Cluster] {
+            assert!(!allows(scope, "", "configmaps", verb, Some("morph-trusted-keys")));
+        }
+    }
+    assert_eq!(node_namespace_rules().len(), 1);
+}
+
+#[test]
+fn a_ceiling_can_be_read_and_not_written() {
+    for (group, resource) in [("", "namespaces"), (GROUP, "morphpolicies")] {
+        for verb in ["get", "list", "watch"] {
+            assert!(allows(Scope::Cluster, group, resource, verb, Some("default")), "{verb} {resource}");
+        }
+        for verb in ["create", "update", "patch", "delete"] {
+            assert!(!allows(Scope::Own, group, resource, verb, Some("default")), "{verb} {resource}");
+        }
     }
 }
 
@@ -74,7 +97,7 @@ fn any_call() -> impl Strategy<Value = (&'static str, &'static str, &'static str
     groups.extend(["rbac.authorization.k8s.io", "*", "node.k8s.io"]);
     let mut resources: Vec<_> = TABLE.iter().map(|right| right.resource).collect();
     resources.extend(["secrets", "nodes", "pods/exec", "pods/log", "*", "clusterroles", "morphs/scale"]);
-    let names = vec![None, Some("kube-system"), Some("default"), Some("hello")];
+    let names = vec![None, Some("kube-system"), Some("default"), Some("hello"), Some("morph-trusted-keys")];
     (
         prop::sample::select(groups),
         prop::sample::select(resources),
@@ -90,6 +113,8 @@ proptest! {
     fn the_chart_allows_exactly_what_the_table_does((group, resource, verb, name) in any_call()) {
         let cluster = rules_allow(&rules(), group, resource, verb, name);
         prop_assert_eq!(cluster, allows(Scope::Cluster, group, resource, verb, name));
+        let node = cluster || rules_allow(&node_namespace_rules(), group, resource, verb, name);
+        prop_assert_eq!(node, allows(Scope::Node, group, resource, verb, name));
         let own = cluster || rules_allow(&own_namespace_rules(), group, resource, verb, name);
         prop_assert_eq!(own, allows(Scope::Own, group, resource, verb, name));
     }
@@ -97,7 +122,7 @@ proptest! {
 
 #[test]
 fn a_rule_of_the_chart_has_no_wildcard_and_no_path() {
-    for rule in rules().iter().chain(&own_namespace_rules()) {
+    for rule in rules().iter().chain(&own_namespace_rules()).chain(&node_namespace_rules()) {
         assert_eq!(rule.non_resource_urls, None);
         let words = [&rule.api_groups, &rule.resources].into_iter().flatten().flatten().chain(&rule.verbs);
         assert!(words.clone().all(|word| !word.contains('*')), "{rule:?}");

@@ -24,7 +24,7 @@ async fn a_server_gets_its_objects_and_is_ready() {
         world.children(),
         ["serviceaccounts weather", "services weather", "deployments weather", "networkpolicies weather"]
     );
-    for type_ in ["Resolved", "ImportsSatisfied", "Available", "Ready"] {
+    for type_ in ["Resolved", "ImportsSatisfied", "WithinCeiling", "Available", "Ready"] {
         assert_eq!(world.condition("weather", type_).0, "True", "{type_}: {:#}", world.morph("weather"));
     }
     let status = world.morph("weather")["status"].clone();
@@ -38,7 +38,7 @@ async fn the_first_pass_leaves_all_conditions() {
     let world = World::new(&server_component(""));
     world.create("weather", json!({}));
     world.pass("weather").await.unwrap();
-    for type_ in ["Resolved", "ImportsSatisfied", "Available", "Ready"] {
+    for type_ in ["Resolved", "ImportsSatisfied", "WithinCeiling", "Available", "Ready"] {
         assert!(!world.condition("weather", type_).1.is_empty(), "{type_}");
     }
     assert_eq!(world.condition("weather", "Ready").0, "False");

@@ -2,10 +2,13 @@
 //! life. What the pure parts decide is tested beside them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod ceiling;
 mod controller;
 mod converge;
 mod crash;
+mod denials;
 mod inspect;
+mod keys;
 mod leader;
 mod refuse;
 mod registry;

@@ -10,7 +10,7 @@ use morph_operator::leader::Leader;
 use morph_operator::metrics::Metrics;
 use morph_operator::morph::MORPH_UID_LABEL;
 use morph_operator::morph::sweep::sweep;
-use morph_operator::{controller, rbac};
+use morph_operator::{ceiling, controller, rbac};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -35,6 +35,18 @@ async fn lead_and_watch(world: World) -> crate::server::FakeServer {
     leader.await.unwrap().unwrap();
     watching.await.unwrap().unwrap();
     api
+}
+
+/// A policy comes, changes and goes.
+async fn bind(world: &World) {
+    let policy = Key::new("hayride.dev", "morphpolicies", "", "strict");
+    let spec = json!({ "images": { "prefixes": ["r.example/acme"] } });
+    world.api.with(|store| store.create(&policy, json!({ "metadata": {}, "spec": spec })));
+    ceiling::keep(&world.api.server()).await.unwrap();
+    world.api.with(|store| store.edit(&policy, |policy| policy["spec"]["enforcement"] = json!("Warn")));
+    ceiling::keep(&world.api.server()).await.unwrap();
+    world.api.with(|store| store.remove(&policy));
+    ceiling::keep(&world.api.server()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,6 +78,9 @@ async fn each_right_is_used_and_no_other_is_wanted() {
         }
     });
     sweep(&world.api.server()).await.unwrap();
+    bind(&world).await;
+    crate::keys::publish_once(&world.api).await;
+    crate::denials::report_once(&world.api).await;
     let namespaces: Api<Namespace> = Api::all(world.api.client());
     namespaces.get("kube-system").await.unwrap();
     let api = lead_and_watch(world).await;

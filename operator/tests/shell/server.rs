@@ -13,11 +13,14 @@ use morph_operator::metrics::Metrics;
 use morph_operator::morph::server::Server;
 use morph_operator::rbac::{self, Scope};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The operator's own namespace.
 pub(crate) const OWN_NAMESPACE: &str = "morph-system";
+
+/// The namespace of the nodes' agents.
+pub(crate) const NODE_NAMESPACE: &str = "morph-node";
 
 /// A request as rights and tests see it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +59,8 @@ struct Inner {
     store: Store,
     calls: Vec<Call>,
     judge: Option<Judge>,
+    /// What a review says of each token.
+    tokens: BTreeMap<String, Value>,
     used: BTreeSet<(String, String, String)>,
 }
 
@@ -93,6 +98,11 @@ impl FakeServer {
             count += 1;
             judge(count - 1, call)
         }));
+    }
+
+    /// Lets a review of this token say so.
+    pub(crate) fn token(&self, token: &str, status: Value) {
+        self.lock().tokens.insert(token.to_owned(), status);
     }
 
     pub(crate) fn no_faults(&self) {
@@ -160,6 +170,12 @@ impl FakeServer {
         let get = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let selector = get("labelSelector");
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        if ask.call.resource == "tokenreviews" {
+            let token = body["spec"]["token"].as_str().unwrap_or_default().to_owned();
+            let unknown = json!({ "authenticated": false, "error": "no such token" });
+            let status = self.lock().tokens.get(&token).cloned().unwrap_or(unknown);
+            return json_response(201, &json!({ "metadata": {}, "spec": body["spec"], "status": status }));
+        }
         if ask.call.verb == "watch" {
             return self.watch(ask, selector, get("resourceVersion"), meta_only);
         }
@@ -190,8 +206,11 @@ impl FakeServer {
 
     fn authorize(&self, ask: &Ask, verb: &str) -> Option<Response<Answer>> {
         let call = &ask.call;
-        let scope =
-            if call.namespace.as_deref() == Some(OWN_NAMESPACE) { Scope::Own } else { Scope::Cluster };
+        let scope = match call.namespace.as_deref() {
+            Some(OWN_NAMESPACE) => Scope::Own,
+            Some(NODE_NAMESPACE) => Scope::Node,
+            _ => Scope::Cluster,
+        };
         if rbac::allows(scope, &call.group, &call.resource, verb, call.name.as_deref()) {
             let used = (call.group.clone(), call.resource.clone(), verb.to_owned());
             self.lock().used.insert(used);

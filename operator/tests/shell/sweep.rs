@@ -45,7 +45,7 @@ fn names(api: &FakeServer, resource: &str) -> Vec<String> {
 #[tokio::test]
 async fn what_lost_its_morph_goes_and_the_rest_stays() {
     let api = world();
-    assert_eq!(sweep(&api.server()).await.unwrap(), KINDS.len());
+    assert_eq!(sweep(&api.server()).await.unwrap().deleted, KINDS.len());
     for (_, resource) in KINDS {
         assert_eq!(names(&api, resource), ["ours", "theirs"], "{resource}");
     }
@@ -58,7 +58,7 @@ async fn a_second_sweep_writes_nothing() {
     let api = world();
     sweep(&api.server()).await.unwrap();
     api.take_calls();
-    assert_eq!(sweep(&api.server()).await.unwrap(), 0);
+    assert_eq!(sweep(&api.server()).await.unwrap().deleted, 0);
     assert!(api.take_writes().is_empty());
 }
 
@@ -68,14 +68,14 @@ async fn what_is_being_deleted_is_left_alone() {
     let mut going = object("going", Some("dead"));
     going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     api.with(|store| store.create(&Key::new("", "pods", NAMESPACE, "going"), going));
-    assert_eq!(sweep(&api.server()).await.unwrap(), 0);
+    assert_eq!(sweep(&api.server()).await.unwrap().deleted, 0);
 }
 
 #[tokio::test]
 async fn what_changed_since_it_was_read_is_left_to_the_next_sweep() {
     let api = world();
     api.faults(|_, call| (call.verb == "delete" && call.resource == "pods").then_some(Fault::Status(409)));
-    assert_eq!(sweep(&api.server()).await.unwrap(), KINDS.len() - 1);
+    assert_eq!(sweep(&api.server()).await.unwrap().deleted, KINDS.len() - 1);
     assert_eq!(names(&api, "pods"), ["orphan", "ours", "theirs"]);
     api.no_faults();
     sweep(&api.server()).await.unwrap();
@@ -111,6 +111,6 @@ async fn a_morph_made_while_it_sweeps_keeps_its_objects() {
         }
         None
     });
-    assert_eq!(sweep(&api.server()).await.unwrap(), 0);
+    assert_eq!(sweep(&api.server()).await.unwrap().deleted, 0);
     assert_eq!(names(&api, "pods"), ["p"]);
 }

@@ -10,11 +10,13 @@ use morph_operator::morph::Fence;
 use morph_operator::morph::reconcile::{Next, Reconciler};
 use morph_operator::morph::server::CallError;
 use morph_operator::registry::Resolver;
+use morph_operator::signing::trust::Signing;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 pub(crate) const NAMESPACE: &str = "demo";
 pub(crate) const IMAGE: &str = "r.example/acme/weather:1";
@@ -46,15 +48,22 @@ pub(crate) fn morph_key(name: &str) -> Key {
     Key::new("hayride.dev", "morphs", NAMESPACE, name)
 }
 
+/// What signs in these tests.
+pub(crate) fn signing() -> Signing {
+    let signer = Arc::new(SigningKey::generate(&mut StdRng::seed_from_u64(7)));
+    let trusted = Arc::new([signer.public()].into_iter().collect());
+    Signing { signer, trusted }
+}
+
 fn operator(api: &FakeServer, registry: &Arc<FakeRegistry>) -> Reconciler {
     let server = api.server();
     let metrics = Arc::clone(&server.metrics);
     let resolver = Resolver::new(Arc::clone(registry) as _, Arc::clone(&metrics));
     let recorder = Recorder::new(api.client(), "operator-0".to_owned(), metrics);
-    let signer = Arc::new(SigningKey::generate(&mut StdRng::seed_from_u64(7)));
     let cluster = "cluster-uid".to_owned();
     let fence = Some(Fence::default());
-    Reconciler::new(server, resolver, recorder, cluster, fence, signer, Duration::from_secs(600))
+    let (_, signing) = watch::channel(Some(signing()));
+    Reconciler::new(server, resolver, recorder, cluster, fence, signing, Duration::from_secs(600))
 }
 
 impl World {
@@ -67,6 +76,8 @@ impl World {
         let namespace =
             json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "uid": "cluster-uid" } });
         world.api.with(|store| store.create(&Key::new("", "namespaces", "", "kube-system"), namespace));
+        let own = json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": {} });
+        world.api.with(|store| store.create(&Key::new("", "namespaces", "", NAMESPACE), own));
         world
     }
 

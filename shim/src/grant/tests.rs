@@ -1,6 +1,10 @@
 //! Documents against pods that they are for, and against all others.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod forged;
+mod table;
+mod volumes;
+
 use super::*;
 use morph_grant::{
     Access, Component, EnvLiteral, FilesystemGrant, Limits, Mount, MountUse, SigningKey, Subject, VolumeKind,
@@ -69,6 +73,34 @@ fn with_volume(kind: VolumeKind) -> Document {
     document
 }
 
+/// The document with one capability more.
+fn with(capability: Capability) -> Document {
+    let mut document = document();
+    let grants = &mut document.components[0].grants;
+    let text = match capability {
+        Capability::Http => {
+            r#"{"allow":[{"host":"a.example","ports":[443],"methods":["GET"],"pathPrefixes":["/"],
+                "scheme":"HTTPS"}],
+                "limits":{"concurrency":1,"timeoutMillis":1,"requestBytes":1,"responseBytes":1}}"#
+        }
+        Capability::Sockets => r#"{"lookup":["a.example"]}"#,
+        Capability::Keyvalue => r#"[{"bucket":"cache","maxBytes":1024}]"#,
+        Capability::Config => r#"[{"key":"units","value":"metric"}]"#,
+        Capability::Filesystem | Capability::Logging | Capability::Environment => "null",
+    };
+    let value: Value = serde_json::from_str(text).unwrap();
+    match capability {
+        Capability::Http => grants.http = serde_json::from_value(value).unwrap(),
+        Capability::Sockets => grants.sockets = serde_json::from_value(value).unwrap(),
+        Capability::Keyvalue => grants.keyvalue = serde_json::from_value(value).unwrap(),
+        Capability::Config => grants.config = serde_json::from_value(value).unwrap(),
+        Capability::Filesystem => return with_volume(VolumeKind::EmptyDir),
+        Capability::Logging => grants.logging = true,
+        Capability::Environment => grants.environment = true,
+    }
+    document
+}
+
 struct Case {
     sandbox: Option<String>,
     container: Option<String>,
@@ -76,7 +108,7 @@ struct Case {
     name: &'static str,
     host_network: bool,
     env: Vec<&'static str>,
-    mount: Option<Value>,
+    mounts: Vec<Value>,
     config: NodeConfig,
     trusted: TrustedKeys,
 }
@@ -95,7 +127,7 @@ impl Case {
             name: CONTAINER_NAME,
             host_network: false,
             env: Vec::new(),
-            mount: None,
+            mounts: Vec::new(),
             config: config(),
             trusted: [key(1).public()].into_iter().collect(),
         }
@@ -103,9 +135,13 @@ impl Case {
 
     fn mounted(document: &Document, source: &str, options: &[&str]) -> Self {
         let destination = "/run/hayride.dev/volumes/data";
-        let mount =
-            json!({ "destination": destination, "type": "bind", "source": source, "options": options });
-        Self { mount: Some(mount), ..Self::new(document) }
+        Self { mounts: vec![bind(destination, source, options)], ..Self::new(document) }
+    }
+
+    /// A container that carries this text, as its sandbox does.
+    fn carrying(text: impl Into<String>) -> Self {
+        let text = Some(text.into());
+        Self { sandbox: text.clone(), container: text, ..Self::without() }
     }
 
     fn spec(&self, kind: &str, grant: Option<&String>) -> Spec {
@@ -122,10 +158,9 @@ impl Case {
         }
         let namespaces =
             if self.host_network { json!([]) } else { json!([{ "type": "network", "path": "/n" }]) };
-        let mounts: Vec<_> = self.mount.iter().collect();
         let spec = json!({
             "annotations": annotations, "linux": { "namespaces": namespaces },
-            "process": { "env": self.env }, "mounts": mounts,
+            "process": { "env": self.env, "user": { "uid": 1000, "gid": 0 } }, "mounts": self.mounts,
         });
         Spec::parse(spec.to_string().as_bytes(), "c1").unwrap()
     }
@@ -144,11 +179,16 @@ impl Case {
         }
     }
 
+    #[track_caller]
     fn refused(&self, words: &str) {
         let outcome = self.decide().unwrap_err();
         assert_eq!(outcome.code, code::GRANT_REFUSED);
-        assert!(outcome.message.as_ref().unwrap().contains(words), "{outcome:?}");
+        assert!(outcome.message.as_ref().unwrap().contains(words), "{words} is not in {outcome:?}");
     }
+}
+
+fn bind(destination: &str, source: &str, options: &[&str]) -> Value {
+    json!({ "destination": destination, "type": "bind", "source": source, "options": options })
 }
 
 fn world(export: &str, imports: &[&str]) -> World {
@@ -211,9 +251,7 @@ fn a_document_that_changes_after_the_sandbox_is_refused() {
 #[test]
 fn garbage_is_refused_and_says_so() {
     for text in ["", "{}", "x"] {
-        let text = Some(text.to_owned());
-        Case { sandbox: text.clone(), container: text, ..Case::without() }
-            .refused("annotation hayride.dev/grant");
+        Case::carrying(text).refused("annotation hayride.dev/grant");
     }
 }
 
@@ -237,7 +275,7 @@ fn without_a_grant_a_server_serves_and_asks_for_nothing() {
 }
 
 #[test]
-fn the_nodes_network_is_no_place_for_a_server() {
+fn the_nodes_network_is_no_place_for_a_server_or_for_any_use_of_the_network() {
     let mut server = document();
     server.run = RunType::Server;
     server.http = Some(morph_grant::Http {
@@ -249,6 +287,9 @@ fn the_nodes_network_is_no_place_for_a_server() {
         body_bytes: None,
     });
     Case { host_network: true, ..Case::new(&server) }.refused("node's network");
+    Case { host_network: true, ..Case::new(&with(Capability::Http)) }.refused("grant: capabilities.http");
+    Case { host_network: true, ..Case::new(&with(Capability::Sockets)) }.refused("capabilities.sockets");
+    Case { host_network: true, ..Case::new(&document()) }.granted();
     let decision = Case { host_network: true, ..Case::without() }.decide().unwrap();
     assert_eq!(decision.task(&world(SERVER, &[])).unwrap_err().code, code::GRANT_REFUSED);
     decision.task(&world(COMMAND, &[])).unwrap();
@@ -277,68 +318,41 @@ fn many_denied_imports_are_counted() {
 }
 
 #[test]
-fn each_kind_of_volume_has_its_own_directory() {
-    for (kind, plugin) in [
-        (VolumeKind::EmptyDir, "kubernetes.io~empty-dir"),
-        (VolumeKind::ConfigMap, "kubernetes.io~configmap"),
-        (VolumeKind::Secret, "kubernetes.io~secret"),
-        (VolumeKind::Projected, "kubernetes.io~projected"),
-        (VolumeKind::DownwardApi, "kubernetes.io~downward-api"),
-    ] {
-        let base = format!("/var/lib/kubelet/pods/u1/volumes/{plugin}");
-        let granted = Case::mounted(&with_volume(kind), &format!("{base}/data"), &["rbind", "rw"]).granted();
-        let want = Volume {
-            base: base.into(),
-            relative: "data".into(),
-            target: "/volumes/data".into(),
-            read_only: false,
-        };
-        assert_eq!(granted.volumes, [want]);
-        assert_eq!(granted.task.preopens[0].directory, Path::new("/volumes/data"));
-        assert_eq!(granted.task.preopens[0].path, "/d");
-        for wrong in [
-            "/var/lib/kubelet/pods/u2/volumes/kubernetes.io~empty-dir/data",
-            "/var/lib/kubelet/pods/u1/volumes/kubernetes.io~empty-dir/other",
-            "/var/lib/kubelet/pods/u1/volumes/kubernetes.io~host-path/data",
-            "/etc",
-        ] {
-            Case::mounted(&with_volume(kind), wrong, &[]).refused("is mounted there");
-        }
+fn a_key_that_comes_after_the_sandbox_is_taken_at_the_next_try() {
+    for later in [vec![key(1).public()], vec![key(2).public(), key(1).public()]] {
+        let case = Case { trusted: [key(2).public()].into_iter().collect(), ..Case::new(&document()) };
+        let sandbox = case.spec("sandbox", case.sandbox.as_ref());
+        let pod = sandbox.role.pod().unwrap();
+        let pin = Pin::of_sandbox(&sandbox, pod, &case.config, &case.trusted);
+        assert!(pin.is_refused() && pin.morph_uid().is_none());
+        assert!(pin.again(pod, &case.config, &case.trusted).is_refused());
+        let pin = pin.again(pod, &case.config, &later.into_iter().collect());
+        assert_eq!(pin.morph_uid().as_deref(), Some("m1"));
+        let spec = case.spec("container", case.container.as_ref());
+        assert!(pin.decide(case.name, "registry.test/hello:1", &spec, &case.config).is_ok());
     }
 }
 
 #[test]
-fn a_claim_may_be_of_any_plugin_but_of_no_other_pod() {
-    let document = with_volume(VolumeKind::PersistentVolumeClaim);
-    for right in [
-        "/var/lib/kubelet/pods/u1/volumes/kubernetes.io~csi/pv-1/mount",
-        "/var/lib/kubelet/pods/u1/volumes/kubernetes.io~local-volume/pv-1",
-        "/srv/data",
-    ] {
-        let volumes = Case::mounted(&document, right, &["ro"]).granted().volumes;
-        assert_eq!(
-            volumes[0].base.join(&volumes[0].relative).components().collect::<PathBuf>(),
-            Path::new(right)
-        );
-        assert!(volumes[0].read_only, "the container's mount is read-only");
-    }
-    for wrong in [
-        "/",
-        "/var/lib",
-        "/var/lib/kubelet",
-        "/var/lib/kubelet/pods/u2/volumes/kubernetes.io~csi/pv-1/mount",
-        "/var/lib/kubelet/pods/u1/volumes",
-        "/var/lib/kubelet/pods/u1/volumes/kubernetes.io~csi",
-        "/var/lib/kubelet/pods/u1/volumes/../../u2/volumes/a/b",
-        "/srv/../etc",
-        "srv",
-    ] {
-        Case::mounted(&document, wrong, &[]).refused("is mounted there");
-    }
+fn what_is_opened_again_is_the_pinned_text_and_no_other() {
+    let mut other = document();
+    other.args = vec!["--evil".into()];
+    let case = Case { container: Some(seal(&other)), ..Case::new(&document()) };
+    let sandbox = case.spec("sandbox", case.sandbox.as_ref());
+    let pod = sandbox.role.pod().unwrap();
+    let nobody = morph_grant::TrustedKeys::default();
+    let pin = Pin::of_sandbox(&sandbox, pod, &case.config, &nobody).again(pod, &case.config, &case.trusted);
+    let spec = case.spec("container", case.container.as_ref());
+    let outcome = pin.decide(case.name, "registry.test/hello:1", &spec, &case.config).unwrap_err();
+    assert!(outcome.message.unwrap().contains("changed"));
 }
 
 #[test]
-fn a_volume_that_is_not_mounted_is_named() {
-    let document = with_volume(VolumeKind::EmptyDir);
-    Case::new(&document).refused("volume data is not mounted at /run/hayride.dev/volumes/data");
+fn a_key_that_leaves_takes_no_grant_from_a_pod_that_has_it() {
+    let case = Case::new(&document());
+    let sandbox = case.spec("sandbox", case.sandbox.as_ref());
+    let pod = sandbox.role.pod().unwrap();
+    let pin = Pin::of_sandbox(&sandbox, pod, &case.config, &case.trusted);
+    let pin = pin.again(pod, &case.config, &morph_grant::TrustedKeys::default());
+    assert!(!pin.is_refused());
 }

@@ -1,37 +1,107 @@
-//! Where a granted volume's directory is on the node. For each kind the kubelet has one place, below the
-//! pod's own directory; a mount from elsewhere isn't what was granted.
+//! Where on the node that lies which a worker gets. For each kind of volume the kubelet has one place, below
+//! the pod's own directory; a mount from elsewhere isn't what was granted.
 
-use super::VOLUMES_DIRECTORY;
-use crate::spec::Spec;
-use morph_grant::{Document, Mount, MountUse, VolumeKind};
+use super::{FILES_DIRECTORY, SUB_PATHS_DIRECTORY, VOLUMES_DIRECTORY};
+use crate::process::unprivileged;
+use crate::spec::{self, Spec};
+use morph_grant::{Access, Document, Grants, Mount, MountUse, VolumeKind};
 use std::path::{Component, Path, PathBuf};
 
-/// A directory of the node that a worker gets.
+/// Files of the container by which names are looked up; the kubelet and containerd write them.
+const NAME_FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
+
+/// Something of the node that a worker gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
     /// A directory that belongs to the kubelet or the administrator.
     pub base: PathBuf,
     /// The volume below it; no link on the way is followed.
     pub relative: PathBuf,
+    /// How much of it.
+    pub part: Part,
     /// Where it stands in the worker's root.
     pub target: String,
     /// Whether it is read-only.
     pub read_only: bool,
 }
 
-/// The volumes of a document's file system grants, each with the source that the container's spec gives it.
+/// How much of a volume a worker gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// One directory of it; no link on the way is followed.
+    Directory {
+        /// Its path, relative and plain.
+        path: String,
+        /// User and group for whom it is made where it is missing; otherwise that is a refusal.
+        make_for: Option<(u32, u32)>,
+    },
+    /// It is a regular file, or the worker does without.
+    File,
+}
+
+/// A directory of a worker's root in which a file system grant has its root, in the order of the grants.
+pub(super) fn directories(grants: &Grants) -> Vec<String> {
+    let directory = |(index, grant): (usize, &morph_grant::FilesystemGrant)| match grant.sub_path {
+        Some(_) => format!("{SUB_PATHS_DIRECTORY}/{index}"),
+        None => format!("{VOLUMES_DIRECTORY}/{}", grant.volume),
+    };
+    grants.filesystem.iter().enumerate().map(directory).collect()
+}
+
+/// What a document grants of the node's file system, each with the source that the container's spec gives it.
 pub(super) fn granted(
     document: &Document,
     spec: &Spec,
     pod_uid: &str,
     kubelet_dir: &Path,
 ) -> Result<Vec<Volume>, String> {
-    let used = |mount: &&Mount| {
-        let main = document.main().into_iter();
-        let mut grants = main.flat_map(|main| &main.grants.filesystem);
-        mount.used_for == MountUse::Filesystem && grants.any(|grant| grant.volume == mount.volume)
-    };
-    document.mounts.iter().filter(used).map(|mount| volume(mount, spec, pod_uid, kubelet_dir)).collect()
+    let Some(main) = document.main() else { return Ok(Vec::new()) };
+    let find = |mount: &Mount| volume(mount, spec, pod_uid, kubelet_dir);
+    let mut volumes = Vec::new();
+    for mount in &document.mounts {
+        let grants = || main.grants.filesystem.iter().zip(directories(&main.grants));
+        let mut of_this = grants().filter(|(grant, _)| grant.volume == mount.volume).peekable();
+        match mount.used_for {
+            MountUse::Files => {
+                let target = FILES_DIRECTORY.to_owned();
+                volumes.push(Volume { target, read_only: true, ..find(mount)? });
+            }
+            MountUse::Filesystem if of_this.peek().is_none() => {}
+            MountUse::Filesystem => {
+                let whole = find(mount)?;
+                let (parts, wholes): (Vec<_>, Vec<_>) =
+                    of_this.partition(|(grant, _)| grant.sub_path.is_some());
+                if !wholes.is_empty() {
+                    volumes.push(whole.clone());
+                }
+                for (grant, target) in parts {
+                    let read_only = whole.read_only || grant.access == Access::ReadOnly;
+                    let path = grant.sub_path.clone().unwrap_or_default();
+                    let make_for = (!read_only).then(|| (unprivileged(spec.uid), unprivileged(spec.gid)));
+                    let part = Part::Directory { path, make_for };
+                    volumes.push(Volume { part, target, read_only, ..whole.clone() });
+                }
+            }
+        }
+    }
+    if main.grants.http.is_some() || main.grants.sockets.is_some() {
+        volumes.extend(NAME_FILES.iter().filter_map(|path| name_file(spec.mount(path)?)));
+    }
+    Ok(volumes)
+}
+
+/// The file by which names are looked up, where the container has it mounted.
+fn name_file(found: &spec::Mount) -> Option<Volume> {
+    let name = found.source.file_name().filter(|_| found.bind && found.source.is_absolute())?;
+    Some(Volume {
+        base: found.source.parent()?.to_path_buf(),
+        relative: name.into(),
+        part: Part::File,
+        target: found.destination.clone(),
+        read_only: true,
+    })
 }
 
 fn volume(mount: &Mount, spec: &Spec, pod_uid: &str, kubelet_dir: &Path) -> Result<Volume, String> {
@@ -54,12 +124,13 @@ fn volume(mount: &Mount, spec: &Spec, pod_uid: &str, kubelet_dir: &Path) -> Resu
     Ok(Volume {
         base,
         relative,
+        part: Part::Whole,
         target: format!("{VOLUMES_DIRECTORY}/{name}"),
         read_only: mount.read_only || found.read_only,
     })
 }
 
-fn wrong_source(mount: &Mount, found: &crate::spec::Mount) -> String {
+fn wrong_source(mount: &Mount, found: &spec::Mount) -> String {
     let (volume, kind) = (&mount.volume, mount.kind);
     format!("volume {volume} is granted as {kind:?}, but {} is mounted there", found.source.display())
 }

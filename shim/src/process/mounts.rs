@@ -3,12 +3,15 @@
 
 use super::Error;
 use crate::seal::{self, MountAttributes};
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 use rustix::mount::OpenTreeFlags;
+use rustix::process::{Gid, Uid};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A volume (or a single file) that a worker sees.
 #[derive(Debug)]
@@ -52,6 +55,68 @@ pub fn open_beneath(base: &Path, relative: &Path) -> Result<OwnedFd, Error> {
     let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     rustix::fs::openat2(&directory, relative, flags, Mode::empty(), within)
         .map_err(|errno| failed(&base.join(relative), "can't be opened without leaving its directory", errno))
+}
+
+/// Opens a directory of an opened volume for mounting: beneath it, through no link. Missing ones are made, if
+/// that is wanted, for this user and group.
+pub fn open_directory(volume: &OwnedFd, path: &Path, make_for: Option<(u32, u32)>) -> Result<OwnedFd, Error> {
+    let mut at: Option<OwnedFd> = None;
+    let mut walked = PathBuf::new();
+    for part in path.components() {
+        walked.push(part);
+        let failed = |doing, errno: rustix::io::Errno| Error::Path {
+            path: walked.clone(),
+            doing,
+            source: errno.into(),
+        };
+        let parent = at.as_ref().unwrap_or(volume);
+        let part = part.as_os_str();
+        let next = match (open_part(parent, part), make_for) {
+            (Err(Errno::NOENT), Some(owner)) => {
+                make_part(parent, part, owner).map_err(|errno| failed("directory can't be made", errno))?
+            }
+            (next, _) => next.map_err(|errno| failed("is no directory of the volume", errno))?,
+        };
+        at = Some(next);
+    }
+    at.ok_or_else(|| Error::Path {
+        path: path.into(),
+        doing: "is no directory of the volume",
+        source: Errno::NOENT.into(),
+    })
+}
+
+fn open_part(parent: &OwnedFd, part: &OsStr) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    rustix::fs::openat2(parent, part, flags, Mode::empty(), within)
+}
+
+/// Makes a directory and gives it to its owner. Others may write to the volume meanwhile: what they put in
+/// its place isn't given away, unless it is a directory of this process's own user as well.
+fn make_part(parent: &OwnedFd, part: &OsStr, (user, group): (u32, u32)) -> Result<OwnedFd, Errno> {
+    match rustix::fs::mkdirat(parent, part, Mode::from(0o770)) {
+        Ok(()) => {}
+        Err(Errno::EXIST) => return open_part(parent, part),
+        Err(errno) => return Err(errno),
+    }
+    let made = open_part(parent, part)?;
+    if rustix::fs::fstat(&made)?.st_uid != rustix::process::geteuid().as_raw() {
+        return Ok(made);
+    }
+    let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
+    rustix::fs::chownat(&made, "", Some(user), Some(group), AtFlags::EMPTY_PATH)?;
+    Ok(made)
+}
+
+/// Whether an opened file is a regular one.
+pub fn is_regular(file: &OwnedFd) -> Result<bool, Error> {
+    let status = rustix::fs::fstat(file).map_err(|errno| Error::Path {
+        path: PathBuf::new(),
+        doing: "status",
+        source: errno.into(),
+    })?;
+    Ok(FileType::from_raw_mode(status.st_mode) == FileType::RegularFile)
 }
 
 /// A read-only mount of the compiled code's file. Not noexec: it is mapped and run.

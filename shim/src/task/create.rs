@@ -6,6 +6,7 @@ use super::prepare::{Failure, Prepared, prepare};
 use super::{Fault, Server, inspect};
 use crate::bundle::{Process, Record};
 use crate::cgroup::Cgroup;
+use crate::denial::Witness;
 use crate::grant::{Decision, Pin};
 use crate::keys;
 use crate::process::{Child, Namespace, SandboxSpec, WorkerSpec};
@@ -61,6 +62,7 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
     };
     let task = Task::new(Parts {
         termination: termination(&spec, &server),
+        witness: made.witness,
         publisher: server.publisher.clone(),
         id,
         bundle,
@@ -148,6 +150,7 @@ struct Made {
     guest: Guest,
     kept: Kept,
     pin: Option<Pin>,
+    witness: Option<Witness>,
 }
 
 async fn make(server: &Server, spec: &Spec, streams: &Streams, cgroup: &Cgroup) -> Result<Made, Fault> {
@@ -156,12 +159,22 @@ async fn make(server: &Server, spec: &Spec, streams: &Streams, cgroup: &Cgroup) 
         Role::Container { name, image, .. } if inspect::is_asked(spec, name) => {
             make_container(server, spec, streams, cgroup, Err(inspect::answer(server, image).await?)).await
         }
-        Role::Container { sandbox, name, image, .. } => {
+        Role::Container { sandbox, name, image, pod } => {
             let sandbox = server.task(sandbox)?;
             let pin = sandbox.pin.as_ref();
             let pin = pin.ok_or_else(|| Fault::Invalid(format!("task {} is no sandbox", sandbox.id)))?;
+            let again;
+            let pin = if pin.is_refused() {
+                again = pin.again(pod, &server.config, &trusted(server).await?);
+                &again
+            } else {
+                pin
+            };
             let decision = pin.decide(name, image, spec, &server.config);
-            make_container(server, spec, streams, cgroup, decision).await
+            let made = make_container(server, spec, streams, cgroup, decision).await?;
+            let reporter = Arc::clone(&server.denials);
+            let witness = Some(Witness::new(pod.clone(), pin.morph_uid(), reporter));
+            Ok(Made { witness, ..made })
         }
         Role::Alone { image: Some(image) } => {
             let decision = Pin::nothing(spec).decide("alone", image, spec, &server.config);
@@ -188,7 +201,7 @@ async fn make_sandbox(server: &Server, spec: &Spec, pod: &Pod, cgroup: &Cgroup) 
         return Err(fault);
     }
     let pin = Pin::of_sandbox(spec, pod, &server.config, &trusted);
-    Ok(Made { child, guest: Guest::None, kept: Kept::default(), pin: Some(pin) })
+    Ok(Made { child, guest: Guest::None, kept: Kept::default(), pin: Some(pin), witness: None })
 }
 
 async fn trusted(server: &Server) -> Result<TrustedKeys, Fault> {
@@ -223,12 +236,19 @@ async fn make_container(
                 guest: Guest::Sealed(worker.control),
                 kept: opened.kept,
                 pin: None,
+                witness: None,
             })
         }
         Err(Failure::Fate(outcome)) => {
             let child = server.zygote.fork_sandbox(stand_in(cgroup)).await;
             let child = child.map_err(|error| Fault::internal(&error))?;
-            Ok(Made { child, guest: Guest::Fated(outcome, opened.process), kept: opened.kept, pin: None })
+            Ok(Made {
+                child,
+                guest: Guest::Fated(outcome, opened.process),
+                kept: opened.kept,
+                pin: None,
+                witness: None,
+            })
         }
         Err(Failure::Fault(fault)) => Err(fault),
     }

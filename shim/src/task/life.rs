@@ -4,6 +4,7 @@
 use super::{Fault, announce};
 use crate::bundle::Record;
 use crate::cgroup::Cgroup;
+use crate::denial::{Account, Witness};
 use crate::events::Publisher;
 use crate::grant::Pin;
 use crate::process::{Child, Control, Exit};
@@ -17,7 +18,7 @@ use rustix::process::Signal;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -68,6 +69,8 @@ pub(super) struct Task {
     /// What was granted to the pod; of a sandbox.
     pub(super) pin: Option<Pin>,
     termination: Option<TerminationFile>,
+    /// Who tells of its denials; none where there is no grant to be exceeded.
+    witness: Option<Witness>,
     child: Child,
     publisher: Publisher,
     life: Mutex<Life>,
@@ -97,6 +100,7 @@ pub(super) struct Parts {
     pub(super) cgroup: Cgroup,
     pub(super) pin: Option<Pin>,
     pub(super) termination: Option<TerminationFile>,
+    pub(super) witness: Option<Witness>,
     pub(super) child: Child,
     pub(super) guest: Guest,
     pub(super) kept: Kept,
@@ -123,6 +127,7 @@ impl Task {
             cgroup: parts.cgroup,
             pin: parts.pin,
             termination: parts.termination,
+            witness: parts.witness,
             child: parts.child,
             publisher: parts.publisher,
             life: Mutex::new(life),
@@ -226,7 +231,8 @@ impl Task {
                 control.start().await.map_err(|error| {
                     Fault::Precondition(format!("the worker of task {} has ended: {error}", self.id))
                 })?;
-                life.guest = Guest::Running(tokio::spawn(listen(control, self.id.clone())));
+                let account = Account::new(&self.id, self.witness.clone(), Instant::now());
+                life.guest = Guest::Running(tokio::spawn(listen(control, self.id.clone(), account)));
                 Ok(())
             }
             Guest::Fated(outcome, streams) => {
@@ -349,7 +355,7 @@ impl Task {
 }
 
 /// Listens to a worker until it is gone; answers its outcome.
-async fn listen(mut control: Control, id: String) -> Option<Outcome> {
+async fn listen(mut control: Control, id: String, mut account: Account) -> Option<Outcome> {
     let mut listens = false;
     loop {
         match control.next().await {
@@ -358,6 +364,7 @@ async fn listen(mut control: Control, id: String) -> Option<Outcome> {
                 listens = true;
                 tracing::info!(task = id, %address, "listening");
             }
+            Ok(Some(FromChild::Denied(denied))) if account.take(&denied, Instant::now()) => {}
             // A worker that is no longer ours could talk for ever: whoever says nonsense is not listened to.
             Ok(Some(other)) => {
                 let words = morph_host::one_line(&format!("{other:?}"), LOGGED_BYTES_MAX);

@@ -5,11 +5,15 @@ use super::{Fault, Server};
 use crate::cache;
 use crate::compile::CompileError;
 use crate::content::{self, ContentError};
-use crate::grant::{Decision, Volume, chain};
-use crate::process::{self, Granted, open_beneath, patiently};
+use crate::grant::{Decision, Part, Volume, chain};
+use crate::node;
+use crate::process::{self, Granted, is_regular, open_beneath, open_directory, patiently};
 use morph_host::{EngineKind, Outcome, Task, code};
 use std::fs::File;
+use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 /// How long all this may take, in seconds: the kubelet gives up after 120, and a compilation may take
@@ -75,27 +79,60 @@ async fn prepare_at_leisure(server: &Server, decision: &Decision) -> Result<Prep
     let located = content::locate(&server.store, &decision.source()).await?;
     decision.check_content(&located.layer.digest)?;
     let world = server.worlds.of(&server.store, &located.layer).await?;
-    let task = decision.task(&world)?;
+    let mut task = decision.task(&world)?;
+    if task.grants.http.is_some() || task.grants.sockets.is_some() {
+        task.node_addresses = node_addresses().await?;
+    }
     let engine = EngineKind::of(&world);
     // Read again, once it is its turn: what waits holds no component in memory.
     let read = content::read(&server.store, &located.layer);
     let code = server.cache.code(&located.layer.digest, engine, read).await?;
     let volumes = decision.volumes().to_vec();
-    let opened = patiently("granted volumes", move || volumes.iter().map(open_volume).collect()).await;
+    let opened = patiently("granted volumes", move || volumes.iter().filter_map(open).collect()).await;
     let mounts = opened.unwrap_or_else(|error| Err(Failure::Fault(Fault::of_process(&error))))?;
     Ok(Prepared { engine, code, task, mounts })
 }
 
-fn open_volume(volume: &Volume) -> Result<Granted, Failure> {
-    let source = open_beneath(&volume.base, &volume.relative).map_err(|error| {
-        let why = format!("{}: {}", volume.target, chain(&error));
-        if is_of_the_volume(&error) {
-            Failure::Fate(Outcome::because(code::GRANT_REFUSED, format!("grant refused: {why}")))
-        } else {
-            Failure::Fault(Fault::Unavailable(why))
+/// Read each time: a node gets and loses addresses.
+async fn node_addresses() -> Result<Vec<IpAddr>, Failure> {
+    let unknown = |error: &dyn std::error::Error| Failure::Fault(Fault::Unavailable(chain(error)));
+    match spawn_blocking(node::addresses).await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) => Err(unknown(&error)),
+        Err(error) => Err(unknown(&error)),
+    }
+}
+
+/// Opens what a worker gets; `None` for a file that it does without.
+fn open(volume: &Volume) -> Option<Result<Granted, Failure>> {
+    let opened = open_beneath(&volume.base, &volume.relative);
+    let opened = match &volume.part {
+        Part::Whole => opened,
+        Part::Directory { path, make_for } => {
+            opened.and_then(|whole| open_directory(&whole, Path::new(path), *make_for))
         }
-    })?;
-    Ok(Granted { source, target: volume.target.clone(), read_only: volume.read_only })
+        Part::File => match opened.and_then(|file| Ok((is_regular(&file)?, file))) {
+            Ok((true, file)) => Ok(file),
+            Ok((false, _)) => return None,
+            Err(error) if is_of_the_volume(&error) => return None,
+            Err(error) => Err(error),
+        },
+    };
+    let granted = |source| Granted { source, target: volume.target.clone(), read_only: volume.read_only };
+    Some(opened.map(granted).map_err(|error| not_opened(volume, &error)))
+}
+
+fn not_opened(volume: &Volume, error: &process::Error) -> Failure {
+    let name = match &volume.part {
+        Part::Directory { .. } => format!("subPath of volume {}", volume.relative.display()),
+        Part::Whole | Part::File => volume.target.clone(),
+    };
+    let why = format!("{name}: {}", chain(error));
+    if is_of_the_volume(error) {
+        Failure::Fate(Outcome::because(code::GRANT_REFUSED, format!("grant refused: {why}")))
+    } else {
+        Failure::Fault(Fault::Unavailable(why))
+    }
 }
 
 /// Whether the volume isn't what was granted. Anything else (no descriptors, no memory, a share that is

@@ -8,6 +8,7 @@ use super::worlds::Worlds;
 use crate::cache::Cache;
 use crate::config::NodeConfig;
 use crate::content::Containerd;
+use crate::denial::Reporter;
 use crate::events::Publisher;
 use crate::process::Zygote;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +30,8 @@ pub struct Server {
     pub store: Containerd,
     /// Where events go.
     pub publisher: Publisher,
+    /// Where denials go.
+    pub(super) denials: Arc<Reporter>,
     pub(super) worlds: Worlds,
     tasks: Mutex<List<Task>>,
     /// Who watches a task's end.
@@ -73,6 +76,7 @@ impl Server {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { config, address, zygote, cache, store, publisher } = parts;
+        let denials = Arc::new(Reporter::new(&config.denials_socket));
         Arc::new(Self {
             config,
             address,
@@ -80,6 +84,7 @@ impl Server {
             cache,
             store,
             publisher,
+            denials,
             worlds: Worlds::default(),
             tasks: Mutex::default(),
             watchers: Mutex::default(),

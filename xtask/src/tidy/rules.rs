@@ -10,11 +10,15 @@ const FUNCTION_LINES_MAX: usize = 60;
 const LINE_CHARS_MAX: usize = 110;
 
 /// Files that decide and do not act: what they need, they are handed.
-pub(super) const PURE: [&str; 20] = [
+pub(super) const PURE: [&str; 25] = [
     "crds/src/",
     "component/src/",
     "grant/src/",
+    "operator/src/denials/judge.rs",
+    "operator/src/denials/ledger.rs",
     "operator/src/morph/apply/compare.rs",
+    "operator/src/ceiling/plan.rs",
+    "operator/src/morph/ceiling.rs",
     "operator/src/morph/child.rs",
     "operator/src/morph/fence.rs",
     "operator/src/morph/lint.rs",
@@ -28,6 +32,7 @@ pub(super) const PURE: [&str; 20] = [
     "operator/src/morph/validate/",
     "operator/src/morph/verdict.rs",
     "operator/src/rbac.rs",
+    "operator/src/signing/choice.rs",
     "shim/src/cgroup/limits.rs",
     "shim/src/content/manifest.rs",
     "shim/src/state.rs",

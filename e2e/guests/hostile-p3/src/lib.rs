@@ -1,5 +1,5 @@
-//! A Server of WASI 0.3 that takes whatever it can, by path; at `/` it is quiet. Tests put it beside neighbours
-//! that must not notice.
+//! A Server of WASI 0.3 that takes whatever it can, by path; at `/` it is quiet. Tests put it beside
+//! neighbours that must not notice.
 
 use std::future::{Future, pending, poll_fn};
 use std::hint::black_box;

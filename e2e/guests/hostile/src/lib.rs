@@ -1,5 +1,5 @@
-//! A Server of WASI 0.2 that takes whatever it can, by path; at `/` it is quiet. Tests put it beside neighbours
-//! that must not notice.
+//! A Server of WASI 0.2 that takes whatever it can, by path; at `/` it is quiet. Tests put it beside
+//! neighbours that must not notice.
 
 use std::hint::black_box;
 use std::io::Read;

@@ -17,7 +17,7 @@ enum Value {
 impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let largest = |number: u64, units: &[(u64, &str)]| {
-            let unit = units.iter().find(|(size, _)| number % size == 0);
+            let unit = units.iter().find(|(size, _)| number.is_multiple_of(*size));
             unit.map(|(size, name)| format!("{} {name}", number / size)).unwrap_or_default()
         };
         match *self {

@@ -1,6 +1,6 @@
-//! Size of a request's body: known from its head, or counted while a guest reads. A client that sends too much
-//! is told so if nothing was answered yet, and read from for a little while: a connection that closes with
-//! bytes unread is reset, and the client might never see its answer.
+//! Size of a request's body: known from its head, or counted while a guest reads. A client that sends too
+//! much is told so if nothing was answered yet, and read from for a little while: a connection that closes
+//! with bytes unread is reset, and the client might never see its answer.
 
 use super::stall::Asked;
 use bytes::Bytes;

@@ -7,7 +7,6 @@ use super::connection::UnderWay;
 use super::stall::{Asked, Transfer};
 use super::told::Told;
 use super::wanted::{Waiting, Wanted, Watched};
-use crate::limits::AFTER_ANSWER_SECONDS_MAX;
 use crate::stdio::Output;
 use crate::store::{State, Stores};
 use crate::{Outcome, Requests};
@@ -150,9 +149,7 @@ impl Guests {
             }
             late = wanted.cut_after(wanted.over()) => {
                 if late {
-                    self.told.say(&format!(
-                        "limit afterAnswer: a guest is interrupted {AFTER_ANSWER_SECONDS_MAX} s after its answer"
-                    ));
+                    self.told.too_late();
                 }
                 return;
             }

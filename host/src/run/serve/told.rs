@@ -2,7 +2,7 @@
 //! guest's own failures have a line each.
 
 use crate::Requests;
-use crate::limits::{CONNECTIONS_MAX, REQUEST_HEAD_BYTES_MAX};
+use crate::limits::{AFTER_ANSWER_SECONDS_MAX, CONNECTIONS_MAX, REQUEST_HEAD_BYTES_MAX};
 use crate::often::Often;
 use crate::stdio::Output;
 
@@ -45,6 +45,12 @@ impl Told {
         ));
     }
 
+    /// A guest went on for too long after its answer.
+    pub(super) fn too_late(&self) {
+        let seconds = AFTER_ANSWER_SECONDS_MAX;
+        self.say(&format!("limit afterAnswer: a guest is interrupted {seconds} s after its answer"));
+    }
+
     /// A request's body was too large.
     pub(super) fn too_large(&self) {
         if let Some(count) = self.too_large.one_more() {
@@ -58,8 +64,8 @@ impl Told {
         let too_large = error.downcast_ref().is_some_and(hyper::Error::is_parse_too_large);
         if let Some(count) = too_large.then(|| self.heads.one_more()).flatten() {
             self.say(&format!(
-                "limit requestHeadBytes: {count} requests with a head of more than {REQUEST_HEAD_BYTES_MAX} bytes, or of \
-                 too many fields, were answered with 431"
+                "limit requestHeadBytes: {count} requests with a head of more than {REQUEST_HEAD_BYTES_MAX} \
+                 bytes, or of too many fields, were answered with 431"
             ));
         }
     }

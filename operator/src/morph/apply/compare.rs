@@ -15,7 +15,7 @@ const HASH_CHARS: usize = 16;
 const QUANTITIES: [&str; 4] = ["limits", "requests", "sizeLimit", "divisor"];
 
 /// `wanted` (an object as JSON) with the annotation, and for one object alone: the one that was found.
-pub(super) fn stamp(mut wanted: Value, found: Option<&Value>) -> Value {
+pub(crate) fn stamp(mut wanted: Value, found: Option<&Value>) -> Value {
     if let Some(object) = wanted.as_object_mut() {
         object.remove("status");
     }
@@ -38,7 +38,7 @@ pub(super) fn hash_of(stamped: &Value) -> String {
 }
 
 /// The first field of ours in which `found` is not as `stamped` would make it.
-pub(super) fn difference(stamped: &Value, found: &Value) -> Option<String> {
+pub(crate) fn difference(stamped: &Value, found: &Value) -> Option<String> {
     differs(stamped, found, false)
 }
 

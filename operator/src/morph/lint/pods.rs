@@ -30,8 +30,7 @@ pub(super) fn problems(
     };
     problems.extend(container_problems(container));
     let annotation = meta.annotations.unwrap_or_default().remove(morph_grant::ANNOTATION);
-    let trusted = [seen.signer.public()].into_iter().collect();
-    match morph_grant::open(&annotation.unwrap_or_default(), &trusted) {
+    match morph_grant::open(&annotation.unwrap_or_default(), &seen.trusted) {
         Ok(document) => problems.extend(grant_problems(identity, seen, &spec, container, &document)),
         Err(error) => problems.push(format!("its pods have no grant: {error}")),
     }

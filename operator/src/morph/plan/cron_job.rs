@@ -13,7 +13,7 @@ const FAILED_KEPT: i32 = 1;
 pub(super) fn cron_job(valid: &Valid, schedule: &str) -> CronJob {
     let run = job::run(valid);
     CronJob {
-        metadata: names::workload_metadata(&valid.identity, &valid.identity.name, &valid.spec),
+        metadata: names::workload_metadata(valid, &valid.identity.name),
         spec: CronJobSpec {
             schedule: schedule.to_owned(),
             time_zone: run.time_zone.clone(),

@@ -14,7 +14,7 @@ const PROGRESS_DEADLINE_SECONDS: i32 = 300;
 pub(super) fn deployment(valid: &Valid) -> Deployment {
     let name = &valid.identity.name;
     Deployment {
-        metadata: names::workload_metadata(&valid.identity, name, &valid.spec),
+        metadata: names::workload_metadata(valid, name),
         spec: Some(DeploymentSpec {
             replicas: Some(valid.spec.replicas),
             selector: names::selector(name),

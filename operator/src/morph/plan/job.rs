@@ -19,11 +19,7 @@ pub(super) fn job(valid: &Valid) -> Job {
     let spec = JobSpec { suspend: Some(run(valid).suspend.unwrap_or(false)), ..spec(valid) };
     let fixed = Fixed { template: &spec.template, completions: spec.completions.unwrap_or(RUNS_DEFAULT) };
     let name = names::job(&valid.identity.name, &fixed);
-    Job {
-        metadata: names::workload_metadata(&valid.identity, &name, &valid.spec),
-        spec: Some(spec),
-        status: None,
-    }
+    Job { metadata: names::workload_metadata(valid, &name), spec: Some(spec), status: None }
 }
 
 pub(super) fn run(valid: &Valid) -> morph_crds::Run {

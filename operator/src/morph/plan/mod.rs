@@ -78,6 +78,15 @@ pub(crate) fn workload(valid: &Valid) -> (ChildKind, String) {
     object.map_or((ChildKind::Deployment, String::new()), |object| (object.kind(), object.name().to_owned()))
 }
 
+/// The kind of the object that runs a Morph's pods.
+pub(crate) fn workload_kind(runs: RunType, scheduled: bool) -> ChildKind {
+    match (runs, scheduled) {
+        (RunType::Server, _) => ChildKind::Deployment,
+        (RunType::Command, false) => ChildKind::Job,
+        (RunType::Command, true) => ChildKind::CronJob,
+    }
+}
+
 /// Kinds and names of what a Morph of this type has: [`super::validate`] looks whether others have them.
 /// A Job's name holds the uid's hash and can't be taken.
 pub(crate) fn kinds(runs: RunType, scheduled: bool, own_account: bool, fenced: bool) -> Vec<ChildKind> {
@@ -91,7 +100,7 @@ pub(crate) fn kinds(runs: RunType, scheduled: bool, own_account: bool, fenced: b
     account.into_iter().chain(policy).chain(workload.iter().copied()).collect()
 }
 
-fn deletion(child: &Child) -> Deletion {
+pub(crate) fn deletion(child: &Child) -> Deletion {
     Deletion {
         kind: child.kind,
         name: child.name.clone(),

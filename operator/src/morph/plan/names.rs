@@ -1,6 +1,7 @@
 //! Names, labels and owner of what belongs to a Morph.
 
-use crate::morph::{Identity, MORPH_UID_LABEL, SPEC_ANNOTATION};
+use crate::morph::validate::Valid;
+use crate::morph::{Identity, KEY_ANNOTATION, MORPH_UID_LABEL, SPEC_ANNOTATION};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use morph_crds::{MORPH_LABEL, MorphSpec};
 use morph_grant::Digest;
@@ -61,9 +62,13 @@ pub(crate) fn metadata(identity: &Identity, name: &str) -> ObjectMeta {
 }
 
 /// Metadata of the child that runs pods.
-pub(super) fn workload_metadata(identity: &Identity, name: &str, spec: &MorphSpec) -> ObjectMeta {
-    let annotations = [(SPEC_ANNOTATION.to_owned(), spec_hash(spec))].into();
-    ObjectMeta { annotations: Some(annotations), ..metadata(identity, name) }
+pub(super) fn workload_metadata(valid: &Valid, name: &str) -> ObjectMeta {
+    let mut annotations = BTreeMap::from([(SPEC_ANNOTATION.to_owned(), spec_hash(&valid.spec))]);
+    // It was sealed, so it names its key.
+    if let Ok(key) = morph_grant::key_id_of(&valid.envelope) {
+        annotations.insert(KEY_ANNOTATION.to_owned(), key.to_string());
+    }
+    ObjectMeta { annotations: Some(annotations), ..metadata(&valid.identity, name) }
 }
 
 fn owner(identity: &Identity) -> OwnerReference {

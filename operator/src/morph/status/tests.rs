@@ -5,7 +5,7 @@
 use super::*;
 use crate::morph::fixture::{applied, command, morph, now, planned, seen, server, world};
 use crate::morph::{Child, ChildKind, ChildState, Children, JobEnd, validate};
-use ConditionType::{Available, ImportsSatisfied, Ready, Reconciling, Resolved, Stalled};
+use ConditionType::{Available, ImportsSatisfied, Ready, Reconciling, Resolved, Stalled, WithinCeiling};
 use morph_component::World;
 
 mod property;
@@ -62,6 +62,7 @@ fn check_pods(
     let mut lines = vec![
         (Resolved, "True", "ImageResolved"),
         (ImportsSatisfied, "True", "AllImportsAnswered"),
+        (WithinCeiling, "True", "NoPolicy"),
         (Available, available.0, available.1),
         (Ready, ready.0, ready.1),
     ];
@@ -92,6 +93,7 @@ fn before_the_first_look_everything_is_unknown() {
         &[
             (Resolved, "Unknown", "Pending"),
             (ImportsSatisfied, "Unknown", "Pending"),
+            (WithinCeiling, "True", "NoPolicy"),
             (Available, "Unknown", "Pending"),
             (Ready, "Unknown", "Pending"),
             (Reconciling, "True", "Progressing"),
@@ -245,6 +247,7 @@ fn a_new_image_that_fails_leaves_the_old_pods_in_status() {
         &[
             (Resolved, "False", "ImageNotFound"),
             (ImportsSatisfied, "Unknown", "Pending"),
+            (WithinCeiling, "True", "NoPolicy"),
             (Available, "True", "PodsAvailable"),
             (Ready, "False", "ImageNotFound"),
             (Stalled, "True", "ImageNotFound"),
@@ -267,6 +270,7 @@ fn a_registry_that_is_down_is_tried_again() {
         &[
             (Resolved, "False", "RegistryUnavailable"),
             (ImportsSatisfied, "Unknown", "Pending"),
+            (WithinCeiling, "True", "NoPolicy"),
             (Available, "False", "PodsUnavailable"),
             (Ready, "False", "RegistryUnavailable"),
             (Reconciling, "True", "Retrying"),
@@ -286,6 +290,7 @@ fn a_denied_import_stands_in_its_condition_and_in_the_list() {
         &[
             (Resolved, "True", "ImageResolved"),
             (ImportsSatisfied, "False", "ImportDenied"),
+            (WithinCeiling, "True", "NoPolicy"),
             (Available, "False", "PodsUnavailable"),
             (Ready, "False", "ImportDenied"),
             (Stalled, "True", "ImportDenied"),
@@ -329,6 +334,7 @@ fn a_spec_that_is_invalid_leaves_the_pods_as_they_are() {
         &[
             (Resolved, "True", "ImageResolved"),
             (ImportsSatisfied, "Unknown", "Pending"),
+            (WithinCeiling, "True", "NoPolicy"),
             (Available, "True", "PodsAvailable"),
             (Ready, "False", "SpecInvalid"),
             (Stalled, "True", "SpecInvalid"),

@@ -5,10 +5,104 @@ use super::*;
 use morph_grant::Digest;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 fn volume(base: &Path, relative: &str) -> Volume {
-    Volume { base: base.into(), relative: relative.into(), target: "/data".into(), read_only: false }
+    let (base, relative) = (base.into(), relative.into());
+    Volume { base, relative, part: Part::Whole, target: "/data".into(), read_only: false }
+}
+
+/// A volume `data` in a directory of its own, and how much of it.
+fn part(directory: &Path, part: Part) -> Volume {
+    std::fs::create_dir_all(directory.join("data")).unwrap();
+    Volume { part, ..volume(directory, "data") }
+}
+
+fn sub_path(path: &str, make_for: Option<(u32, u32)>) -> Part {
+    Part::Directory { path: path.into(), make_for }
+}
+
+fn fate(opened: Option<Result<Granted, Failure>>) -> String {
+    let Some(Err(Failure::Fate(outcome))) = opened else { panic!("{opened:?}") };
+    assert_eq!(outcome.code, code::GRANT_REFUSED);
+    outcome.message.unwrap()
+}
+
+/// Where an opened descriptor leads.
+fn place(granted: &Granted) -> PathBuf {
+    use std::os::fd::AsRawFd as _;
+    std::fs::read_link(format!("/proc/self/fd/{}", granted.source.as_raw_fd())).unwrap()
+}
+
+#[test]
+fn a_directory_of_a_volume_is_granted_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(directory.path().join("data/a/b")).unwrap();
+    for (path, make_for) in [("a", None), ("a/b", None), ("a/b", Some((7, 8)))] {
+        let granted = open(&part(directory.path(), sub_path(path, make_for))).unwrap().unwrap();
+        assert_eq!(place(&granted), directory.path().canonicalize().unwrap().join("data").join(path));
+    }
+}
+
+#[test]
+fn a_missing_directory_is_made_for_the_pods_user_where_it_may_write_and_is_a_refusal_else() {
+    use std::os::unix::fs::MetadataExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let refused = fate(open(&part(directory.path(), sub_path("a/b", None))));
+    assert!(refused.contains("subPath of volume data: a: is no directory of the volume"), "{refused}");
+    assert!(!directory.path().join("data/a").exists());
+    open(&part(directory.path(), sub_path("a/b", Some((1234, 5678))))).unwrap().unwrap();
+    for made in ["data/a", "data/a/b"] {
+        let status = std::fs::metadata(directory.path().join(made)).unwrap();
+        assert_eq!((status.uid(), status.gid(), status.mode() & 0o700), (1234, 5678, 0o700), "{made}");
+    }
+    let (before, kept) = (std::fs::metadata(directory.path().join("data/a")).unwrap(), Some((1, 1)));
+    open(&part(directory.path(), sub_path("a/c", kept))).unwrap().unwrap();
+    let after = std::fs::metadata(directory.path().join("data/a")).unwrap();
+    assert_eq!((before.uid(), before.gid()), (after.uid(), after.gid()), "what was there keeps its owner");
+}
+
+#[test]
+fn no_link_on_the_way_to_a_directory_is_followed_nor_a_file_taken_for_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    std::fs::create_dir_all(data.join("real/below")).unwrap();
+    std::fs::create_dir(directory.path().join("outside")).unwrap();
+    std::fs::write(data.join("file"), "").unwrap();
+    for (link, to) in [
+        ("out", "/etc"),
+        ("up", "../outside"),
+        ("in", "real"),
+        ("proc", "/proc/self/root"),
+        ("none", "missing"),
+    ] {
+        std::os::unix::fs::symlink(to, data.join(link)).unwrap();
+    }
+    for path in
+        ["out", "up", "in", "in/below", "proc", "proc/etc", "none", "none/new", "file", "file/new", ".."]
+    {
+        for make_for in [None, Some((1, 1))] {
+            let refused = fate(open(&part(directory.path(), sub_path(path, make_for))));
+            assert!(refused.contains("subPath of volume data"), "{path}: {refused}");
+        }
+    }
+    assert!(!data.join("missing").exists() && !directory.path().join("outside/new").exists());
+}
+
+#[test]
+fn a_file_of_names_is_a_regular_one_or_the_worker_does_without() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::write(at("hosts"), "127.0.0.1 localhost").unwrap();
+    std::fs::create_dir(at("directory")).unwrap();
+    std::os::unix::fs::symlink(at("hosts"), at("link")).unwrap();
+    let kind = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), kind, 0o600.into(), 0).unwrap();
+    let opened = |name: &str| open(&Volume { part: Part::File, ..volume(directory.path(), name) });
+    assert_eq!(place(&opened("hosts").unwrap().unwrap()), at("hosts").canonicalize().unwrap());
+    for name in ["missing", "directory", "link", "pipe", "hosts/below"] {
+        assert!(opened(name).is_none(), "{name}");
+    }
 }
 
 #[test]
@@ -17,10 +111,8 @@ fn a_volume_that_is_not_what_was_granted_is_the_guests_fault() {
     std::os::unix::fs::symlink("/etc", directory.path().join("link")).unwrap();
     std::fs::write(directory.path().join("file"), "").unwrap();
     for relative in ["missing", "link", "link/passwd", "file/below", "../outside"] {
-        let failure = open_volume(&volume(directory.path(), relative)).unwrap_err();
-        let Failure::Fate(outcome) = failure else { panic!("{relative}: {failure:?}") };
-        assert_eq!(outcome.code, code::GRANT_REFUSED, "{relative}");
-        assert!(outcome.message.unwrap().contains("grant refused: /data"), "{relative}");
+        let refused = fate(open(&volume(directory.path(), relative)));
+        assert!(refused.contains("grant refused: /data"), "{relative}: {refused}");
     }
 }
 

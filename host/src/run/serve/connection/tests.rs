@@ -10,7 +10,9 @@ use crate::{EngineKind, Program, Requests, Run, Task, engine, linker};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioExecutor;
 use morph_component::Preview;
+use std::io::{PipeReader, Read};
 use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -56,12 +58,18 @@ fn connections() -> Connections {
 }
 
 fn serving(component: &str) -> Connections {
+    let null = std::fs::OpenOptions::new().write(true).open("/dev/null").unwrap();
+    telling(component, null.into())
+}
+
+/// The same, with this as standard error.
+fn telling(component: &str, stderr: OwnedFd) -> Connections {
     let engine = engine(EngineKind::P2).unwrap();
     let program = Program::from_component(&engine, &wat::parse_str(component).unwrap()).unwrap();
     let task = Task::ungranted("mute", Run::Command); // no server's: nothing listens
     let instance = linker::link(&program, &task.grants).unwrap();
     let null = || std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap().into();
-    let streams = Streams::new(Stdio { stdin: null(), stdout: null(), stderr: null() }, &task.limits);
+    let streams = Streams::new(Stdio { stdin: null(), stdout: null(), stderr }, &task.limits);
     let ticker = Ticker::start(&engine.inner).unwrap();
     let stores = Stores::new(engine, task.into(), streams.clone(), ticker, None);
     let guests = Guests::new(&instance, Preview::P2, stores, streams.stderr, Requests::default()).unwrap();
@@ -128,6 +136,29 @@ async fn a_connection_that_waits_for_a_place_gets_an_idle_ones() {
     // With places left, the next one is in no hurry.
     let (seconds, _) = closed_after(&connections, b"").await;
     assert!(seconds >= FIRST_REQUEST_SECONDS_MAX, "{seconds} s");
+}
+
+/// What was said, once nobody is left to say more.
+fn said(mut reader: PipeReader, connections: Connections) -> String {
+    drop(connections);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_has_to_wait_is_told_of() {
+    let (reader, stderr) = std::io::pipe().unwrap();
+    let connections = telling(MUTE, stderr.into());
+    let idle = connect(&connections).await;
+    let all = connections.places.clone();
+    let rest = all.clone().acquire_many_owned(all.available_permits() as u32).await.unwrap();
+    drop(connections.place().await.unwrap());
+    drop((idle, rest));
+    connections.close();
+    connections.ended().await;
+    let said = said(reader, connections);
+    assert_eq!(said, "morph: limit connections: 1024 are open; 1 more had to wait for a place\n");
 }
 
 #[tokio::test(start_paused = true)]

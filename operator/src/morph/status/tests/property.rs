@@ -78,6 +78,7 @@ fn any_seen() -> impl Strategy<Value = Seen> {
                 owner,
                 deleting,
                 spec_hash: None,
+                grant: None,
                 image: None,
                 state,
             };
@@ -104,13 +105,13 @@ proptest! {
     fn conditions_agree_with_each_other(seen in any_seen(), applied in any_applied()) {
         let status = status_of(&seen, &applied);
         let types: Vec<_> = status.conditions.iter().map(|condition| condition.type_.as_str()).collect();
-        prop_assert_eq!(&types[..4], ["Resolved", "ImportsSatisfied", "Available", "Ready"]);
+        prop_assert_eq!(&types[..5], ["Resolved", "ImportsSatisfied", "WithinCeiling", "Available", "Ready"]);
         let is = |type_, wanted| line(&status, type_).is_some_and(|(status, _)| status == wanted);
         let moving = [Reconciling, Stalled].into_iter().filter(|type_| is(*type_, "True")).count();
         let wanted = usize::from(!is(Ready, "True"));
         prop_assert_eq!(moving, wanted, "ready, or exactly one of the two: {:?}", types);
         if is(Ready, "True") {
-            for type_ in [Resolved, ImportsSatisfied, Available] {
+            for type_ in [Resolved, ImportsSatisfied, WithinCeiling, Available] {
                 prop_assert!(is(type_, "True"), "Ready without {}", type_);
             }
         }

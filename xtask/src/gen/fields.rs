@@ -1,10 +1,11 @@
-//! The page of a Morph's fields, from the schema. Types taken over from Kubernetes are one row each.
+//! The page of a kind's fields, from the schema. Types taken over from Kubernetes are one row each.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 
-const INTRODUCTION: &str = "\
+/// What the page of Morphs begins with.
+pub(super) const MORPH: &str = "\
 # Morph: every field
 
 `hayride.dev/v1alpha1`, kind `Morph`, short name `mo`. Fields in bold must be set. A field that is absent
@@ -14,12 +15,23 @@ grants nothing. What a field must be besides its bounds stands at the end of its
 |---|---|---|
 ";
 
+/// What the page of policies begins with.
+pub(super) const POLICY: &str = "\
+# MorphPolicy: every field
+
+`hayride.dev/v1alpha1`, kind `MorphPolicy`, short name `mop`, not namespaced. Fields in bold must be set. What a
+policy doesn't say isn't allowed. How policies are chosen and what they do: [policy.md](../policy.md).
+
+| field | type | what it is |
+|---|---|---|
+";
+
 /// Fields whose inside is Kubernetes' own and described there.
 const FOREIGN: [&str; 4] = ["affinity", "tolerations", "topologySpreadConstraints", "conditions"];
 
 /// The page.
-pub(super) fn page(definition: &CustomResourceDefinition) -> String {
-    let mut text = INTRODUCTION.to_owned();
+pub(super) fn page(introduction: &str, definition: &CustomResourceDefinition) -> String {
+    let mut text = introduction.to_owned();
     let versions = definition.spec.versions.iter();
     for root in versions.filter_map(|v| v.schema.as_ref()?.open_api_v3_schema.as_ref()) {
         for part in ["spec", "status"] {
@@ -109,21 +121,21 @@ mod tests {
 
     #[test]
     fn a_required_field_is_bold_and_a_default_is_named() {
-        let page = page(&morph_crds::definition());
+        let page = page(MORPH, &morph_crds::definition());
         assert!(page.contains("| **`spec.image`** | text, at most 512 characters |"), "{page}");
         assert!(page.contains("Default `1`."), "{page}");
     }
 
     #[test]
     fn lists_and_their_fields_are_told_apart() {
-        let page = page(&morph_crds::definition());
+        let page = page(MORPH, &morph_crds::definition());
         assert!(page.contains("| `spec.env` | list of object, at most 64 items |"), "{page}");
         assert!(page.contains("| **`spec.env[].name`** |"), "{page}");
     }
 
     #[test]
     fn the_inside_of_kubernetes_types_is_left_out() {
-        let page = page(&morph_crds::definition());
+        let page = page(MORPH, &morph_crds::definition());
         assert!(page.contains("| `spec.template.affinity` |") && !page.contains("spec.template.affinity."));
     }
 
@@ -169,7 +181,7 @@ mod tests {
 
     #[test]
     fn every_field_has_one_row() {
-        let page = page(&morph_crds::definition());
+        let page = page(MORPH, &morph_crds::definition());
         let rows = page.lines().filter(|line| line.starts_with("| `") || line.starts_with("| **`"));
         let fields: Vec<_> = rows.filter_map(|row| row.split('`').nth(1)).collect();
         let distinct: std::collections::BTreeSet<_> = fields.iter().collect();

@@ -1,0 +1,226 @@
+//! Takes the reports of one request: whose token it is, whose pods they are, what is worth an Event. The
+//! judgements are in `judge.rs` and `ledger.rs`; here the API server is asked.
+
+use super::judge::{self, NoAgent, NoPod};
+use super::ledger::{Kind, Ledger, Telling};
+use super::{AUDIENCE, REPORTS_MAX};
+use crate::events::Recorder;
+use crate::morph::server::{CallError, Server, within};
+use http::StatusCode;
+use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
+use k8s_openapi::api::core::v1::{ObjectReference, Pod};
+use kube::api::{Api, PostParams};
+use lru::LruCache;
+use morph_grant::DenialReport;
+use sha2::{Digest as _, Sha256};
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How long an answer of the API server is believed, in seconds: a token that was revoked, a pod that moved,
+/// is noticed after that.
+pub const BELIEVED_SECONDS: u64 = 60;
+
+/// Longest token that is looked at, in bytes; the API server's own are below two thousand.
+pub const TOKEN_BYTES_MAX: usize = 8 << 10;
+
+/// Tokens and pods whose answers are remembered.
+const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4_095);
+
+/// Whose share the looks at unknown tokens are: nobody's yet. No node has an empty name.
+const NOBODY: &str = "";
+
+/// A pod as one node reports of it.
+type PodKey = (String, String, String, String, String);
+
+/// Takes reports.
+pub struct Receiver {
+    server: Server,
+    recorder: Recorder,
+    account: String,
+    begin: Instant,
+    memory: Mutex<Memory>,
+}
+
+struct Memory {
+    ledger: Ledger,
+    tokens: LruCache<[u8; 32], (Instant, Result<String, NoAgent>)>,
+    pods: LruCache<PodKey, (Instant, Result<ObjectReference, NoPod>)>,
+}
+
+/// Why a request came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Unheard {
+    /// Not from an agent.
+    #[error(transparent)]
+    NoAgent(#[from] NoAgent),
+    /// It isn't an array of reports.
+    #[error("the body is no array of at most {REPORTS_MAX} reports")]
+    Malformed,
+    /// Too much in too short a time.
+    #[error("too many reports; the rest is dropped")]
+    Rate,
+    /// The API server can't be asked now.
+    #[error("the API server can't be asked")]
+    Server(#[from] CallError),
+}
+
+impl Unheard {
+    /// As HTTP says it. Trying again helps with 429 and 503 alone.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NoAgent(NoAgent::Unauthenticated) => StatusCode::UNAUTHORIZED,
+            Self::NoAgent(_) => StatusCode::FORBIDDEN,
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Rate => StatusCode::TOO_MANY_REQUESTS,
+            Self::Server(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn word(&self) -> &'static str {
+        match self {
+            Self::NoAgent(_) => "token",
+            Self::Malformed => "malformed",
+            Self::Rate => "rate",
+            Self::Server(_) => "server",
+        }
+    }
+}
+
+impl Receiver {
+    /// Takes reports from the ServiceAccount of this name, as the API server spells it.
+    #[must_use]
+    pub fn new(server: Server, recorder: Recorder, account: String) -> Self {
+        let memory = Memory {
+            ledger: Ledger::default(),
+            tokens: LruCache::new(REMEMBERED_MAX),
+            pods: LruCache::new(REMEMBERED_MAX),
+        };
+        Self { server, recorder, account, begin: Instant::now(), memory: Mutex::new(memory) }
+    }
+
+    /// Takes the reports of one request.
+    ///
+    /// # Errors
+    /// None of them was taken, and why.
+    pub async fn receive(&self, token: &str, body: &[u8]) -> Result<(), Unheard> {
+        let taken = self.take_all(token, body).await;
+        if let Err(unheard) = &taken {
+            self.refused(unheard.word());
+            tracing::debug!(%unheard, "denials are not taken");
+        }
+        taken
+    }
+
+    async fn take_all(&self, token: &str, body: &[u8]) -> Result<(), Unheard> {
+        let node = self.node(token).await?;
+        let reports: Vec<DenialReport> = serde_json::from_slice(body).map_err(|_| Unheard::Malformed)?;
+        if reports.len() > REPORTS_MAX || reports.iter().any(|report| report.check().is_err()) {
+            return Err(Unheard::Malformed);
+        }
+        if !self.may(&node, reports.len()) {
+            return Err(Unheard::Rate);
+        }
+        for report in &reports {
+            match self.morph(&node, report).await? {
+                Ok(about) => self.tell(&about, report).await,
+                Err(no_pod) => {
+                    self.refused("pod");
+                    tracing::info!(node, pod = report.pod, namespace = report.namespace, %no_pod,
+                        "a node reports of what is not its own");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The node whose agent's token it is.
+    async fn node(&self, token: &str) -> Result<String, Unheard> {
+        if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
+            return Err(NoAgent::Unauthenticated.into());
+        }
+        let key: [u8; 32] = Sha256::digest(token).into();
+        if let Some(known) = fresh(self.memory().tokens.get(&key)) {
+            return known.map_err(Into::into);
+        }
+        if !self.may(NOBODY, 1) {
+            return Err(Unheard::Rate);
+        }
+        let node = judge::node(&self.review(token).await?, &self.account);
+        self.memory().tokens.put(key, (Instant::now(), node.clone()));
+        node.map_err(Into::into)
+    }
+
+    async fn review(&self, token: &str) -> Result<TokenReviewStatus, CallError> {
+        let review = TokenReview {
+            spec: TokenReviewSpec { token: token.to_owned(), audiences: Some(vec![AUDIENCE.to_owned()]) },
+            ..TokenReview::default()
+        };
+        let api: Api<TokenReview> = self.server.everywhere();
+        let answer = within("review a token".to_owned(), api.create(&PostParams::default(), &review)).await?;
+        Ok(answer.status.unwrap_or_default())
+    }
+
+    /// The Morph whose pod it is.
+    async fn morph(
+        &self,
+        node: &str,
+        report: &DenialReport,
+    ) -> Result<Result<ObjectReference, NoPod>, CallError> {
+        let text = |text: &str| text.to_owned();
+        let DenialReport { namespace, pod, pod_uid, morph_uid, .. } = report;
+        let key = (text(node), text(namespace), text(pod), text(pod_uid), text(morph_uid));
+        if let Some(known) = fresh(self.memory().pods.get(&key)) {
+            return Ok(known);
+        }
+        let api = self.server.namespaced::<Pod>(namespace);
+        let found = within(format!("get pod {namespace}/{pod}"), api.get_opt(pod)).await?;
+        let judged = found.map_or(Err(NoPod::Unknown), |pod| judge::morph(&pod, report, node));
+        self.memory().pods.put(key, (Instant::now(), judged.clone()));
+        Ok(judged)
+    }
+
+    async fn tell(&self, about: &ObjectReference, report: &DenialReport) {
+        self.server.metrics.denied(&report.capability, &report.rule);
+        let kind = Kind { capability: report.capability.clone(), rule: report.rule.clone() };
+        let name = about.name.as_deref().unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let telling = self.memory().ledger.tell(name, &report.morph_uid, &kind, now);
+        match telling {
+            Telling::Known => {}
+            Telling::Capped => self.refused("capped"),
+            Telling::Tell(event) => {
+                let note = note(report);
+                if !self.recorder.tell_denial(about, event, &note).await {
+                    self.memory().ledger.untell(&report.morph_uid, &kind);
+                }
+            }
+        }
+    }
+
+    fn may(&self, node: &str, reports: usize) -> bool {
+        let now_ms = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.memory().ledger.may_report(node, reports, now_ms)
+    }
+
+    fn refused(&self, reason: &'static str) {
+        self.server.metrics.denials_refused.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An answer that is still believed.
+fn fresh<T: Clone>(remembered: Option<&(Instant, T)>) -> Option<T> {
+    let (since, answer) = remembered?;
+    (since.elapsed() < Duration::from_secs(BELIEVED_SECONDS)).then(|| answer.clone())
+}
+
+/// What the Event says. The quoted part is the guest's words.
+fn note(report: &DenialReport) -> String {
+    let DenialReport { capability, rule, detail, pod, .. } = report;
+    format!("{capability}: refused by {rule}; the guest in pod {pod} asked for {detail:?}")
+}

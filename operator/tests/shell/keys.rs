@@ -1,0 +1,360 @@
+//! The keys that sign: made and rotated at install, published to the nodes, kept while a grant names them.
+
+use crate::server::{FakeServer, Fault, NODE_NAMESPACE, OWN_NAMESPACE};
+use crate::store::Key;
+use crate::world::{NAMESPACE, World, server_component};
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use kube::client::Body;
+use morph_grant::{KeyId, PublicKey, SigningKey};
+use morph_operator::denials::tls;
+use morph_operator::morph::sweep::sweep;
+use morph_operator::morph::{KEY_ANNOTATION, MORPH_UID_LABEL};
+use morph_operator::node::relay::OPERATOR_FILE;
+use morph_operator::settings::KeysAction;
+use morph_operator::signing::choice::{KeyName, OVERLAP_SECONDS};
+use morph_operator::signing::command::{self, Done};
+use morph_operator::signing::trust::Trust;
+use morph_operator::signing::{CONFIG_MAP, SECRET};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+fn key(seed: u64) -> SigningKey {
+    SigningKey::generate(&mut StdRng::seed_from_u64(seed))
+}
+
+fn ids(seeds: &[u64]) -> BTreeSet<KeyId> {
+    seeds.iter().map(|seed| key(*seed).public().id()).collect()
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// Puts a key of this age into the mounted directory.
+fn mount(directory: &Path, seed: u64, age_seconds: u64) {
+    let name = KeyName { made: now() - age_seconds, id: key(seed).public().id() };
+    std::fs::write(directory.join(name.to_string()), key(seed).to_pem().unwrap().as_bytes()).unwrap();
+}
+
+fn unmount(directory: &Path, seed: u64) {
+    let id = key(seed).public().id().to_string();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().contains(&id) {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+fn map_key() -> Key {
+    Key::new("", "configmaps", NODE_NAMESPACE, CONFIG_MAP)
+}
+
+fn published(api: &FakeServer) -> BTreeSet<KeyId> {
+    let map = api.with(|store| store.get(&map_key()).cloned()).unwrap_or_default();
+    let texts = map["data"].as_object().cloned().unwrap_or_default();
+    let keys = texts.values().filter_map(|text| PublicKey::from_pem(text.as_str().unwrap()).ok());
+    keys.map(|key| key.id()).collect()
+}
+
+fn trust(api: &FakeServer, directory: &Path) -> Trust {
+    let namespaces = (OWN_NAMESPACE.to_owned(), NODE_NAMESPACE.to_owned());
+    Trust::new(api.server(), directory.to_owned(), namespaces.0, namespaces.1)
+}
+
+/// Publishes a key for the first time, and looks again.
+pub(crate) async fn publish_once(api: &FakeServer) {
+    let directory = tempfile::tempdir().unwrap();
+    mount(directory.path(), 1, 10);
+    trust(api, directory.path()).publish(None).await.unwrap();
+    assert_eq!(published(api), ids(&[1]));
+}
+
+/// A pod or workload of a living Morph that one of these keys has signed.
+fn signed(api: &FakeServer, resource: &str, name: &str, seed: u64) {
+    let group = if resource == "pods" { "" } else { "apps" };
+    let annotations = json!({ (KEY_ANNOTATION): key(seed).public().id().to_string() });
+    let labels = json!({ (MORPH_UID_LABEL): "living" });
+    let object = json!({ "metadata": { "name": name, "labels": labels, "annotations": annotations } });
+    api.with(|store| {
+        store.create(&crate::world::morph_key("living"), json!({ "metadata": { "uid": "living" } }));
+        store.create(&Key::new(group, resource, NAMESPACE, name), object)
+    });
+}
+
+#[tokio::test]
+async fn public_halves_are_published_and_a_second_look_writes_nothing() {
+    let (api, directory) = (FakeServer::default(), tempfile::tempdir().unwrap());
+    mount(directory.path(), 1, 10);
+    std::fs::write(directory.path().join(tls::CERTIFICATE_FILE), "the certificate").unwrap();
+    let service =
+        json!({ "spec": { "clusterIP": "10.96.0.7", "ports": [{ "name": "denials", "port": 8443 }] } });
+    api.with(|store| store.create(&Key::new("", "services", OWN_NAMESPACE, "morph-operator"), service));
+    let trust = trust(&api, directory.path());
+    let signing = trust.publish(None).await.unwrap();
+    assert_eq!(signing.signer.public(), key(1).public());
+    assert_eq!(published(&api), ids(&[1]));
+    let data = api.with(|store| store.get(&map_key()).cloned()).unwrap()["data"].clone();
+    assert_eq!(data[tls::CERTIFICATE_FILE], "the certificate");
+    let operator: Value = serde_json::from_str(data[OPERATOR_FILE].as_str().unwrap()).unwrap();
+    let wanted = json!({ "address": "10.96.0.7:8443", "serverName": "morph-operator.morph-system.svc" });
+    assert_eq!(operator, wanted);
+    assert!(!data.to_string().contains("PRIVATE"), "only public halves leave the operator");
+    api.take_calls();
+    trust.publish(None).await.unwrap();
+    assert!(api.take_writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_new_key_is_published_at_once_and_signs_once_it_is_old_enough() {
+    let (api, directory) = (FakeServer::default(), tempfile::tempdir().unwrap());
+    mount(directory.path(), 1, 5_000);
+    let trust = trust(&api, directory.path());
+    trust.publish(None).await.unwrap();
+    mount(directory.path(), 2, 5);
+    assert_eq!(trust.publish(None).await.unwrap().signer.public(), key(1).public());
+    assert_eq!(published(&api), ids(&[1, 2]));
+    unmount(directory.path(), 2);
+    mount(directory.path(), 2, OVERLAP_SECONDS + 5);
+    assert_eq!(trust.publish(None).await.unwrap().signer.public(), key(2).public());
+}
+
+#[tokio::test]
+async fn an_old_key_stays_while_a_grant_names_it_and_leaves_then() {
+    let (api, directory) = (FakeServer::default(), tempfile::tempdir().unwrap());
+    for seed in [1, 2, 3] {
+        mount(directory.path(), seed, 5_000 - seed);
+    }
+    let trust = trust(&api, directory.path());
+    trust.publish(None).await.unwrap();
+    signed(&api, "pods", "old", 1);
+    signed(&api, "deployments", "older", 2);
+    for seed in [1, 2] {
+        unmount(directory.path(), seed);
+    }
+    trust.publish(None).await.unwrap();
+    assert_eq!(published(&api), ids(&[1, 2, 3]), "nobody has looked yet who uses them");
+    let live = sweep(&api.server()).await.unwrap().keys;
+    assert_eq!(live, ids(&[1, 2]));
+    trust.publish(Some(&live)).await.unwrap();
+    assert_eq!(published(&api), ids(&[1, 2, 3]));
+    api.with(|store| store.remove(&Key::new("", "pods", NAMESPACE, "old")));
+    let live = sweep(&api.server()).await.unwrap().keys;
+    let signing = trust.publish(Some(&live)).await.unwrap();
+    assert_eq!(published(&api), ids(&[2, 3]));
+    assert_eq!(signing.trusted.len(), 2);
+}
+
+#[tokio::test]
+async fn a_pods_own_grant_names_its_key() {
+    let world = World::new(&server_component(""));
+    world.create("weather", json!({}));
+    world.converge("weather").await;
+    let signer = crate::world::signing().signer.public().id();
+    let deployment = world.api.with(|store| store.all("deployments")).remove(0);
+    assert_eq!(deployment["metadata"]["annotations"][KEY_ANNOTATION], json!(signer.to_string()));
+    let annotations = &deployment["spec"]["template"]["metadata"]["annotations"];
+    let pod = json!({ "metadata": {
+        "name": "weather-1", "labels": deployment["metadata"]["labels"], "annotations": annotations,
+    } });
+    world.api.with(|store| {
+        store.create(&Key::new("", "pods", NAMESPACE, "weather-1"), pod);
+        store.remove(&Key::new("apps", "deployments", NAMESPACE, "weather"));
+    });
+    assert_eq!(sweep(&world.api.server()).await.unwrap().keys, BTreeSet::from([signer]));
+}
+
+#[tokio::test]
+async fn what_can_not_be_read_or_asked_changes_nothing() {
+    let (api, directory) = (FakeServer::default(), tempfile::tempdir().unwrap());
+    mount(directory.path(), 1, 5_000);
+    let trust = trust(&api, directory.path());
+    trust.publish(None).await.unwrap();
+    api.faults(|_, call| (call.resource == "configmaps").then_some(Fault::Status(500)));
+    assert!(trust.publish(Some(&BTreeSet::new())).await.is_err());
+    api.no_faults();
+    unmount(directory.path(), 1);
+    api.take_calls();
+    assert!(trust.publish(Some(&BTreeSet::new())).await.is_err(), "no key at all is a mistake");
+    assert!(api.take_writes().is_empty());
+    assert_eq!(published(&api), ids(&[1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_signed_before_its_key_is_published() {
+    let (api, directory) = (FakeServer::default(), tempfile::tempdir().unwrap());
+    mount(directory.path(), 1, 5);
+    api.faults(|_, call| (call.verb == "patch").then_some(Fault::Status(503)));
+    let (signing, mut signed) = watch::channel(None);
+    let (live, used) = watch::channel(None);
+    let (elected, leading) = watch::channel(false);
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(trust(&api, directory.path()).run(signing, used, leading, stop.clone()));
+    let pause = || tokio::time::sleep(Duration::from_secs(60));
+    pause().await;
+    assert!(api.take_calls().is_empty(), "who doesn't lead publishes nothing");
+    elected.send_replace(true);
+    pause().await;
+    assert!(signed.borrow().is_none(), "it isn't published");
+    api.no_faults();
+    signed.wait_for(Option::is_some).await.unwrap();
+    assert_eq!(published(&api), ids(&[1]));
+    // A key that comes later is found without a restart; one that nobody uses goes with the next sweep.
+    mount(directory.path(), 2, OVERLAP_SECONDS + 1);
+    let by = |seed| {
+        move |now: &Option<morph_operator::signing::trust::Signing>| {
+            now.as_ref().is_some_and(|now| now.signer.public() == key(seed).public())
+        }
+    };
+    unmount(directory.path(), 1);
+    mount(directory.path(), 1, OVERLAP_SECONDS + 9);
+    signed.wait_for(by(2)).await.unwrap();
+    unmount(directory.path(), 1);
+    pause().await;
+    assert_eq!(published(&api), ids(&[1, 2]));
+    live.send_replace(Some(BTreeSet::new()));
+    pause().await;
+    assert_eq!(published(&api), ids(&[2]));
+    stop.cancel();
+    running.await.unwrap().unwrap();
+}
+
+/// A server that holds one Secret and grants what the chart's hook grants.
+#[derive(Clone, Default)]
+struct SecretServer(Arc<Mutex<(Option<Value>, u64)>>);
+
+impl SecretServer {
+    fn client(&self) -> kube::Client {
+        let server = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let server = server.clone();
+            async move {
+                let (head, body) = request.into_parts();
+                let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+                let body = serde_json::from_slice(&body).unwrap_or_default();
+                let (code, value) = server.answer(&head.method, head.uri.path(), body);
+                let mut response = Response::new(Full::<Bytes>::from(value.to_string()));
+                *response.status_mut() = http::StatusCode::from_u16(code).unwrap();
+                Ok::<_, std::io::Error>(response)
+            }
+        });
+        kube::Client::new(service, OWN_NAMESPACE)
+    }
+
+    fn answer(&self, method: &Method, path: &str, body: Value) -> (u16, Value) {
+        let all = format!("/api/v1/namespaces/{OWN_NAMESPACE}/secrets");
+        let one = format!("{all}/{SECRET}");
+        let mut held = self.0.lock().unwrap();
+        let (secret, version) = &mut *held;
+        let status = |code: u16| (code, json!({ "kind": "Status", "status": "Failure", "code": code }));
+        match (method.as_str(), secret.as_mut()) {
+            ("GET", None) if path == one => status(404),
+            ("GET", Some(secret)) if path == one => (200, secret.clone()),
+            ("POST", None) if path == all => {
+                let mut made = body;
+                *version += 1;
+                made["metadata"]["resourceVersion"] = json!(version.to_string());
+                *secret = Some(made.clone());
+                (201, made)
+            }
+            ("PATCH", Some(secret)) if path == one => {
+                if body["metadata"]["resourceVersion"] != secret["metadata"]["resourceVersion"] {
+                    return status(409);
+                }
+                for (name, value) in body["data"].as_object().unwrap() {
+                    let data = secret["data"].as_object_mut().unwrap();
+                    match value {
+                        Value::Null => drop(data.remove(name)),
+                        value => drop(data.insert(name.clone(), value.clone())),
+                    }
+                }
+                *version += 1;
+                secret["metadata"]["resourceVersion"] = json!(version.to_string());
+                (200, secret.clone())
+            }
+            _ => status(403),
+        }
+    }
+
+    async fn run(&self, action: KeysAction, now: u64) -> Done {
+        command::run(self.client(), OWN_NAMESPACE, action, now).await.unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let held = self.0.lock().unwrap();
+        held.0.as_ref().unwrap()["data"].as_object().unwrap().keys().cloned().collect()
+    }
+
+    fn keys(&self) -> Vec<KeyName> {
+        self.names().iter().filter_map(|name| KeyName::parse(name)).collect()
+    }
+}
+
+#[tokio::test]
+async fn an_install_makes_one_key_and_a_certificate_and_an_upgrade_keeps_them() {
+    let server = SecretServer::default();
+    assert_eq!(server.run(KeysAction::Ensure, 1_000).await, Done::Made);
+    assert_eq!((server.keys().len(), server.names().len()), (1, 3));
+    assert_eq!(server.keys()[0].made, 1_000);
+    let before = server.0.lock().unwrap().clone();
+    assert_eq!(server.run(KeysAction::Ensure, 99_000).await, Done::Nothing);
+    assert_eq!(*server.0.lock().unwrap(), before);
+}
+
+#[tokio::test]
+async fn what_was_made_is_what_the_operator_reads() {
+    let server = SecretServer::default();
+    server.run(KeysAction::Rotate, 1_000).await;
+    let directory = tempfile::tempdir().unwrap();
+    let data = server.0.lock().unwrap().0.clone().unwrap()["data"].clone();
+    for (name, value) in data.as_object().unwrap() {
+        let bytes: k8s_openapi::ByteString = serde_json::from_value(value.clone()).unwrap();
+        std::fs::write(directory.path().join(name), bytes.0).unwrap();
+    }
+    let keys = morph_operator::signing::directory::read(directory.path()).unwrap();
+    assert_eq!(keys.into_keys().collect::<Vec<_>>(), server.keys());
+    let read = |name| std::fs::read(directory.path().join(name)).unwrap();
+    tls::acceptor(&read(tls::CERTIFICATE_FILE), &read(tls::KEY_FILE)).unwrap();
+}
+
+#[tokio::test]
+async fn a_rotation_adds_a_key_and_keeps_the_last_two() {
+    let server = SecretServer::default();
+    server.run(KeysAction::Ensure, 1_000).await;
+    let mut before = server.keys();
+    for turn in 1..5 {
+        assert_eq!(server.run(KeysAction::Rotate, 1_000 + turn * 700).await, Done::Changed);
+        let after = server.keys();
+        assert_eq!(after.len(), 2);
+        assert_eq!(after[0], *before.last().unwrap(), "the one that signs stays");
+        before = after;
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_too_soon_changes_nothing_and_says_when() {
+    let server = SecretServer::default();
+    server.run(KeysAction::Ensure, 1_000).await;
+    let before = server.0.lock().unwrap().clone();
+    assert_eq!(server.run(KeysAction::Rotate, 1_100).await, Done::TooSoon { seconds: 500 });
+    assert_eq!(*server.0.lock().unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_secret_that_lost_its_certificate_gets_another_and_keeps_its_keys() {
+    let server = SecretServer::default();
+    server.run(KeysAction::Ensure, 1_000).await;
+    let keys = server.keys();
+    server.0.lock().unwrap().0.as_mut().unwrap()["data"].as_object_mut().unwrap().remove("denials.key");
+    assert_eq!(server.run(KeysAction::Ensure, 1_100).await, Done::Changed);
+    assert_eq!((server.keys(), server.names().len()), (keys, 3));
+}
