@@ -164,8 +164,16 @@ impl Output {
         }
     }
 
-    /// Takes a whole line of a guest's once there is any room and the rate allows any byte: both are then exceeded
-    /// by one line at most, and nothing comes in between.
+    /// Tells of dropped lines now: nobody will say any more.
+    pub(crate) fn tell_dropped(&self) {
+        let mut queue = self.queue();
+        if let Some(Err(error)) = queue.told().map(|told| self.push(&mut queue, told)) {
+            tracing::debug!(%error, "standard error is closed: nobody hears the host");
+        }
+    }
+
+    /// Takes a whole line of a guest's once there is any room and the rate allows any byte: both are then
+    /// exceeded by one line at most, and nothing comes in between.
     pub(crate) async fn line(&self, line: Bytes) -> io::Result<()> {
         while let Err(wait) = self.0.rate.room() {
             tokio::time::sleep(wait).await;
@@ -177,14 +185,6 @@ impl Output {
             Poll::Ready(self.push(&mut queue, line.clone()))
         };
         std::future::poll_fn(take).await
-    }
-
-    /// Tells of dropped lines now: nobody will say any more.
-    pub(crate) fn tell_dropped(&self) {
-        let mut queue = self.queue();
-        if let Some(Err(error)) = queue.told().map(|told| self.push(&mut queue, told)) {
-            tracing::debug!(%error, "standard error is closed: nobody hears the host");
-        }
     }
 
     /// Ends when the queue is empty, or can't be emptied.
