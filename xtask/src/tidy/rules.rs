@@ -41,7 +41,7 @@ pub(super) const PURE: [&str; 27] = [
 ];
 
 /// What a pure file doesn't name: clients, files, clocks, processes, tasks.
-pub(super) const IMPURE: [&str; 27] = [
+pub(super) const IMPURE: [&str; 17] = [
     "std::fs",
     "std::net",
     "std::env::",
