@@ -1,5 +1,5 @@
-//! Attacks by paths: each case of `attacks/paths.yaml` by a guest of 0.2 and one of 0.3, over a volume with the
-//! secrets of somebody else beside it. What is outside is neither read nor changed.
+//! Attacks by paths: each case of `attacks/paths.yaml` by a guest of 0.2 and one of 0.3, over a volume with
+//! the secrets of somebody else beside it. What is outside is neither read nor changed.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -32,7 +32,8 @@ struct Case {
     path: String,
     /// A directory of the machine in place of the volume.
     volume: Option<PathBuf>,
-    /// What is in the volume besides: `symlink TARGET PATH`, `hardlink TARGET PATH`, `fifo PATH`, `socket PATH`.
+    /// What is in the volume besides: `symlink TARGET PATH`, `hardlink TARGET PATH`, `fifo PATH`, `socket
+    /// PATH`.
     #[serde(default)]
     setup: Vec<String>,
     /// What the guest does.

@@ -1,6 +1,6 @@
-//! A network of the test's own: a thread in a network namespace with addresses of its choice on loopback, servers
-//! that echo, and DNS at 127.0.0.1:53, which its own `/etc/resolv.conf` names. What the test starts in it stays
-//! in it. Needs root and `ip`.
+//! A network of the test's own: a thread in a network namespace with addresses of its choice on loopback,
+//! servers that echo, and DNS at 127.0.0.1:53, which its own `/etc/resolv.conf` names. What the test starts
+//! in it stays in it. Needs root and `ip`.
 #![allow(unsafe_code, reason = "a namespace is made by an unsafe call")]
 
 use rustix::mount::MountPropagationFlags;

@@ -1,6 +1,6 @@
 //! `wasi:sockets/ip-name-lookup`: a name is held against the grant before anybody is asked for it, and of its
-//! addresses a guest sees those that it may reach. wasmtime-wasi's own look-up asks the C library, which reads
-//! the hosts file and knows no grant.
+//! addresses a guest sees those that it may reach. wasmtime-wasi's own look-up asks the C library, which
+//! reads the hosts file and knows no grant.
 
 use super::{LOOKUPS_PER_SECOND_MAX, Sockets};
 use crate::egress::name::Host;

@@ -1,5 +1,5 @@
-//! Whom a guest may connect to, send to, hear and look up, and on what it may listen: each asked of the grant,
-//! of what was looked up before, and of who sent a datagram. Pure; the clock is the caller's.
+//! Whom a guest may connect to, send to, hear and look up, and on what it may listen: each asked of the
+//! grant, of what was looked up before, and of who sent a datagram. Pure; the clock is the caller's.
 
 use super::recent::Recent;
 use crate::egress::address::{self, Why};
