@@ -1,4 +1,5 @@
-//! From the lines that a run's log has of what was refused to the YAML that would have granted it. What stands
+//! From the lines that a run's log has of what was refused to the YAML that would have granted it.
+//! What stands
 //! in them are the guest's words: nothing of it is more than a proposal.
 
 use anyhow::Result;
