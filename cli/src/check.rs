@@ -32,11 +32,13 @@ pub(crate) struct Args {
     /// The MorphPolicy of the namespace that it is for, in a file: the ceiling is asked as well.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Print the least that would have to be granted for the component's imports, as YAML: over what the Morph
+    /// Print the least that would have to be granted for the component's imports, as YAML: over
+    /// what the Morph
     /// grants, where one is given.
     #[arg(long, requires = "component")]
     suggest: bool,
-    /// Print what would have granted that which a run's log says was refused, as YAML; - reads standard input.
+    /// Print what would have granted that which a run's log says was refused, as YAML; - reads
+    /// standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["suggest", "component", "file"])]
     from_denials: Option<PathBuf>,
 }

@@ -114,6 +114,11 @@ fn inspect_tells_what_needs_a_grant() {
 #[test]
 fn inspect_tells_what_does_not_run() {
     let text = run(&["inspect", &path("imports-http")]).stdout;
+    assert!(text.contains("needs capabilities.http") && !text.contains("does not run"), "{text}");
+    let middle = "(component (import \"wasi:http/handler@0.3.0\" (instance)))";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), wat::parse_str(middle).unwrap()).unwrap();
+    let text = run(&["inspect", file.path().to_str().unwrap()]).stdout;
     assert!(text.contains("can't be had: no field of this version grants it"), "{text}");
     assert!(text.contains("does not run:"), "{text}");
     let text = run(&["inspect", &path("library")]).stdout;

@@ -1,4 +1,5 @@
-//! From the lines that a run's log has of what was refused to the YAML that would have granted it. What stands
+//! From the lines that a run's log has of what was refused to the YAML that would have granted it.
+//! What stands
 //! in them are the guest's words: nothing of it is more than a proposal.
 
 use anyhow::Result;
@@ -10,11 +11,17 @@ use std::net::SocketAddr;
 /// Before each denial in a log; whatever a container runtime writes before that is passed over.
 const MARK: &str = "denied by ";
 
+/// Scheme, host and port.
+type Origin = (String, String, u16);
+
+/// Methods and paths.
+type Asked = (BTreeSet<String>, BTreeSet<String>);
+
 /// What was refused, in the fields that would grant it.
 #[derive(Debug, Default)]
 struct Wanted {
     /// By scheme, host and port: methods and paths.
-    http: BTreeMap<(String, String, u16), (BTreeSet<String>, BTreeSet<String>)>,
+    http: BTreeMap<Origin, Asked>,
     /// Address, port and protocol.
     connect: BTreeSet<(String, u16, &'static str)>,
     /// Port and protocol.
@@ -28,10 +35,10 @@ struct Wanted {
 pub(super) fn suggest(log: &str) -> Result<String> {
     let mut wanted = Wanted::default();
     for line in log.lines() {
-        if let Some((capability, rule, detail)) = parts(line) {
-            if wanted.add(capability, rule, detail).is_none() {
-                wanted.notes.insert(format!("{capability} ({rule}): {detail}"));
-            }
+        if let Some((capability, rule, detail)) = parts(line)
+            && wanted.add(capability, rule, detail).is_none()
+        {
+            wanted.notes.insert(format!("{capability} ({rule}): {detail}"));
         }
     }
     wanted.text()
@@ -142,9 +149,7 @@ impl Wanted {
 }
 
 /// One rule of HTTP. Of more paths than a rule may have, all is proposed, which is said by what it is.
-fn rule(
-    ((scheme, host, port), (methods, paths)): (&(String, String, u16), &(BTreeSet<String>, BTreeSet<String>)),
-) -> Value {
+fn rule(((scheme, host, port), (methods, paths)): (&Origin, &Asked)) -> Value {
     let few = paths.len() <= PATH_PREFIXES_MAX as usize;
     let prefixes = if few { json!(paths) } else { json!(["/"]) };
     json!({ "host": host, "ports": [port], "methods": methods, "pathPrefixes": prefixes, "scheme": scheme })

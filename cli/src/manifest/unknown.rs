@@ -4,7 +4,8 @@ use anyhow::Result;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::Value;
 
-/// The paths of all fields of an object that its definition doesn't have, but for those below `metadata` and `status`.
+/// The paths of all fields of an object that its definition doesn't have, but for those below
+/// `metadata` and `status`.
 pub(super) fn fields(object: &Value, definition: &CustomResourceDefinition) -> Result<Vec<String>> {
     let definition = serde_json::to_value(definition)?;
     let mut found = Vec::new();

@@ -5,9 +5,9 @@ use anyhow::{Context as _, Result, bail};
 use morph_crds::{EnvVarSource, MorphSpec};
 use morph_operator::morph::{FileSource, Files, SourceKind};
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -98,7 +98,9 @@ pub(super) fn files(spec: &MorphSpec, sources: &Sources) -> Result<Option<TempDi
     if files.is_empty() {
         return Ok(None);
     }
-    let directory = tempfile::Builder::new().prefix("morph-").tempdir().context("a directory for files")?;
+    let own = Permissions::from_mode(0o700);
+    let directory = tempfile::Builder::new().prefix("morph-").permissions(own).tempdir();
+    let directory = directory.context("a directory for files")?;
     for file in files.iter() {
         let FileSource { kind, object, key } = &file.source;
         let Some(value) = sources.value(&file.source)? else {

@@ -42,7 +42,8 @@ impl Volumes {
         Ok(volumes)
     }
 
-    /// The directory that a grant gives: the volume's, or one in it to which no link leads. That one is held open
+    /// The directory that a grant gives: the volume's, or one in it to which no link leads. That
+    /// one is held open
     /// and told by its descriptor, so that what was looked at is what the guest gets.
     ///
     /// # Errors
@@ -76,7 +77,8 @@ impl Volumes {
     }
 }
 
-/// Opens a directory below another: no `..` and no link on the way. What is missing is made, if it may be written:
+/// Opens a directory below another: no `..` and no link on the way. What is missing is made, if it
+/// may be written:
 /// an empty volume has no directories.
 fn beneath(directory: &Path, relative: &Path, access: Access) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

@@ -21,7 +21,8 @@ denied by capabilities.http (port): GET http://api.example:8080/: no rule
     assert_eq!(
         capabilities(log)["http"]["allow"],
         json!([
-            { "host": "api.example", "ports": [8080], "methods": ["GET"], "pathPrefixes": ["/"], "scheme": "HTTP" },
+            { "host": "api.example", "ports": [8080], "methods": ["GET"], "pathPrefixes": ["/"],
+                "scheme": "HTTP" },
             { "host": "api.example", "ports": [443], "methods": ["GET", "POST"],
                 "pathPrefixes": ["/v1/a", "/v2"], "scheme": "HTTPS" },
         ])

@@ -4,7 +4,6 @@
 use super::*;
 use morph_crds::Morph;
 use serde_json::json;
-use std::os::unix::fs::PermissionsExt as _;
 
 fn spec() -> MorphSpec {
     let credential = json!({ "header": "x", "secretKeyRef": { "name": "s", "key": "token" } });

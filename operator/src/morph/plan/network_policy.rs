@@ -1,5 +1,5 @@
-//! The NetworkPolicy of a Morph, from the same list as its grant. An outer fence, outside of our code: it knows
-//! no host names, and whether it holds is the network plugin's business.
+//! The NetworkPolicy of a Morph, from the same list as its grant. An outer fence, outside of our code: it
+//! knows no host names, and whether it holds is the network plugin's business.
 
 use super::{names, pod};
 use crate::morph::fence::{Dns, Fence};
