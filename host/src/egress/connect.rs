@@ -197,6 +197,7 @@ impl AsyncWrite for Stream {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

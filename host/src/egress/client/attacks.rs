@@ -1,5 +1,5 @@
-//! Every attack of `tests/attacks/egress.yaml`, against real DNS, TLS and HTTP servers: none gets through, each
-//! for the right reason; and beside them the requests that do get through.
+//! Every attack of `tests/attacks/egress.yaml`, against real DNS, TLS and HTTP servers: none gets through,
+//! each for the right reason; and beside them the requests that do get through.
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::tests::{Setup, code, ending};
 use super::*;

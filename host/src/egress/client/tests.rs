@@ -1,6 +1,6 @@
 //! Tests of `egress::client`, through the hook that guests' requests come by, against real servers.
 #![allow(clippy::unwrap_used, clippy::panic)]
-use super::super::resolve::server::{Server as Dns, Zone};
+use super::super::resolve::server::{Entry, Server as Dns, Zone};
 use super::super::rule::tests::{grant, https};
 use super::server::{Authority, Server};
 use super::*;
@@ -171,6 +171,19 @@ async fn connections_are_kept_and_the_name_is_looked_up_once_for_each() {
     let peers: Vec<_> = setup.server.take_asked().into_iter().map(|asked| asked.peer).collect();
     assert!(peers.len() == 3 && peers.iter().all(|peer| *peer == peers[0]), "{peers:?}");
     assert_eq!(setup.dns.asked.lock().unwrap().iter().filter(|name| *name == NAME).count(), 2, "A and AAAA");
+}
+
+#[tokio::test]
+async fn every_answer_of_dns_is_checked_whatever_the_last_one_was() {
+    let authority = Authority::new();
+    let server = Server::start(Some(authority.server(&[NAME], &["http/1.1"]))).await;
+    let grant = grant(vec![loopback(https(NAME), server.port)]);
+    let at = |address: &str| vec![address.parse().unwrap()];
+    let zone = Zone::default().with_entry(NAME, Entry::Rebinding(at("10.0.0.1"), at("127.0.0.1")));
+    let setup = Setup::of(Ingredients { server, grant, zone, authority: authority.pem }).await;
+    assert_eq!(setup.got("a").await, "DestinationIpProhibited");
+    assert_eq!(setup.rules_denied(), ["address"]);
+    assert_eq!(setup.got("a").await, "200 0 bytes");
 }
 
 #[tokio::test]

@@ -107,8 +107,9 @@ async fn the_file_is_read_at_each_look_up() {
 
 #[test]
 fn resolv_conf_is_read_as_far_as_it_is_needed() {
-    let text = "# a comment\nnameserver 10.96.0.10\nnameserver fd00::a\nnameserver nonsense\n; nameserver 1.1.1.1\n\
-                nameserver 2.2.2.2\nnameserver 3.3.3.3\nsearch old.example\nsearch Demo.svc.X svc.X.\noptions ndots:5\n";
+    let text = "# a comment\nnameserver 10.96.0.10\nnameserver fd00::a\nnameserver nonsense\n\
+                ; nameserver 1.1.1.1\nnameserver 2.2.2.2\nnameserver 3.3.3.3\nsearch old.example\n\
+                search Demo.svc.X svc.X.\noptions ndots:5\n";
     let conf = Conf::parse(text);
     let servers: Vec<IpAddr> = ["10.96.0.10", "fd00::a", "2.2.2.2"].map(|text| text.parse().unwrap()).into();
     assert_eq!(conf, Conf { servers, search: vec!["demo.svc.x".into(), "svc.x.".into()] });
