@@ -321,7 +321,8 @@ async fn the_port_has_one_path_and_wants_a_token() {
     let ask = async |line: &str, headers: &str, body: &str| {
         let length = body.len();
         let request = format!(
-            "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+            "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n{headers}\r\n{body}"
         );
         ask(port.address, &port.certificate, &request).await
     };
