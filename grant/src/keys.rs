@@ -70,7 +70,7 @@ pub enum KeyError {
 impl SigningKey {
     /// A new key, as good as the numbers of `rng` are.
     #[must_use]
-    pub fn generate(rng: &mut impl rand::CryptoRng) -> Self {
+    pub fn generate(rng: &mut impl rand_core_0_9::CryptoRng) -> Self {
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(&mut *seed);
         Self(ed25519_dalek::SigningKey::from_bytes(&seed))

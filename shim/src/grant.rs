@@ -115,9 +115,8 @@ impl Pin {
             Err(reason) => Err(refused(reason)),
             Ok(None) => Ok(ungranted()),
             Ok(Some(document)) => {
-                match network_grant(document).filter(|_| self.host_network) {
-                    Some(field) => return Err(in_node_network(field)),
-                    None => {}
+                if let Some(field) = network_grant(document).filter(|_| self.host_network) {
+                    return Err(in_node_network(field));
                 }
                 Granted::new(document, spec, config).map(Box::new).map(Decision::Granted)
             }

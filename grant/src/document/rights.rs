@@ -3,8 +3,8 @@
 
 use super::{Component, Document, DocumentError, MountUse, VolumeKind, check_unique};
 use crate::{ConfigEntry, ConnectRule, Credential, Grants, HttpGrant, HttpRule, HttpScheme, Peer};
+use core::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Longest name of a file in the mount of [`MountUse::Files`], in characters.
 const FILE_NAME_CHARS_MAX: usize = 63;

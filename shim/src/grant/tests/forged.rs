@@ -44,15 +44,17 @@ fn elsewhere(change: impl FnOnce(&mut Document)) -> String {
 }
 
 /// What is wrong, the annotation, and the words that say so.
-fn forgeries() -> Vec<(&'static str, String, &'static str)> {
-    let mine = envelope(&document(), 1);
-    let (payload, sig) = (text(&mine["payload"]), text(&mine["signatures"][0]["sig"]));
-    let others = envelope(&louder(), 1);
-    let stranger = envelope(&document(), 2);
-    let strangers_sig = stranger["signatures"][0]["sig"].clone();
+type Forgery = (&'static str, String, &'static str);
+
+fn forgeries() -> Vec<Forgery> {
+    [shapes(), spellings(), signatures(), forms()].concat()
+}
+
+/// What is no envelope, or not one with one signature.
+fn shapes() -> Vec<Forgery> {
+    let second = format!("}},{}]}}", envelope(&document(), 2)["signatures"][0]);
     let whole = seal(&document());
-    let (head, tail) = whole.split_at(whole.find(",\"signatures\"").unwrap());
-    let second = format!("}},{}]}}", stranger["signatures"][0]);
+    let (head, _) = whole.split_at(whole.find(",\"signatures\"").unwrap());
     vec![
         ("an empty text", String::new(), "is not a grant envelope"),
         ("a text cut short", whole[..whole.len() - 1].to_owned(), "is not a grant envelope"),
@@ -74,6 +76,14 @@ fn forgeries() -> Vec<(&'static str, String, &'static str)> {
         ("no signature", format!("{head},\"signatures\":[]}}"), "has 0 signatures"),
         ("two signatures", edited("}]}", &second), "has 2 signatures"),
         ("another payload type", edited("grant.v1+json", "grant.v2+json"), "payload type"),
+    ]
+}
+
+/// What is spelt otherwise than it should be.
+fn spellings() -> Vec<Forgery> {
+    let mine = envelope(&document(), 1);
+    let (payload, sig) = (text(&mine["payload"]), text(&mine["signatures"][0]["sig"]));
+    vec![
         (
             "a payload with other padding",
             edited(payload, &format!("{payload}=")),
@@ -96,6 +106,16 @@ fn forgeries() -> Vec<(&'static str, String, &'static str)> {
             signed(|signature| signature["keyid"] = json!("operator")),
             "keyid is not the id of a key",
         ),
+    ]
+}
+
+/// What a trusted key has not signed.
+fn signatures() -> Vec<Forgery> {
+    let mine = envelope(&document(), 1);
+    let (payload, sig) = (text(&mine["payload"]), text(&mine["signatures"][0]["sig"]));
+    let others = envelope(&louder(), 1);
+    let strangers_sig = envelope(&document(), 2)["signatures"][0]["sig"].clone();
+    vec![
         ("an unknown key", morph_grant::seal(&document(), &key(2)).unwrap(), "which is not trusted here"),
         (
             "an unknown key's id over a good signature",
@@ -120,6 +140,16 @@ fn forgeries() -> Vec<(&'static str, String, &'static str)> {
             "the signature is not of key",
         ),
         ("a tampered payload", edited(&payload[..4], "eyJ3"), "the signature is not of key"),
+    ]
+}
+
+/// What one has signed, for somebody else or in another form.
+fn forms() -> Vec<Forgery> {
+    let mine = envelope(&document(), 1);
+    let sig = text(&mine["signatures"][0]["sig"]);
+    let whole = seal(&document());
+    let (head, tail) = whole.split_at(whole.find(",\"signatures\"").unwrap());
+    vec![
         ("a signature of zeros", edited(sig, &zeros()), "the signature is not of key"),
         ("space between fields", edited(",\"payload\"", ", \"payload\""), "is not in canonical form"),
         (
