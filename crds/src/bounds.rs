@@ -135,8 +135,8 @@ pub const POLICY_PORTS_MAX: u32 = 32;
 pub const POLICY_NETWORKS_MAX: u32 = 32;
 /// Secrets that a policy lets go to hosts.
 pub const POLICY_CREDENTIALS_MAX: u32 = 64;
-/// Hosts that one Secret may go to: with 32 the rule of their shape is over the API server's cost budget (seen: by
-/// a factor of 1.003).
+/// Hosts that one Secret may go to: with 32 the rule of their shape is over the API server's cost budget
+/// (seen: by a factor of 1.003).
 pub const POLICY_CREDENTIAL_HOSTS_MAX: u32 = 16;
 /// Kinds of volumes that there are to be allowed.
 pub const POLICY_VOLUMES_MAX: u32 = 5;

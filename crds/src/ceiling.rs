@@ -16,8 +16,8 @@ pub use admission::{
 /// Values shown of one finding; the rest is counted.
 const VALUES_SHOWN_MAX: usize = 2;
 
-/// Findings shown in one message; the rest is counted. The API server drops a message of more than 5 KiB: three
-/// findings of two values with names of full length have less.
+/// Findings shown in one message; the rest is counted. The API server drops a message of more than 5 KiB:
+/// three findings of two values with names of full length have less.
 pub const FINDINGS_SHOWN_MAX: usize = 3;
 
 /// All that `spec` asks for beyond `policy`, each with its field, its value and the policy's word.

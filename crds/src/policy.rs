@@ -1,5 +1,5 @@
-//! The MorphPolicy resource: the ceiling of the namespaces that choose it. Shapes and bounds only; what is above
-//! it is in `ceiling`.
+//! The MorphPolicy resource: the ceiling of the namespaces that choose it. Shapes and bounds only; what is
+//! above it is in `ceiling`.
 
 #![allow(clippy::duplicated_attributes)] // several printer columns have one type
 
@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
     shortname = "mop",
     category = "hayride",
     derive = "PartialEq",
-    doc = "The ceiling of the namespaces whose label hayride.dev/policy has its name. The one named default is \
-           also that of namespaces without the label.",
+    doc = "The ceiling of the namespaces whose label hayride.dev/policy has its name. The one named default \
+           is also that of namespaces without the label.",
     printcolumn(name = "Enforcement", type_ = "string", json_path = ".spec.enforcement"),
     printcolumn(name = "OnViolation", type_ = "string", json_path = ".spec.onViolation"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -35,8 +35,8 @@ pub struct MorphPolicySpec {
     #[serde(default)]
     pub enforcement: Enforcement,
 
-    /// What happens to the pods of a Morph that was within the policy and is above it since the policy, or the
-    /// namespace's label, changed.
+    /// What happens to the pods of a Morph that was within the policy and is above it since the policy, or
+    /// the namespace's label, changed.
     #[serde(default)]
     pub on_violation: OnViolation,
 
@@ -47,12 +47,13 @@ pub struct MorphPolicySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<CapabilityCeiling>,
 
-    /// Whether values of Secrets may reach a guest: by secretKeyRef of env and config, by secretRef of envFrom, by
-    /// volumes of Secrets. A credential of `capabilities.http` reaches no guest and is not meant.
+    /// Whether values of Secrets may reach a guest: by secretKeyRef of env and config, by secretRef of
+    /// envFrom, by volumes of Secrets. A credential of `capabilities.http` reaches no guest and is not meant.
     #[serde(default)]
     pub secrets_in_guests: bool,
 
-    /// Names for `template.serviceAccountName`. A Morph's own account, which has no rights, needs no name here.
+    /// Names for `template.serviceAccountName`. A Morph's own account, which has no rights, needs no name
+    /// here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = POLICY_ACCOUNTS_MAX), extend("x-kubernetes-list-type" = "set"))]
     pub service_accounts: Vec<ObjectName>,
@@ -66,8 +67,8 @@ pub struct MorphPolicySpec {
     #[schemars(range(min = 0, max = REPLICAS_MAX))]
     pub max_replicas: i32,
 
-    /// Most requests under way at once in one pod: to it (`http.maxConcurrency`, of which 128 is the default) and
-    /// from it (`capabilities.http.limits.maxConcurrency`, 32).
+    /// Most requests under way at once in one pod: to it (`http.maxConcurrency`, of which 128 is the default)
+    /// and from it (`capabilities.http.limits.maxConcurrency`, 32).
     #[serde(default = "max_concurrency_default")]
     #[schemars(range(min = 1, max = CONCURRENCY_MAX))]
     pub max_concurrency: u32,
@@ -107,8 +108,8 @@ pub enum OnViolation {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageCeiling {
-    /// How an image begins, with its registry. `registry.example/acme` stands for that repository, for all below
-    /// it, for each of its tags and digests, and not for `registry.example/acme-2`.
+    /// How an image begins, with its registry. `registry.example/acme` stands for that repository, for all
+    /// below it, for each of its tags and digests, and not for `registry.example/acme-2`.
     #[schemars(length(min = 1, max = POLICY_PREFIXES_MAX), extend("x-kubernetes-list-type" = "set"))]
     pub prefixes: Vec<ImagePrefix>,
 }
@@ -161,7 +162,8 @@ pub struct HttpCeiling {
     #[serde(rename = "allowPlainHTTP", default)]
     pub allow_plain_http: bool,
 
-    /// Networks within which `addresses` of rules must be. None without a value: names lead to public addresses.
+    /// Networks within which `addresses` of rules must be. None without a value: names lead to public
+    /// addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = POLICY_NETWORKS_MAX), extend("x-kubernetes-list-type" = "set"))]
     pub addresses: Vec<Cidr>,
@@ -172,8 +174,8 @@ pub struct HttpCeiling {
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["secret"]))]
     pub credentials: Vec<CredentialCeiling>,
 
-    /// Whether a Morph may bring certificates of its own (`caBundle`): whoever holds their keys is then taken for
-    /// any host, and gets its credentials.
+    /// Whether a Morph may bring certificates of its own (`caBundle`): whoever holds their keys is then taken
+    /// for any host, and gets its credentials.
     #[serde(default)]
     pub ca_bundle: bool,
 }

@@ -1,6 +1,6 @@
-//! Keeps the bindings of the ceiling's admission policies as the MorphPolicies are: which there shall be is pure
-//! (`plan.rs`), this file asks and writes. What is above a policy is judged elsewhere: by the API server, and for
-//! each Morph in `morph/validate.rs`.
+//! Keeps the bindings of the ceiling's admission policies as the MorphPolicies are: which there shall be is
+//! pure (`plan.rs`), this file asks and writes. What is above a policy is judged elsewhere: by the API
+//! server, and for each Morph in `morph/validate.rs`.
 
 mod plan;
 
@@ -32,8 +32,8 @@ const PAGE_OBJECTS: u32 = 500;
 /// Changes of policies that one pass answers at most: those that are there already.
 const CHANGES_MAX: usize = 64;
 
-/// Keeps the bindings until told to stop: after each change of a policy, and every so often, in case somebody has
-/// changed a binding. A pass that fails is said, and made again.
+/// Keeps the bindings until told to stop: after each change of a policy, and every so often, in case somebody
+/// has changed a binding. A pass that fails is said, and made again.
 ///
 /// # Errors
 /// The watch ended though nobody had told it to.

@@ -1,5 +1,5 @@
-//! The admission policies, made from the vocabulary: one of Morphs, one of their scale, one of namespaces whose
-//! label names no policy. What binds them to namespaces is the operator's (`operator/src/ceiling/`).
+//! The admission policies, made from the vocabulary: one of Morphs, one of their scale, one of namespaces
+//! whose label names no policy. What binds them to namespaces is the operator's (`operator/src/ceiling/`).
 
 use super::vocabulary::{ENTRIES, Entry, KINDS, Over, VARIABLES};
 use super::{FINDINGS_SHOWN_MAX, VALUES_SHOWN_MAX};
@@ -124,8 +124,8 @@ fn variable(name: &str, expression: &str) -> Variable {
     Variable { name: name.to_owned(), expression: expression.to_owned() }
 }
 
-/// Variables that entries share. A part is a component with what it asks for itself: further components go into
-/// `parts`, and no entry can forget them.
+/// Variables that entries share. A part is a component with what it asks for itself: further components go
+/// into `parts`, and no entry can forget them.
 fn shared() -> Vec<Variable> {
     let list = |words: Vec<&str>| {
         format!("[{}]", words.iter().map(|w| format!("'{w}'")).collect::<Vec<_>>().join(", "))
@@ -192,8 +192,8 @@ fn said(list: &str) -> String {
         text.push_str(&format!(" + ({list}.size() > {index} ? '; ' + {list}[{index}] : '')"));
     }
     text.push_str(&format!(
-        " + ({list}.size() > {FINDINGS_SHOWN_MAX} ? '; and ' + string({list}.size() - {FINDINGS_SHOWN_MAX}) + \
-         ' more' : '')"
+        " + ({list}.size() > {FINDINGS_SHOWN_MAX} ? \
+         '; and ' + string({list}.size() - {FINDINGS_SHOWN_MAX}) + ' more' : '')"
     ));
     text
 }

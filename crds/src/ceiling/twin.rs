@@ -1,5 +1,5 @@
-//! The questions of the vocabulary in Rust. Each gives the values that are above the policy, as the CEL beside
-//! its name in `vocabulary.rs` does.
+//! The questions of the vocabulary in Rust. Each gives the values that are above the policy, as the CEL
+//! beside its name in `vocabulary.rs` does.
 
 use crate::bounds::{CONCURRENCY_DEFAULT, CPU_PER_CALL_MILLIS_DEFAULT, EGRESS_CONCURRENCY_DEFAULT};
 use crate::{

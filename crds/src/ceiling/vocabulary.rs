@@ -1,6 +1,6 @@
-//! The vocabulary of the ceiling: for each field of a Morph that a policy has a word for, the question in CEL and
-//! its twin in Rust; and the fields that no policy needs a word for, each with the reason. A test walks the
-//! schema: a field that is in neither list fails it.
+//! The vocabulary of the ceiling: for each field of a Morph that a policy has a word for, the question in CEL
+//! and its twin in Rust; and the fields that no policy needs a word for, each with the reason. A test walks
+//! the schema: a field that is in neither list fails it.
 
 use super::twin::{self, Asked};
 
@@ -60,9 +60,7 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ),
     (
         "credentials",
-        concat!(
-            "has(params.spec.capabilities.http.credentials) ? params.spec.capabilities.http.credentials : []"
-        ),
+        "has(params.spec.capabilities.http.credentials) ? params.spec.capabilities.http.credentials : []",
     ),
     (
         "socketHosts",
@@ -100,7 +98,8 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     (
         "memory",
         concat!(
-            "has(params.spec.limits) && has(params.spec.limits.memory) ? string(params.spec.limits.memory) : '128Mi'"
+            "has(params.spec.limits) && has(params.spec.limits.memory) ",
+            "? string(params.spec.limits.memory) : '128Mi'"
         ),
     ),
     (
@@ -181,7 +180,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         over: Over::Kind("http"),
         field: ".capabilities.http.allow[].methods",
         values: concat!(
-            "p.it.allow.filter(r, r.methods.exists(m, !(m in params.spec.capabilities.http.methods))).map(r, ",
+            "p.it.allow.filter(r, r.methods.exists(m, !(m in params.spec.capabilities.http.methods)))",
+            ".map(r, ",
             "r.host + ' ' + r.methods.filter(m, !(m in params.spec.capabilities.http.methods)).join(','))"
         ),
         rule: "not in capabilities.http.methods",
@@ -256,7 +256,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         over: Over::Kind("filesystem"),
         field: ".capabilities.filesystem[].access",
         values: concat!(
-            "p.it.filter(f, f.access != 'ReadOnly' && params.spec.capabilities.filesystem.access != 'ReadWrite')",
+            "p.it.filter(f, f.access != 'ReadOnly' && ",
+            "params.spec.capabilities.filesystem.access != 'ReadWrite')",
             ".map(f, f.path)"
         ),
         rule: "above capabilities.filesystem.access",
@@ -268,7 +269,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         over: Over::Kind("sockets"),
         field: ".capabilities.sockets.connect[].host",
         values: concat!(
-            "(has(p.it.connect) ? p.it.connect : []).filter(c, has(c.host) && !('*' in variables.socketHosts || ",
+            "(has(p.it.connect) ? p.it.connect : [])",
+            ".filter(c, has(c.host) && !('*' in variables.socketHosts || ",
             "c.host in variables.socketHosts || variables.socketSuffixes.exists(s, c.host.endsWith(s))))",
             ".map(c, c.host)"
         ),
@@ -293,7 +295,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         over: Over::Kind("sockets"),
         field: ".capabilities.sockets.connect[].ports",
         values: concat!(
-            "(has(p.it.connect) ? p.it.connect : []).filter(c, c.ports.exists(q, !(q in variables.socketPorts)))",
+            "(has(p.it.connect) ? p.it.connect : [])",
+            ".filter(c, c.ports.exists(q, !(q in variables.socketPorts)))",
             ".map(c, (has(c.host) ? c.host : c.cidr) + ':' + ",
             "c.ports.filter(q, !(q in variables.socketPorts)).map(q, string(q)).join(','))"
         ),
@@ -422,7 +425,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         over: Over::Whole,
         field: ".volumes[].secret",
         values: concat!(
-            "params.spec.secretsInGuests || !has(p.it.volumes) ? [] : p.it.volumes.filter(v, has(v.secret) || ",
+            "params.spec.secretsInGuests || !has(p.it.volumes) ? [] : ",
+            "p.it.volumes.filter(v, has(v.secret) || ",
             "(has(v.projected) && v.projected.sources.exists(s, has(s.secret)))).map(v, v.name)"
         ),
         rule: "secretsInGuests is not true",

@@ -206,7 +206,7 @@ pub(crate) const CIDR: Shape = Shape {
 
 /// The beginning of a normalised path.
 pub(crate) const PATH_PREFIX: Shape = Shape {
-    pattern: concat!(r"^(/\.{0,2}[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*)*/?$"),
+    pattern: r"^(/\.{0,2}[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*)*/?$",
     message: "must be a path that starts with '/', without '.', '..' or empty parts, and without '%', ';', \
               '?', '#' and quotes",
 };

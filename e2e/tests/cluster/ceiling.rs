@@ -1,5 +1,5 @@
-//! The ceiling on a real API server: the case table of `crds/` by its admission policies, a Morph at every maximum,
-//! and a policy that comes, is tightened under running Morphs, and goes.
+//! The ceiling on a real API server: the case table of `crds/` by its admission policies, a Morph at every
+//! maximum, and a policy that comes, is tightened under running Morphs, and goes.
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::admissionregistration::v1::{
@@ -182,7 +182,13 @@ fn networks(from: usize, count: usize) -> Vec<String> {
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
 
-/// A policy with every list and text at its most, of which `number` makes one that allows nothing of another's.
+/// An image of the most characters.
+fn image(number: usize) -> String {
+    long(number, 253) + "/" + &"a".repeat(258)
+}
+
+/// A policy with every list and text at its most, of which `number` makes one that allows nothing of
+/// another's.
 fn policy_at_most(number: usize) -> Value {
     let hosts: Vec<_> = (0..64).map(|i| format!("*.{}", long(number + i, 251))).collect();
     let ports: Vec<_> = (number + 1..number + 33).collect();
@@ -191,7 +197,7 @@ fn policy_at_most(number: usize) -> Value {
         json!({ "secret": long(number + i, 253), "hosts": hosts })
     };
     json!({
-        "images": { "prefixes": (0..64).map(|i| long(number + i, 253) + "/" + &"a".repeat(258)).collect::<Vec<_>>() },
+        "images": { "prefixes": (0..64).map(|i| image(number + i)).collect::<Vec<_>>() },
         "secretsInGuests": number == 0, "maxReplicas": 10_000, "maxConcurrency": 1024,
         "serviceAccounts": (0..16).map(|i| long(number + i, 253)).collect::<Vec<_>>(),
         "limits": { "memory": "4Gi", "cpuPerCallMillis": 86_400_000, "outputBytesPerSecond": "1Gi" },
@@ -222,30 +228,39 @@ fn morph_at_most() -> Value {
         json!({
             "host": host, "ports": ports, "methods": METHODS, "addresses": networks(24, 8),
             "pathPrefixes": (0..8).map(|p| format!("/{p}{}", "a".repeat(126))).collect::<Vec<_>>(),
-            "credential": { "header": "a".repeat(64), "secretKeyRef": { "name": long(63 - i % 2, 253), "key": "k" } },
+            "credential": {
+                "header": "a".repeat(64), "secretKeyRef": { "name": long(63 - i % 2, 253), "key": "k" },
+            },
         })
     };
-    let peer = |host: &String| json!({ "host": host, "ports": ports, "protocol": "UDP", "addresses": networks(24, 8) });
+    let near = networks(24, 8);
+    let peer = |host: &String| json!({ "host": host, "ports": ports, "protocol": "UDP", "addresses": near });
     let source = |i: usize| json!({ "secretKeyRef": { "name": long(i, 253), "key": "k" } });
+    let entries = |field: &str, letter: &str| {
+        let all = (0..64).map(|i| json!({ (field): format!("{letter}{i}"), "valueFrom": source(i) }));
+        all.collect::<Vec<_>>()
+    };
+    let bucket = |i: usize| json!({ "bucket": format!("b{i}"), "memory": { "maxBytes": 1 << 30 } });
+    let directory = |i: usize| {
+        let (volume, path) = (format!("v{i:02}{}", "a".repeat(60)), format!("/{i:02}{}", "a".repeat(253)));
+        json!({ "volume": volume, "path": path })
+    };
     let volume = |i: usize| {
         let sources: Vec<_> = (0..8).map(|_| json!({ "secret": { "name": long(i, 253) } })).collect();
         json!({ "name": format!("v{i:02}{}", "a".repeat(60)), "projected": { "sources": sources } })
     };
     json!({
-        "image": long(63, 253) + "/" + &"a".repeat(258), "replicas": 10_000, "http": { "maxConcurrency": 1024 },
-        "env": (0..64).map(|i| json!({ "name": format!("A{i}"), "valueFrom": source(i) })).collect::<Vec<_>>(),
+        "image": image(63), "replicas": 10_000, "http": { "maxConcurrency": 1024 },
+        "env": entries("name", "A"),
         "envFrom": (0..16).map(|i| json!({ "secretRef": { "name": long(i, 253) } })).collect::<Vec<_>>(),
-        "config": (0..64).map(|i| json!({ "key": format!("a{i}"), "valueFrom": source(i) })).collect::<Vec<_>>(),
+        "config": entries("key", "a"),
         "volumes": (0..16).map(volume).collect::<Vec<_>>(),
         "template": { "serviceAccountName": long(15, 253) },
         "limits": { "memory": "4Gi", "cpuPerCallMillis": 86_400_000, "outputBytesPerSecond": "1Gi" },
         "capabilities": {
             "logging": {},
-            "keyvalue": (0..8).map(|i| json!({ "bucket": format!("b{i}"), "memory": { "maxBytes": 1 << 30 } }))
-                .collect::<Vec<_>>(),
-            "filesystem": (0..16).map(|i| json!({
-                "volume": format!("v{i:02}{}", "a".repeat(60)), "path": format!("/{i:02}{}", "a".repeat(253)),
-            })).collect::<Vec<_>>(),
+            "keyvalue": (0..8).map(bucket).collect::<Vec<_>>(),
+            "filesystem": (0..16).map(directory).collect::<Vec<_>>(),
             "http": {
                 "allow": hosts.iter().enumerate().map(rule).collect::<Vec<_>>(),
                 "caBundle": { "configMapKeyRef": { "name": long(1, 253), "key": "k" } },

@@ -1,8 +1,8 @@
 //! Which bindings there shall be for the policies that there are. Pure.
 //!
-//! A namespace without the label is bound by the policy named `default`, if there is one. A namespace whose label
-//! names no policy is refused everything: a selector can't ask whether a name exists, so that binding lists the
-//! names that do.
+//! A namespace without the label is bound by the policy named `default`, if there is one. A namespace whose
+//! label names no policy is refused everything: a selector can't ask whether a name exists, so that binding
+//! lists the names that do.
 
 use morph_crds::ceiling::{CEILING_POLICY, SCALE_POLICY, UNKNOWN_POLICY, actions};
 use morph_crds::{Enforcement, POLICY_DEFAULT, POLICY_LABEL};
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 /// Label of the bindings that are ours.
 pub const BINDING_LABEL: &str = "hayride.dev/ceiling";
 
-/// Most policies that are bound; namespaces that choose further ones are refused everything, as if they didn't
-/// exist. The list of names stands in one object, and each binding is asked at each change of a Morph.
+/// Most policies that are bound; namespaces that choose further ones are refused everything, as if they
+/// didn't exist. The list of names stands in one object, and each binding is asked at each change of a Morph.
 pub const POLICIES_MAX: usize = 256;
 
 /// A MorphPolicy as its bindings need it.

@@ -1,5 +1,6 @@
-//! What the namespace's MorphPolicy says of a Morph. The API server has asked the same when the Morph was written;
-//! here it is asked of Morphs that were there before the policy, or before the namespace's label. Pure.
+//! What the namespace's MorphPolicy says of a Morph. The API server has asked the same when the Morph was
+//! written; here it is asked of Morphs that were there before the policy, or before the namespace's label.
+//! Pure.
 
 use super::{Plan, Refusal, Seen, plan};
 use crate::morph::{Child, ChildKind, ChildState, Identity};
@@ -54,8 +55,8 @@ pub(crate) fn judge(morph: &Morph, ceiling: &Ceiling) -> Judgement {
         }
         Ceiling::Missing { name } => {
             let message = format!(
-                "the namespace's label {POLICY_LABEL} names MorphPolicy \"{name}\", which is not there: make it, \
-                 or correct the label"
+                "the namespace's label {POLICY_LABEL} names MorphPolicy \"{name}\", which is not there: \
+                 make it, or correct the label"
             );
             return say(false, Reason::PolicyNotFound, message);
         }
@@ -80,8 +81,8 @@ pub(crate) fn refusal(seen: &Seen) -> Option<Refusal> {
     (!judged.holds).then_some(Refusal { drains: judged.drains, ..refusal })
 }
 
-/// What goes where pods must: all that makes them. A Job that has ended stays: it makes none any more, and is the
-/// proof that it ran.
+/// What goes where pods must: all that makes them. A Job that has ended stays: it makes none any more, and is
+/// the proof that it ran.
 #[must_use]
 pub fn drain(seen: &Seen) -> Plan {
     let identity = Identity::of(&seen.morph);

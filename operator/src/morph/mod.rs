@@ -1,6 +1,6 @@
 //! The flow of one Morph: observe, validate, plan, lint, apply, status. `seen.rs` holds what the steps hand
-//! to each other; recall, ceiling, validate, plan, lint and status are pure: no client, file, clock or process is
-//! named in them.
+//! to each other; recall, ceiling, validate, plan, lint and status are pure: no client, file, clock or
+//! process is named in them.
 
 pub mod apply;
 mod ceiling;

@@ -52,8 +52,8 @@ pub enum Next {
 }
 
 impl Reconciler {
-    /// What passes share, in a cluster with this uid, signing grants as this says; with a fence, each Morph gets
-    /// a NetworkPolicy.
+    /// What passes share, in a cluster with this uid whose grants this key signs; with a fence, each Morph
+    /// gets a NetworkPolicy.
     #[must_use]
     pub fn new(
         server: Server,

@@ -1,4 +1,5 @@
-//! Ceilings that come, change and go while Morphs run: what the operator says and does, and which bindings it keeps.
+//! Ceilings that come, change and go while Morphs run: what the operator says and does, and which bindings it
+//! keeps.
 
 use crate::server::{Call, FakeServer, Fault};
 use crate::store::Key;
@@ -21,7 +22,8 @@ fn lay_down(api: &FakeServer, name: &str, words: &Value) {
     let mut spec = json!({ "images": { "prefixes": ["r.example/acme"] } });
     spec.as_object_mut().unwrap().extend(words.as_object().unwrap().clone());
     let policy = json!({
-        "apiVersion": "hayride.dev/v1alpha1", "kind": "MorphPolicy", "metadata": { "name": name }, "spec": spec,
+        "apiVersion": "hayride.dev/v1alpha1", "kind": "MorphPolicy",
+        "metadata": { "name": name }, "spec": spec,
     });
     api.with(|store| store.create(&key(name), policy));
 }

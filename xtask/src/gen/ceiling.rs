@@ -1,5 +1,5 @@
-//! What the chart makes the ceiling's admission policies from: the policies of the vocabulary, and the binding
-//! that refuses until the operator knows which policies there are.
+//! What the chart makes the ceiling's admission policies from: the policies of the vocabulary, and the
+//! binding that refuses until the operator knows which policies there are.
 
 use morph_crds::ceiling;
 use serde::Serialize;

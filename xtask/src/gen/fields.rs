@@ -19,8 +19,8 @@ grants nothing. What a field must be besides its bounds stands at the end of its
 pub(super) const POLICY: &str = "\
 # MorphPolicy: every field
 
-`hayride.dev/v1alpha1`, kind `MorphPolicy`, short name `mop`, not namespaced. Fields in bold must be set. What a
-policy doesn't say isn't allowed. How policies are chosen and what they do: [policy.md](../policy.md).
+`hayride.dev/v1alpha1`, kind `MorphPolicy`, short name `mop`, not namespaced. Fields in bold must be set. What
+a policy doesn't say isn't allowed. How policies are chosen and what they do: [policy.md](../policy.md).
 
 | field | type | what it is |
 |---|---|---|

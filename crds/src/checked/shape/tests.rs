@@ -23,7 +23,7 @@ fn check(shape: &Shape, right: &[&str], wrong: &[&str]) {
     }
 }
 
-const ALL: [&Shape; 17] = [
+const ALL: [&Shape; 26] = [
     &LABEL,
     &NAME,
     &SUBDOMAIN,
@@ -41,6 +41,15 @@ const ALL: [&Shape; 17] = [
     &QUALIFIED_KEY,
     &LABEL_VALUE,
     &SCHEDULE,
+    &HOST,
+    &HOST_CEILING,
+    &IMAGE_PREFIX,
+    &CIDR,
+    &PATH_PREFIX,
+    &HEADER,
+    &HEADER_VALUE,
+    &CONFIG_KEY,
+    &TIMESTAMP,
 ];
 
 #[test]
@@ -377,4 +386,46 @@ proptest! {
         let found = Regex::new(SCHEDULE.pattern).unwrap().is_match(&line);
         prop_assert_eq!(found, minutes.iter().all(|minute| *minute < 60), "{}", line);
     }
+}
+
+#[test]
+fn a_ceilings_host_is_a_host_or_all() {
+    check(
+        &HOST_CEILING,
+        &["*", "api.example.com", "*.example.com", "192.0.2.1", "[2001:db8::1]"],
+        &["", "**", "*.com", "*example.com", "a.*.example.com", "example", "Api.example.com", "*:443", "* "],
+    );
+    let regex = Regex::new(HOST.pattern).unwrap();
+    assert!(!regex.is_match("*"), "only a ceiling may say all");
+}
+
+#[test]
+fn the_beginning_of_an_image_has_a_registry_and_cuts_no_part() {
+    let digest = format!("registry.example/a@sha256:{}", "a".repeat(64));
+    check(
+        &IMAGE_PREFIX,
+        &[
+            "registry.example/",
+            "registry.example:5000/",
+            "[2001:db8::1]:5000/a",
+            "registry.example/a/b-c",
+            "registry.example/a/",
+            "registry.example/a:1.0",
+            &digest,
+        ],
+        &[
+            "",
+            "/",
+            "registry.example",
+            "registry.example:5000",
+            "registry.example/A",
+            "registry.example/a-",
+            "registry.example/a:",
+            "registry.example/a@",
+            "registry.example/a:1/",
+            "registry.example//a",
+            "https://registry.example/",
+            "registry.example/*",
+        ],
+    );
 }

@@ -1,4 +1,5 @@
-//! Tests of which bindings there shall be: for each namespace, whatever its label, exactly what its policy says.
+//! Tests of which bindings there shall be: for each namespace, whatever its label, exactly what its policy
+//! says.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
@@ -9,8 +10,8 @@ fn bound(name: &str, enforcement: Enforcement) -> Bound {
     Bound { name: name.into(), enforcement }
 }
 
-/// Whether a namespace with this label is selected, as Kubernetes reads a selector: `NotIn` holds of those without
-/// the label, too.
+/// Whether a namespace with this label is selected, as Kubernetes reads a selector: `NotIn` holds of those
+/// without the label, too.
 fn selects(binding: &Value, label: Option<&str>) -> bool {
     let selector = &binding["spec"]["matchResources"]["namespaceSelector"];
     assert_eq!(selector.as_object().unwrap().len(), 1, "{selector}");

@@ -23,8 +23,8 @@ use morph_crds::RunType;
 /// What shall be, and what shall be gone.
 ///
 /// Of a Command, an old Job goes first and with its pods: until it is gone, the next isn't in the plan. Its
-/// end is an event that makes the next plan. What is being deleted is not applied either, and no pods are made
-/// while their NetworkPolicy goes.
+/// end is an event that makes the next plan. What is being deleted is not applied either, and no pods are
+/// made while their NetworkPolicy goes.
 #[must_use]
 pub fn plan(valid: &Valid, seen: &Seen) -> Plan {
     let wanted = wanted(valid, seen.fence.as_deref());
