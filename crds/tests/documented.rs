@@ -1,4 +1,5 @@
-//! Every Morph that people copy, from the examples and from the pages of the docs, is one that the checks accept.
+//! Every Morph that people copy, from the examples and from the pages of the docs, is one that the checks
+//! accept.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 use morph_crds::{Morph, ValidMorph};

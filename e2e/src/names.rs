@@ -5,8 +5,8 @@ use anyhow::{Context as _, Result};
 use std::io::Write as _;
 use std::net::IpAddr;
 
-/// Makes a name stand for an address, for as long as the cluster lives. Names hold the namespace of their test,
-/// so that no test meets another's.
+/// Makes a name stand for an address, for as long as the cluster lives. Names hold the namespace of their
+/// test, so that no test meets another's.
 ///
 /// # Errors
 /// When the file can't be written.

@@ -1,5 +1,5 @@
-//! The least YAML that would grant what a component imports and hasn't got. Words for people: hosts, ports and
-//! names are placeholders in capitals, which the schema refuses, so that nothing of it is granted unread.
+//! The least YAML that would grant what a component imports and hasn't got. Words for people: hosts, ports
+//! and names are placeholders in capitals, which the schema refuses, so that nothing of it is granted unread.
 
 use crate::Grants;
 use crate::interfaces::{Capability, Lookup, Need, lookup};

@@ -106,9 +106,9 @@ pub(crate) fn compiling_engine(kind: EngineKind) -> Result<Engine, EngineError> 
     make(kind, &config(kind))
 }
 
-/// What compiled code fits: two equal hashes mean that code of one engine loads into the other, and is what the
-/// other would make. It changes with wasmtime, with our settings, with what the processor can do, and with the
-/// adapter of WASI preview 1.
+/// What compiled code fits: two equal hashes mean that code of one engine loads into the other, and is what
+/// the other would make. It changes with wasmtime, with our settings, with what the processor can do, and
+/// with the adapter of WASI preview 1.
 ///
 /// # Errors
 /// [`EngineError`] where no engine can be made.

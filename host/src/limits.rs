@@ -83,12 +83,12 @@ pub const KEYVALUE_ENTRY_BYTES: u64 = 256;
 /// Keys of one page of `wasi:keyvalue/store`'s `list-keys`: with the longest keys, a page takes 1 MiB.
 pub const KEYVALUE_PAGE_KEYS_MAX: usize = 1000;
 
-/// What one answer of `wasi:keyvalue/batch` may hold, in bytes: a guest can ask for one large value a thousand
-/// times in one call.
+/// What one answer of `wasi:keyvalue/batch` may hold, in bytes: a guest can ask for one large value a
+/// thousand times in one call.
 pub const KEYVALUE_ANSWER_BYTES_MAX: u64 = 16 << 20;
 
-/// The message of one call of `wasi:logging`, in bytes as it stands in the log. With its context it stays below
-/// the 16 KiB at which containerd takes a line apart.
+/// The message of one call of `wasi:logging`, in bytes as it stands in the log. With its context it stays
+/// below the 16 KiB at which containerd takes a line apart.
 pub const LOG_MESSAGE_BYTES_MAX: usize = 12 << 10;
 
 /// The context of one call of `wasi:logging`, in bytes as it stands in the log.

@@ -1,5 +1,5 @@
-//! Guests of WASI 0.2 and 0.3 that ask over HTTP, and that look for what they mustn't find. The decisions, name
-//! by name, are tested beside the code; `tests/attacks/egress.yaml` has the attacks.
+//! Guests of WASI 0.2 and 0.3 that ask over HTTP, and that look for what they mustn't find. The decisions,
+//! name by name, are tested beside the code; `tests/attacks/egress.yaml` has the attacks.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 #[path = "../src/egress/client/server.rs"]

@@ -1,5 +1,5 @@
-//! Wires the operator, the node's agent (`node`) and the command for keys (`keys`): settings, client, tasks. What
-//! they do is in the library.
+//! Wires the operator, the node's agent (`node`) and the command for keys (`keys`): settings, client,
+//! tasks. What they do is in the library.
 
 use anyhow::Context as _;
 use clap::Parser as _;

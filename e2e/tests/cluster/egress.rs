@@ -21,7 +21,8 @@ impl Host {
         let (web, certificate) = Web::start(NODE_ADDRESS.into(), &name).await?;
         name_stands_for(&name, NODE_ADDRESS.into())?;
         let ca = json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "ca" }, "data": { "ca": certificate },
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": "ca" }, "data": { "ca": certificate },
         });
         space.apply(&ca.to_string()).await?;
         secret(space, SECRET).await?;

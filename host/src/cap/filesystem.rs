@@ -1,5 +1,6 @@
 //! `wasi:filesystem`: the granted directories at the granted paths, and nothing else. wasmtime-wasi keeps a
-//! guest from leaving a directory, by `..`, links or absolute paths; pipes and devices in it are refused here.
+//! guest from leaving a directory, by `..`, links or absolute paths; pipes and devices in it are refused
+//! here.
 
 mod special;
 

@@ -1,7 +1,7 @@
 //! An image that the operator's own registry client can't read is looked at by a node: a pod in the Morph's
-//! namespace, with the Morph's own pull secrets, whose container ends with what its image is. Pure: what to do
-//! next, from the pod as it is. What the pod tells is believed as a registry's claim is: the shim checks all of
-//! it again.
+//! namespace, with the Morph's own pull secrets, whose container ends with what its image is. Pure: what to
+//! do next, from the pod as it is. What the pod tells is believed as a registry's claim is: the shim checks
+//! all of it again.
 
 use super::plan::{names, pod};
 use super::{Component, Failure, Identity, Known, MORPH_UID_LABEL, RUNTIME_CLASS};
@@ -130,7 +130,8 @@ fn is_not_pulled(container: Option<&ContainerStatus>) -> bool {
 
 fn not_pulled(failure: &Failure) -> Failure {
     let message = format!(
-        "{}; nor can a node pull it with spec.template.imagePullSecrets: see the Events of the inspection pod",
+        "{}; nor can a node pull it with spec.template.imagePullSecrets: \
+         see the Events of the inspection pod",
         failure.message
     );
     Failure { message, transient: true, ..failure.clone() }

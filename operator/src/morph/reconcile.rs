@@ -118,8 +118,8 @@ impl Reconciler {
         Ok(Next::After(self.wait(&observed.morph, looked.retry, &judged, &applied)))
     }
 
-    /// What grants are signed with, once it is known: keys are published before they sign. Nothing if it never
-    /// will be, since the process ends.
+    /// What grants are signed with, once it is known: keys are published before they sign. Nothing if it
+    /// never will be, since the process ends.
     async fn signing(&self) -> Option<Signing> {
         let mut signing = self.signing.clone();
         let known = signing.wait_for(Option::is_some).await.ok()?;

@@ -1,5 +1,6 @@
-//! The operator's verdict without a cluster: the same questions, in the same words, of a file and a component's
-//! world. What only a cluster knows (what a tag stands for, who has which name) is not asked. Pure.
+//! The operator's verdict without a cluster: the same questions, in the same words, of a file and a
+//! component's world. What only a cluster knows (what a tag stands for, who has which name) is not asked.
+//! Pure.
 
 use super::validate::{findings, validate};
 use super::{Ceiling, Children, Component, Found, Refusal, Resolution, Seen};
@@ -42,8 +43,8 @@ impl Verdict {
     }
 }
 
-/// Judges a Morph under a ceiling, and with a component what becomes of its imports. Any key will do: what it signs
-/// is thrown away, but has the size that it would have.
+/// Judges a Morph under a ceiling, and with a component what becomes of its imports. Any key will do: what
+/// it signs is thrown away, but has the size that it would have.
 #[must_use]
 pub fn verdict(
     morph: &Morph,

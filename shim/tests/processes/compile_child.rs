@@ -92,11 +92,17 @@ fn both_engines_give_code_for_a_component() {
 #[test]
 fn what_is_no_component_is_refused_with_words() {
     let module = wat::parse_str("(module)").expect("module");
-    for bytes in [b"".as_slice(), b"garbage", &module, &tiny()[..40]] {
+    let cut = &tiny()[..40];
+    for (bytes, why) in [
+        (b"".as_slice(), "it is empty"),
+        (b"garbage", "it does not start with"),
+        (&module, "core WebAssembly module"),
+        (cut, "can't be compiled for the p2 engine"),
+    ] {
         let (status, code, words) = converse(child("p2"), bytes);
         assert_eq!(status, Some(3), "{words}");
         assert!(code.is_empty());
-        assert!(words.contains("can't be compiled for the p2 engine"), "{words}");
+        assert!(words.contains(why), "{why}: {words}");
     }
 }
 

@@ -129,23 +129,6 @@ fn any_other_volume_needs_a_directory() {
 }
 
 #[test]
-fn a_sub_path_is_a_directory_below_the_volumes() {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::create_dir(directory.path().join("sub")).unwrap();
-    std::os::unix::fs::symlink("sub", directory.path().join("link")).unwrap();
-    let with = |sub_path: &str| {
-        let grant = json!({ "volume": "v", "path": "/data", "subPath": sub_path });
-        json!({
-            "volumes": [{ "name": "v", "emptyDir": {} }], "capabilities": { "filesystem": [grant] },
-        })
-    };
-    let given = [("v", directory.path().to_str().unwrap())];
-    let task = made(with("sub"), &[], &given).unwrap();
-    assert_eq!(task.preopens[0].directory, directory.path().canonicalize().unwrap().join("sub"));
-    check_refused(with("link"), &[], &given, "links aren't followed");
-}
-
-#[test]
 fn a_volume_that_is_not_granted_is_not_given() {
     let ungranted = json!({ "volumes": [{ "name": "v", "emptyDir": {} }] });
     assert_eq!(made(ungranted.clone(), &[], &[]).unwrap().preopens, []);

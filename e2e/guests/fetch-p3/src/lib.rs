@@ -1,5 +1,5 @@
-//! A command of WASI 0.3 that asks over HTTP: `fetch-p3 METHOD URL [NAME:VALUE …]`. It prints the answer's status
-//! and body, or the error that the interface gave.
+//! A command of WASI 0.3 that asks over HTTP: `fetch-p3 METHOD URL [NAME:VALUE …]`. It prints the answer's
+//! status and body, or the error that the interface gave.
 
 use wasip3::cli::{environment, stdout};
 use wasip3::http::client;

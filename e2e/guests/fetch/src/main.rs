@@ -1,5 +1,5 @@
-//! A command of WASI 0.2 that asks over HTTP: `fetch METHOD URL [NAME:VALUE …]`. It prints the answer's status,
-//! headers and body, or the error that the interface gave.
+//! A command of WASI 0.2 that asks over HTTP: `fetch METHOD URL [NAME:VALUE …]`. It prints the answer's
+//! status, headers and body, or the error that the interface gave.
 
 use wasip2::http::outgoing_handler::handle;
 use wasip2::http::types::{

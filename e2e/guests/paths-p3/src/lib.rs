@@ -80,6 +80,14 @@ async fn act(operation: &[String]) -> Done {
             let file = open(&dir, FOLLOW, path, OpenFlags::empty(), DescriptorFlags::READ).await?;
             done(file.set_times(none, none).await)
         }
+        _ => act_by_path(&dir, path, operation).await,
+    }
+}
+
+/// What opens no file.
+async fn act_by_path(dir: &Descriptor, path: &str, operation: &[String]) -> Done {
+    let word = |at: usize| operation.get(at).map(String::as_str).unwrap_or_default();
+    match word(0) {
         "stat" => dir.stat_at(FOLLOW, path.to_owned()).await.map(|stat| kind(stat.type_)).map_err(name),
         "link-stat" => {
             dir.stat_at(PathFlags::empty(), path.to_owned()).await.map(|stat| kind(stat.type_)).map_err(name)
@@ -99,7 +107,7 @@ async fn act(operation: &[String]) -> Done {
             let (new_dir, new_path) = place(word(2)).await?;
             done(dir.rename_at(path.to_owned(), &new_dir, new_path.to_owned()).await)
         }
-        "list" => list(&open(&dir, FOLLOW, path, OpenFlags::DIRECTORY, DescriptorFlags::READ).await?).await,
+        "list" => list(&open(dir, FOLLOW, path, OpenFlags::DIRECTORY, DescriptorFlags::READ).await?).await,
         "preopens" => {
             let names: Vec<String> = get_directories().into_iter().map(|(_, name)| name).collect();
             Ok(names.join(" "))

@@ -69,6 +69,14 @@ fn act(operation: &[String]) -> Done {
             let file = open(&dir, FOLLOW, path, OpenFlags::empty(), DescriptorFlags::READ)?;
             done(file.set_times(none, none))
         }
+        _ => act_by_path(&dir, path, operation),
+    }
+}
+
+/// What opens no file.
+fn act_by_path(dir: &Descriptor, path: &str, operation: &[String]) -> Done {
+    let word = |at: usize| operation.get(at).map(String::as_str).unwrap_or_default();
+    match word(0) {
         "stat" => dir.stat_at(FOLLOW, path).map(|stat| kind(stat.type_)).map_err(name),
         "link-stat" => dir.stat_at(PathFlags::empty(), path).map(|stat| kind(stat.type_)).map_err(name),
         "hash" => done(dir.metadata_hash_at(FOLLOW, path)),
@@ -86,7 +94,7 @@ fn act(operation: &[String]) -> Done {
             let (new_dir, new_path) = place(word(2))?;
             done(dir.rename_at(path, &new_dir, new_path))
         }
-        "list" => list(&open(&dir, FOLLOW, path, OpenFlags::DIRECTORY, DescriptorFlags::READ)?),
+        "list" => list(&open(dir, FOLLOW, path, OpenFlags::DIRECTORY, DescriptorFlags::READ)?),
         "preopens" => {
             let names: Vec<String> = get_directories().into_iter().map(|(_, name)| name).collect();
             Ok(names.join(" "))

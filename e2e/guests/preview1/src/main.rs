@@ -1,5 +1,5 @@
-//! A command built for wasm32-wasip1: a core module, no component. It prints its arguments, its environment and
-//! what is in `/data/greeting`, and fails where told so.
+//! A command built for wasm32-wasip1: a core module, no component. It prints its arguments, its environment
+//! and what is in `/data/greeting`, and fails where told so.
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();

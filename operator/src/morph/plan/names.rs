@@ -16,7 +16,8 @@ pub(crate) const KIND: &str = "Morph";
 /// Directory below which the kubelet mounts volumes in the container. No guest sees it.
 const MOUNTS: &str = "/run/hayride.dev/volumes";
 
-/// The volume of the files that the host alone reads. The schema refuses a volume of a Morph's own by this name.
+/// The volume of the files that the host alone reads. The schema refuses a volume of a Morph's own by this
+/// name.
 pub(crate) const FILES_VOLUME: &str = "hayride-files";
 
 /// Where the kubelet mounts it, beside the others.

@@ -4,7 +4,8 @@ use morph_crds::bounds::GRACE_PERIOD_SECONDS_DEFAULT;
 use morph_crds::{MorphSpec, Quantity};
 use morph_grant::{Http, Limits};
 
-/// A quantity in bytes. The schema's rules refuse a text that is none before; the narrowest, were one to come.
+/// A quantity in bytes. The schema's rules refuse a text that is none before; the narrowest, were one to
+/// come.
 pub(super) fn bytes(quantity: &Quantity) -> u64 {
     quantity.bytes().unwrap_or(0)
 }

@@ -168,7 +168,10 @@ proptest! {
 
     /// Secrets and ConfigMaps are named in the pod's volume alone.
     #[test]
-    fn nothing_of_a_secret_is_in_the_document(order in Just(vec![0, 1, 2, 3]).prop_shuffle(), count in 1..5_usize) {
+    fn nothing_of_a_secret_is_in_the_document(
+        order in Just(vec![0, 1, 2, 3]).prop_shuffle(),
+        count in 1..5_usize,
+    ) {
         let text = serde_json::to_string(&document(&order[..count])).unwrap();
         prop_assert!(!text.contains("hidden"), "{}", text);
     }
