@@ -2,9 +2,11 @@
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::Pod;
+use morph_crds::{ConditionType, Reason};
 use morph_e2e::{Cluster, NODE_ADDRESS, Space, name_stands_for, until};
 use morph_testkit::web::{ECHO, Web};
 use serde_json::{Value, json};
+use std::path::Path;
 
 const SECRET: &str = "s3cret-of-the-test";
 
@@ -130,6 +132,33 @@ async fn a_name_that_leads_into_the_cluster_is_refused_unless_its_network_is_gra
         let (well, log) = ask(space, "fetch", "fetch", &["GET", &host.url("/v1/now")], &grant).await?;
         assert!(!well, "{log}");
         assert_eq!(host.web.asked(), []);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_example_asks_its_host() -> Result<()> {
+    Cluster::run("egress-example", async |space| {
+        let host = Host::start(space).await?;
+        let image = space.push_guest("fetch").await?.image;
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/http/morph.yaml");
+        let (name, port) = (&host.name, host.web.port());
+        let rule = format!("host: {name}\n        ports: [{port}]\n        addresses: [{NODE_ADDRESS}/32]");
+        let ca = "caBundle: { configMapKeyRef: { name: ca, key: ca } }";
+        let yaml = std::fs::read_to_string(path)?
+            .replace("registry.example/morph/fetch:0.1.0", &image)
+            .replace("https://api.weather.example/", &format!("https://{name}:{port}/"))
+            .replace("host: api.weather.example", &rule)
+            .replace("      limits:", &format!("      {ca}\n      limits:"));
+        space.apply(&yaml).await?;
+        space.condition("http", ConditionType::Ready, "True", Some(Reason::CommandSucceeded)).await?;
+        let asked = host.web.asked();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        assert_eq!(
+            (asked[0].path.as_str(), asked[0].authorization.as_str()),
+            ("/v1/porto", "Bearer not-a-real-key")
+        );
         Ok(())
     })
     .await

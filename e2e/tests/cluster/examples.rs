@@ -3,6 +3,7 @@
 use super::volumes::{make_volume, remove_volume};
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::batch::v1::CronJob;
+use morph_crds::{ConditionType, Reason};
 use morph_e2e::{Cluster, Pushed, Space, guest};
 use std::path::Path;
 
@@ -81,12 +82,88 @@ async fn scheduled() -> Result<()> {
 #[tokio::test]
 async fn counter() -> Result<()> {
     Cluster::run("counter", async |space| {
-        make_volume(space).await?;
+        make_volume(space, "counter").await?;
         apply_example(space, "counter", "counter").await?;
         space.ready("counter").await?;
         assert_eq!(space.answer("counter", "/").await?, "1\n");
         assert_eq!(space.answer("counter", "/").await?, "2\n");
         remove_volume(space)
+    })
+    .await
+}
+
+/// Runs an example that is a Command; its log has each of these words.
+async fn runs(name: &str, guest_name: &str, wanted: &[&str]) -> Result<()> {
+    Cluster::run(name, async |space| {
+        apply_example(space, name, guest_name).await?;
+        check_log(space, name, wanted).await
+    })
+    .await
+}
+
+async fn check_log(space: &Space, name: &str, wanted: &[&str]) -> Result<()> {
+    space.condition(name, ConditionType::Ready, "True", Some(Reason::CommandSucceeded)).await?;
+    let log = space.kubectl(&["logs", "-l", &format!("hayride.dev/morph={name}")])?;
+    for words in wanted {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn config() -> Result<()> {
+    runs("config", "config", &["units=metric\n", "city=Porto\n"]).await
+}
+
+#[tokio::test]
+async fn keyvalue() -> Result<()> {
+    runs("keyvalue", "keyvalue", &["open: Ok(())", "get: Ok(\"Porto\")", "add: Ok(\"2\")"]).await
+}
+
+#[tokio::test]
+async fn logging() -> Result<()> {
+    runs("logging", "logging", &["\"level\":\"trace\"", "\"message\":\"three\"", "logged"]).await
+}
+
+#[tokio::test]
+async fn determinism() -> Result<()> {
+    runs("determinism", "command", &["arg show"]).await
+}
+
+#[tokio::test]
+async fn sockets() -> Result<()> {
+    runs("sockets", "sockets", &["ok "]).await
+}
+
+#[tokio::test]
+async fn subpath() -> Result<()> {
+    Cluster::run("subpath", async |space| {
+        let porto = make_volume(space, "cities").await?.join("europe/porto");
+        std::fs::create_dir_all(&porto)?;
+        std::fs::write(porto.join("name"), "Porto of the volume")?;
+        apply_example(space, "subpath", "command").await?;
+        check_log(space, "subpath", &["Porto of the volume"]).await?;
+        remove_volume(space)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn every_example_of_the_pages_is_one_that_the_api_server_takes() -> Result<()> {
+    Cluster::run("pages", async |space| {
+        let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/capabilities");
+        let mut count = 0;
+        for page in std::fs::read_dir(pages)? {
+            let text = std::fs::read_to_string(page?.path())?;
+            for block in text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+                if block.contains("kind: Morph\n") {
+                    space.apply(block).await.with_context(|| block.to_owned())?;
+                    count += 1;
+                }
+            }
+        }
+        assert!(count >= 9, "a Morph for each capability: {count}");
+        Ok(())
     })
     .await
 }

@@ -3,10 +3,11 @@
 use anyhow::{Context as _, Result};
 use morph_e2e::{Cluster, Node, Space};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
-/// A persistent volume in a directory of the node, for the claim `counter` of this namespace, writable for
-/// the pods' group.
-pub(crate) async fn make_volume(space: &Space) -> Result<()> {
+/// A persistent volume in a directory of the node, for this claim of the namespace, writable for the pods'
+/// group.
+pub(crate) async fn make_volume(space: &Space, claim: &str) -> Result<PathBuf> {
     let directory = Node::state()?.join("volumes").join(&space.name);
     std::fs::create_dir_all(&directory)?;
     std::fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o777))?;
@@ -18,9 +19,10 @@ pub(crate) async fn make_volume(space: &Space) -> Result<()> {
                 persistentVolumeReclaimPolicy: Retain, local: {{path: {path}}},
                 nodeAffinity: {{required: {{nodeSelectorTerms: [{{matchExpressions: [
                     {{key: kubernetes.io/hostname, operator: Exists}}]}}]}}}},
-                claimRef: {{namespace: {name}, name: counter}}}}}}"
+                claimRef: {{namespace: {name}, name: {claim}}}}}}}"
         ))
-        .await
+        .await?;
+    Ok(directory)
 }
 
 /// Claims it, as the example does.
@@ -51,7 +53,7 @@ fn counter(image: &str, access: &str) -> Value {
 async fn a_number_outlives_its_pod_and_a_read_only_grant_refuses_a_write() -> Result<()> {
     Cluster::run("volume", async |space| {
         let image = space.push_guest("counter").await?.image;
-        make_volume(space).await?;
+        make_volume(space, "counter").await?;
         claim_volume(space).await?;
         space.morph("counter", &counter(&image, "ReadWrite")).await?;
         space.ready("counter").await?;

@@ -8,6 +8,7 @@ use http::uri::PathAndQuery;
 use http::{Method, Uri};
 use ipnet::IpNet;
 use morph_grant::{Credential, HttpGrant, HttpScheme};
+use std::cmp::Reverse;
 
 /// Header fields of one request or answer. Browsers send some 30.
 pub(crate) const HEADERS_MAX: usize = 100;
@@ -89,7 +90,8 @@ impl Refused {
 }
 
 impl Rules {
-    /// The rules of a grant; one whose host can't be read stands for nothing.
+    /// The rules of a grant; one whose host can't be read stands for nothing. The nearest name is asked first:
+    /// what is said of `api.weather.example` counts before what is said of `*.weather.example`.
     pub(crate) fn new(grant: &HttpGrant) -> Self {
         let rule = |rule: &morph_grant::HttpRule| {
             let prefixes = rule.path_prefixes.iter().filter_map(|prefix| path::normalise(prefix).ok());
@@ -108,10 +110,15 @@ impl Rules {
                 credential: rule.credential.clone(),
             })
         };
-        Self(grant.allow.iter().filter_map(rule).collect())
+        let mut rules: Vec<&morph_grant::HttpRule> = grant.allow.iter().collect();
+        rules.sort_by_key(|rule| match rule.host.strip_prefix('*') {
+            None => (false, Reverse(0)),
+            Some(suffix) => (true, Reverse(suffix.len())),
+        });
+        Self(rules.into_iter().filter_map(rule).collect())
     }
 
-    /// All of them, in order.
+    /// All of them, in the order in which they are asked.
     pub(crate) fn all(&self) -> &[Rule] {
         &self.0
     }

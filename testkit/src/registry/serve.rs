@@ -5,7 +5,9 @@ use crate::artifact;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, LOCATION, WWW_AUTHENTICATE};
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, WWW_AUTHENTICATE,
+};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -191,6 +193,13 @@ fn token(state: &State, seen: &Seen) -> Response<Told> {
     told(200, format!("{{\"token\":\"{TOKEN}\"}}").into_bytes())
 }
 
+/// What a manifest says that it is: clients go by the header alone.
+fn media_type(manifest: Option<&Vec<u8>>) -> String {
+    let manifest = manifest.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(bytes).ok());
+    let named = manifest.and_then(|manifest| Some(manifest["mediaType"].as_str()?.to_owned()));
+    named.unwrap_or_else(|| artifact::MANIFEST.to_owned())
+}
+
 fn serve(state: &mut State, method: &Method, path: &str, body: Bytes) -> Response<Told> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let found = |bytes: Option<&Vec<u8>>| match (bytes, method) {
@@ -200,7 +209,10 @@ fn serve(state: &mut State, method: &Method, path: &str, body: Bytes) -> Respons
     };
     let last = path.rsplit('/').next().unwrap_or_default();
     match *method {
-        Method::GET | Method::HEAD if path.contains("/manifests/") => found(state.manifests.get(last)),
+        Method::GET | Method::HEAD if path.contains("/manifests/") => {
+            let manifest = state.manifests.get(last);
+            with(found(manifest), CONTENT_TYPE, &media_type(manifest))
+        }
         Method::GET | Method::HEAD if path.contains("/blobs/") => found(state.blobs.get(last)),
         Method::POST if path.ends_with("/blobs/uploads/") => {
             with(told(202, Vec::new()), LOCATION, &format!("{path}1?state=of-it"))

@@ -52,6 +52,17 @@ fn what_is_granted_passes_and_is_sent_in_one_spelling() {
 }
 
 #[test]
+fn the_nearest_name_is_asked_first() {
+    let hosts = ["*.weather.example", "*.eu.weather.example", "api.eu.weather.example"];
+    let rules = Rules::new(&grant(hosts.map(https).to_vec()));
+    for (host, place) in [("api.eu", 0), ("db.eu", 1), ("api", 2)] {
+        let uri = format!("https://{host}.weather.example/v1/a").parse().unwrap();
+        let (found, _) = rules.allow(&Method::GET, &uri, &HeaderMap::new()).unwrap();
+        assert_eq!(found, place, "{host}");
+    }
+}
+
+#[test]
 fn each_part_must_be_granted_by_the_same_rule() {
     let mut other = https("other.example");
     (other.ports, other.path_prefixes) = (vec![8443], vec!["/".into()]);
