@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use morph_crds::{ConditionType, Reason};
 use morph_e2e::{Cluster, NODE_ADDRESS, Space, name_stands_for, until};
 use morph_testkit::web::{ECHO, Web};
@@ -159,6 +160,32 @@ async fn the_example_asks_its_host() -> Result<()> {
             (asked[0].path.as_str(), asked[0].authorization.as_str()),
             ("/v1/porto", "Bearer not-a-real-key")
         );
+        Ok(())
+    })
+    .await
+}
+
+/// The ports that the Morph's NetworkPolicy lets out and in.
+async fn fence(space: &Space, name: &str) -> Result<(String, String)> {
+    let policy = space.api::<NetworkPolicy>().get(name).await?.spec.context("a policy without a spec")?;
+    assert_eq!(policy.policy_types, Some(vec!["Ingress".to_owned(), "Egress".to_owned()]));
+    Ok((serde_json::to_string(&policy.egress)?, serde_json::to_string(&policy.ingress)?))
+}
+
+#[tokio::test]
+async fn a_network_policy_opens_what_is_granted_and_nothing_else() -> Result<()> {
+    Cluster::run("fence", async |space| {
+        let image = space.push_guest("hello").await?.image;
+        space.morph("closed", &json!({ "image": image })).await?;
+        space.ready("closed").await?;
+        let (out, into) = fence(space, "closed").await?;
+        assert!(!out.contains("port") && into.contains("8080"), "{out} {into}");
+        let allow = json!([{ "host": "api.weather.example", "ports": [8443], "pathPrefixes": ["/"] }]);
+        let http = json!({ "http": { "allow": allow } });
+        space.morph("open", &json!({ "image": image, "capabilities": http })).await?;
+        space.ready("open").await?;
+        let (out, _) = fence(space, "open").await?;
+        assert!(out.contains("8443") && out.contains("53"), "{out}");
         Ok(())
     })
     .await

@@ -97,7 +97,8 @@ async fn a_grant_that_the_operator_did_not_sign_for_this_pod_starts_nothing() ->
 
 /// Ends what runs in these containers.
 fn kill(statuses: &[ContainerStatus]) -> Result<()> {
-    let running = statuses.iter().filter(|status| status.state.as_ref().is_some_and(|s| s.running.is_some()));
+    let runs = |status: &&ContainerStatus| status.state.as_ref().is_some_and(|s| s.running.is_some());
+    let running = statuses.iter().filter(runs);
     for id in running.filter_map(|status| status.container_id.as_deref()) {
         for pid in Node::pids_of_container(id.rsplit('/').next().unwrap_or_default())? {
             // It may have ended by itself meanwhile.

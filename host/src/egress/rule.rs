@@ -90,8 +90,8 @@ impl Refused {
 }
 
 impl Rules {
-    /// The rules of a grant; one whose host can't be read stands for nothing. The nearest name is asked first:
-    /// what is said of `api.weather.example` counts before what is said of `*.weather.example`.
+    /// The rules of a grant; one whose host can't be read stands for nothing. The nearest name is asked
+    /// first: what is said of `api.weather.example` counts before what is said of `*.weather.example`.
     pub(crate) fn new(grant: &HttpGrant) -> Self {
         let rule = |rule: &morph_grant::HttpRule| {
             let prefixes = rule.path_prefixes.iter().filter_map(|prefix| path::normalise(prefix).ok());
