@@ -120,7 +120,7 @@ async fn a_grant_that_is_changed_under_a_running_pod_ends_it() -> Result<()> {
         until(90, "a container that comes next is refused", async || {
             let pod = space.api::<Pod>().get(&name).await?;
             let statuses = pod.status.and_then(|status| status.container_statuses).unwrap_or_default();
-            // The kubelet hears of the change in its own time: the next container may still have the old text.
+            // The kubelet hears of it in its own time: the next container may still have the old text.
             kill(&statuses)?;
             let ends = statuses.iter().flat_map(|s| [s.state.clone(), s.last_state.clone()]).flatten();
             let refused = ends.filter_map(|state| state.terminated).any(|end| {
