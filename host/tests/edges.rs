@@ -121,7 +121,7 @@ fn bytes_that_are_no_component_are_not_compiled() {
     let core = wat::parse_str("(module)").unwrap();
     for (bytes, why) in [
         (&b""[..], "it is empty"),
-        (b"(component)", "it does not start with"),
+        (b"(component)", "it looks like the text format"),
         (&core, "core WebAssembly module"),
     ] {
         for kind in EngineKind::ALL {
