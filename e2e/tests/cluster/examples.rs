@@ -132,7 +132,8 @@ async fn determinism() -> Result<()> {
 
 #[tokio::test]
 async fn sockets() -> Result<()> {
-    runs("sockets", "sockets", &["ok "]).await
+    // The API server was reached; it speaks TLS, and hangs up.
+    runs("sockets", "sockets", &["Closed"]).await
 }
 
 #[tokio::test]
