@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 
 const GRANT: &str = "hayride.dev/grant";
 
+/// The operator's word of which key has signed: it keeps that key trusted.
+const KEY: &str = "hayride.dev/grant-key";
+
 /// A client of a user who has the ClusterRole *edit* in this namespace and nothing else.
 pub(crate) async fn editor(space: &Space) -> Result<Client> {
     let name = format!("editor-of-{}", space.name);
@@ -142,6 +145,55 @@ async fn no_grant_is_copied_patched_scaled_or_kept() -> Result<()> {
         let after = space.pod_count("hello", 1).await?;
         assert_eq!(after[0].metadata.uid, mine.metadata.uid);
         Ok(())
+    })
+    .await
+}
+
+/// An ordinary Deployment without pods.
+fn deployment(name: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name },
+        "spec": {
+            "replicas": 0, "selector": { "matchLabels": { "app": name } },
+            "template": {
+                "metadata": { "labels": { "app": name } },
+                "spec": { "containers": [{ "name": "main", "image": "main.example/main:1" }] },
+            },
+        },
+    })
+}
+
+#[tokio::test]
+async fn nobody_but_the_operator_says_which_key_is_in_use() -> Result<()> {
+    Cluster::run("retired", async |space| {
+        let editor = editor(space).await?;
+        let image = space.push_guest("hello").await?.image;
+        space.morph("hello", &json!({ "image": image })).await?;
+        space.ready("hello").await?;
+        let deployments: Api<Deployment> = Api::namespaced(editor.clone(), &space.name);
+        let retired = json!({ "metadata": { "annotations": { KEY: "0".repeat(32) } } });
+        let gone = json!({ "metadata": { "annotations": { KEY: null } } });
+        let merge = PatchParams::default();
+        for (what, patch) in [("another key", &retired), ("no key", &gone)] {
+            refused(what, deployments.patch("hello", &merge, &Patch::Merge(patch)).await)?;
+        }
+        let mut made = deployment("made");
+        made["metadata"]["annotations"] = retired["metadata"]["annotations"].clone();
+        let made = serde_json::from_value(made)?;
+        refused("a key from the start", deployments.create(&PostParams::default(), &made).await)?;
+        let plain = serde_json::from_value(deployment("plain"))?;
+        deployments.create(&PostParams::default(), &plain).await?;
+        refused("a key later on", deployments.patch("plain", &merge, &Patch::Merge(&retired)).await)?;
+        // What is no word of a key stays everybody's.
+        let note = json!({ "metadata": { "annotations": { "note.example/is": "mine" } } });
+        for name in ["plain", "hello"] {
+            deployments.patch(name, &merge, &Patch::Merge(&note)).await?;
+        }
+        // Nor does the operator say so of what carries no grant.
+        let mut config = Config::infer().await?;
+        config.auth_info.impersonate = Some("system:serviceaccount:morph-system:morph-operator".to_owned());
+        let operator: Api<Deployment> = Api::namespaced(Client::try_from(config)?, &space.name);
+        refused("a key of nothing", operator.patch("plain", &merge, &Patch::Merge(&retired)).await)
     })
     .await
 }

@@ -49,15 +49,15 @@ pub struct Swept {
 pub async fn sweep(server: &Server) -> Result<Swept, CallError> {
     let mut sweep = Sweep { server, living: None, left: DELETIONS_MAX, keys: BTreeSet::new() };
     // Makers before what they make, or it would be made again.
-    sweep.kind::<CronJob>().await?;
-    sweep.kind::<Deployment>().await?;
-    sweep.kind::<Job>().await?;
-    sweep.kind::<ReplicaSet>().await?;
-    sweep.kind::<Service>().await?;
-    sweep.kind::<ServiceAccount>().await?;
-    sweep.kind::<Pod>().await?;
+    sweep.kind::<CronJob>(said_key).await?;
+    sweep.kind::<Deployment>(said_key).await?;
+    sweep.kind::<Job>(said_key).await?;
+    sweep.kind::<ReplicaSet>(no_key).await?;
+    sweep.kind::<Service>(no_key).await?;
+    sweep.kind::<ServiceAccount>(no_key).await?;
+    sweep.kind::<Pod>(signing_key).await?;
     // Last: while a pod is there, it keeps its fence.
-    sweep.kind::<NetworkPolicy>().await?;
+    sweep.kind::<NetworkPolicy>(no_key).await?;
     Ok(Swept { deleted: DELETIONS_MAX - sweep.left, keys: sweep.keys })
 }
 
@@ -69,7 +69,7 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    async fn kind<K>(&mut self) -> Result<(), CallError>
+    async fn kind<K>(&mut self, key_of: fn(&ObjectMeta) -> Option<KeyId>) -> Result<(), CallError>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
         K: Send + Sync + 'static,
@@ -141,11 +141,21 @@ impl Sweep<'_> {
     }
 }
 
-/// The key that signed an object's grant: a workload says so, and a pod has the grant itself.
-fn key_of(meta: &ObjectMeta) -> Option<KeyId> {
-    let annotations = meta.annotations.as_ref()?;
-    let said = annotations.get(KEY_ANNOTATION).and_then(|id| id.parse().ok());
-    said.or_else(|| morph_grant::key_id_of(annotations.get(morph_grant::ANNOTATION)?).ok())
+/// The key by which a pod's own grant says that it is signed.
+fn signing_key(pod: &ObjectMeta) -> Option<KeyId> {
+    morph_grant::key_id_of(pod.annotations.as_ref()?.get(morph_grant::ANNOTATION)?).ok()
+}
+
+/// The key that signed the grant in a workload's template, as its metadata says. Only the operator writes that
+/// (`charts/morph/templates/admission.yaml`): who could keep a key in use by a word would keep one trusted
+/// that was retired.
+fn said_key(workload: &ObjectMeta) -> Option<KeyId> {
+    workload.annotations.as_ref()?.get(KEY_ANNOTATION)?.parse().ok()
+}
+
+/// What makes no pods by itself has no grant to sign, whatever it says.
+fn no_key(_: &ObjectMeta) -> Option<KeyId> {
+    None
 }
 
 fn orphan<K>(object: &PartialObjectMeta<K>) -> Option<Orphan> {

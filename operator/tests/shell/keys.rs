@@ -79,15 +79,25 @@ pub(crate) async fn publish_once(api: &FakeServer) {
     assert_eq!(published(api), ids(&[1]));
 }
 
-/// A pod or workload of a living Morph that one of these keys has signed.
-fn signed(api: &FakeServer, resource: &str, name: &str, seed: u64) {
-    let group = if resource == "pods" { "" } else { "apps" };
-    let annotations = json!({ (KEY_ANNOTATION): key(seed).public().id().to_string() });
+/// An envelope that says that this key has signed it.
+fn envelope(seed: u64) -> Value {
+    let signature = json!({ "keyid": key(seed).public().id(), "sig": "" });
+    let text = json!({ "payloadType": morph_grant::PAYLOAD_TYPE, "payload": "", "signatures": [signature] });
+    json!({ (morph_grant::ANNOTATION): text.to_string() })
+}
+
+/// A word that this key has signed the grant.
+fn word(seed: u64) -> Value {
+    json!({ (KEY_ANNOTATION): key(seed).public().id() })
+}
+
+/// An object of a living Morph with these annotations.
+fn annotated(api: &FakeServer, group: &str, resource: &str, annotations: &Value) {
     let labels = json!({ (MORPH_UID_LABEL): "living" });
-    let object = json!({ "metadata": { "name": name, "labels": labels, "annotations": annotations } });
+    let object = json!({ "metadata": { "name": "it", "labels": labels, "annotations": annotations } });
     api.with(|store| {
         store.create(&crate::world::morph_key("living"), json!({ "metadata": { "uid": "living" } }));
-        store.create(&Key::new(group, resource, NAMESPACE, name), object)
+        store.create(&Key::new(group, resource, NAMESPACE, "it"), object)
     });
 }
 
@@ -136,8 +146,8 @@ async fn an_old_key_stays_while_a_grant_names_it_and_leaves_then() {
     }
     let trust = trust(&api, directory.path());
     trust.publish(None).await.unwrap();
-    signed(&api, "pods", "old", 1);
-    signed(&api, "deployments", "older", 2);
+    annotated(&api, "", "pods", &envelope(1));
+    annotated(&api, "apps", "deployments", &word(2));
     for seed in [1, 2] {
         unmount(directory.path(), seed);
     }
@@ -147,11 +157,44 @@ async fn an_old_key_stays_while_a_grant_names_it_and_leaves_then() {
     assert_eq!(live, ids(&[1, 2]));
     trust.publish(Some(&live)).await.unwrap();
     assert_eq!(published(&api), ids(&[1, 2, 3]));
-    api.with(|store| store.remove(&Key::new("", "pods", NAMESPACE, "old")));
+    api.with(|store| store.remove(&Key::new("", "pods", NAMESPACE, "it")));
     let live = sweep(&api.server()).await.unwrap().keys;
     let signing = trust.publish(Some(&live)).await.unwrap();
     assert_eq!(published(&api), ids(&[2, 3]));
     assert_eq!(signing.trusted.len(), 2);
+}
+
+#[tokio::test]
+async fn a_key_is_in_use_by_grants_of_pods_and_by_the_operators_word_on_what_makes_pods() {
+    for (group, resource, annotations, used) in [
+        ("apps", "deployments", word(1), true),
+        ("batch", "jobs", word(1), true),
+        ("batch", "cronjobs", word(1), true),
+        ("", "pods", envelope(1), true),
+        // Anybody's word: people may annotate these as they like.
+        ("", "pods", word(1), false),
+        ("apps", "replicasets", word(1), false),
+        ("", "services", word(1), false),
+        ("", "serviceaccounts", word(1), false),
+        ("networking.k8s.io", "networkpolicies", word(1), false),
+        ("apps", "deployments", envelope(1), false),
+        ("apps", "replicasets", envelope(1), false),
+        ("", "services", envelope(1), false),
+    ] {
+        let api = FakeServer::default();
+        annotated(&api, group, resource, &annotations);
+        let wanted = if used { ids(&[1]) } else { ids(&[]) };
+        assert_eq!(sweep(&api.server()).await.unwrap().keys, wanted, "{resource}: {annotations}");
+    }
+}
+
+#[tokio::test]
+async fn a_word_besides_a_pods_grant_is_not_believed() {
+    let api = FakeServer::default();
+    let mut annotations = envelope(1);
+    annotations[KEY_ANNOTATION] = word(2)[KEY_ANNOTATION].clone();
+    annotated(&api, "", "pods", &annotations);
+    assert_eq!(sweep(&api.server()).await.unwrap().keys, ids(&[1]));
 }
 
 #[tokio::test]
