@@ -191,10 +191,8 @@ impl Receiver {
             Telling::Known => {}
             Telling::Capped => self.refused("capped"),
             Telling::Tell(event) => {
-                let note = note(report);
-                if !self.recorder.tell_denial(about, event, &note).await {
-                    self.memory().ledger.untell(&report.morph_uid, &kind);
-                }
+                let mut telling = Begun { receiver: self, uid: &report.morph_uid, kind: &kind, told: false };
+                telling.told = self.recorder.tell_denial(about, event, &note(report)).await;
             }
         }
     }
@@ -210,6 +208,23 @@ impl Receiver {
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A telling that is under way. One that comes to nothing, or whose request is given up meanwhile, is taken
+/// back, or its Event would be lost for the whole window.
+struct Begun<'a> {
+    receiver: &'a Receiver,
+    uid: &'a str,
+    kind: &'a Kind,
+    told: bool,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if !self.told {
+            self.receiver.memory().ledger.untell(self.uid, self.kind);
+        }
     }
 }
 

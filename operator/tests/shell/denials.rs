@@ -22,8 +22,8 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-struct World {
-    api: FakeServer,
+pub(crate) struct World {
+    pub(crate) api: FakeServer,
     server: Server,
     receiver: Arc<Receiver>,
 }
@@ -35,12 +35,12 @@ fn token_of(account: &str, node: &str) -> Value {
     })
 }
 
-fn pod_key(name: &str) -> Key {
+pub(crate) fn pod_key(name: &str) -> Key {
     Key::new("", "pods", NAMESPACE, name)
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::over(FakeServer::default())
     }
 
@@ -63,22 +63,22 @@ impl World {
         Self { api, server, receiver }
     }
 
-    async fn report(&self, token: &str, reports: &[DenialReport]) -> StatusCode {
+    pub(crate) async fn report(&self, token: &str, reports: &[DenialReport]) -> StatusCode {
         let body = serde_json::to_vec(reports).unwrap();
         let taken = self.receiver.receive(token, &body).await;
         taken.map_or_else(|unheard| unheard.status(), |()| StatusCode::NO_CONTENT)
     }
 
-    fn events(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Value> {
         self.api.with(|store| store.all("events"))
     }
 
-    fn metric(&self, line: &str) -> bool {
+    pub(crate) fn metric(&self, line: &str) -> bool {
         self.server.metrics.text().unwrap().lines().any(|found| found == line)
     }
 }
 
-fn report(rule: &str) -> DenialReport {
+pub(crate) fn report(rule: &str) -> DenialReport {
     DenialReport {
         namespace: NAMESPACE.into(),
         pod: "weather-1".into(),

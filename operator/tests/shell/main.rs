@@ -13,6 +13,7 @@ mod leader;
 mod refuse;
 mod registry;
 mod resolver;
+mod retries;
 mod rights;
 mod server;
 mod store;
