@@ -107,7 +107,7 @@ impl Receiver {
     pub async fn receive(&self, token: &str, body: &[u8]) -> Result<(), Unheard> {
         let taken = self.take_all(token, body).await;
         if let Err(unheard) = &taken {
-            self.refused(unheard.word());
+            self.refused(unheard.word(), 1);
             tracing::debug!(%unheard, "denials are not taken");
         }
         taken
@@ -122,17 +122,33 @@ impl Receiver {
         if !self.may(&node, reports.len()) {
             return Err(Unheard::Rate);
         }
+        let mut judged = Vec::with_capacity(reports.len());
         for report in &reports {
-            match self.morph(&node, report).await? {
-                Ok(about) => self.tell(&about, report).await,
-                Err(no_pod) => {
-                    self.refused("pod");
-                    tracing::info!(node, pod = report.pod, namespace = report.namespace, %no_pod,
-                        "a node reports of what is not its own");
-                }
+            judged.push(self.morph(&node, report).await?);
+        }
+        let mut capped = 0;
+        for (report, about) in reports.iter().zip(&judged) {
+            if let Ok(about) = about {
+                capped += u64::from(self.tell(about, report).await == Told::Capped);
             }
         }
+        // Last and all at once: an agent whose request came to nothing sends the same again.
+        self.refused("capped", capped);
+        for (report, about) in reports.iter().zip(&judged) {
+            self.count(&node, report, about);
+        }
         Ok(())
+    }
+
+    fn count(&self, node: &str, report: &DenialReport, about: &Result<ObjectReference, NoPod>) {
+        match about {
+            Ok(_) => self.server.metrics.denied(&report.capability, &report.rule),
+            Err(no_pod) => {
+                self.refused("pod", 1);
+                let DenialReport { namespace, pod, .. } = report;
+                tracing::info!(node, pod, namespace, %no_pod, "a node reports of what is not its own");
+            }
+        }
     }
 
     /// The node whose agent's token it is.
@@ -181,18 +197,19 @@ impl Receiver {
         Ok(judged)
     }
 
-    async fn tell(&self, about: &ObjectReference, report: &DenialReport) {
-        self.server.metrics.denied(&report.capability, &report.rule);
+    /// Writes the Event that a denial is worth, if it is.
+    async fn tell(&self, about: &ObjectReference, report: &DenialReport) -> Told {
         let kind = Kind { capability: report.capability.clone(), rule: report.rule.clone() };
         let name = about.name.as_deref().unwrap_or_default();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let telling = self.memory().ledger.tell(name, &report.morph_uid, &kind, now);
         match telling {
-            Telling::Known => {}
-            Telling::Capped => self.refused("capped"),
+            Telling::Known => Told::Enough,
+            Telling::Capped => Told::Capped,
             Telling::Tell(event) => {
                 let mut telling = Begun { receiver: self, uid: &report.morph_uid, kind: &kind, told: false };
                 telling.told = self.recorder.tell_denial(about, event, &note(report)).await;
+                Told::Enough
             }
         }
     }
@@ -202,13 +219,22 @@ impl Receiver {
         self.memory().ledger.may_report(node, reports, now_ms)
     }
 
-    fn refused(&self, reason: &'static str) {
-        self.server.metrics.denials_refused.get_or_create(&[("reason", reason)]).inc();
+    fn refused(&self, reason: &'static str, count: u64) {
+        self.server.metrics.denials_refused.get_or_create(&[("reason", reason)]).inc_by(count);
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What became of a denial's Event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// It is there, or was tried.
+    Enough,
+    /// The Morph has had its share.
+    Capped,
 }
 
 /// A telling that is under way. One that comes to nothing, or whose request is given up meanwhile, is taken
