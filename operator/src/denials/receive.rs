@@ -1,8 +1,9 @@
 //! Takes the reports of one request: whose token it is, whose pods they are, what is worth an Event. The
-//! judgements are in `judge.rs` and `ledger.rs`; here the API server is asked.
+//! judgements are in `judge.rs`, `ledger.rs` and `tokens.rs`; here the API server is asked.
 
 use super::judge::{self, NoAgent, NoPod};
 use super::ledger::{Kind, Ledger, Telling};
+use super::tokens::{BELIEVED_MS, Known, Tokens};
 use super::{AUDIENCE, REPORTS_MAX};
 use crate::events::Recorder;
 use crate::morph::server::{CallError, Server, within};
@@ -12,23 +13,16 @@ use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::api::{Api, PostParams};
 use lru::LruCache;
 use morph_grant::DenialReport;
-use sha2::{Digest as _, Sha256};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// How long an answer of the API server is believed, in seconds: a token that was revoked, a pod that moved,
-/// is noticed after that.
-pub const BELIEVED_SECONDS: u64 = 60;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
 
 /// Longest token that is looked at, in bytes; the API server's own are below two thousand.
 pub const TOKEN_BYTES_MAX: usize = 8 << 10;
 
-/// Tokens and pods whose answers are remembered.
-const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4_095);
-
-/// Whose share the looks at unknown tokens are: nobody's yet. No node has an empty name.
-const NOBODY: &str = "";
+/// Pods whose answers are remembered.
+const PODS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4_095);
 
 /// A pod as one node reports of it.
 type PodKey = (String, String, String, String, String);
@@ -44,8 +38,8 @@ pub struct Receiver {
 
 struct Memory {
     ledger: Ledger,
-    tokens: LruCache<[u8; 32], (Instant, Result<String, NoAgent>)>,
-    pods: LruCache<PodKey, (Instant, Result<ObjectReference, NoPod>)>,
+    tokens: Tokens,
+    pods: LruCache<PodKey, (u64, Result<ObjectReference, NoPod>)>,
 }
 
 /// Why a request came to nothing.
@@ -92,11 +86,8 @@ impl Receiver {
     /// Takes reports from the ServiceAccount of this name, as the API server spells it.
     #[must_use]
     pub fn new(server: Server, recorder: Recorder, account: String) -> Self {
-        let memory = Memory {
-            ledger: Ledger::default(),
-            tokens: LruCache::new(REMEMBERED_MAX),
-            pods: LruCache::new(REMEMBERED_MAX),
-        };
+        let memory =
+            Memory { ledger: Ledger::default(), tokens: Tokens::default(), pods: LruCache::new(PODS_MAX) };
         Self { server, recorder, account, begin: Instant::now(), memory: Mutex::new(memory) }
     }
 
@@ -156,15 +147,17 @@ impl Receiver {
         if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
             return Err(NoAgent::Unauthenticated.into());
         }
-        let key: [u8; 32] = Sha256::digest(token).into();
-        if let Some(known) = fresh(self.memory().tokens.get(&key)) {
-            return known.map_err(Into::into);
-        }
-        if !self.may(NOBODY, 1) {
+        let known = self.memory().tokens.known(token, self.now_ms());
+        let share = match known {
+            Known::Node(node) => return Ok(node),
+            Known::NoAgent(no_agent) => return Err(no_agent.into()),
+            Known::Ask { share } => share,
+        };
+        if !self.may(&share, 1) {
             return Err(Unheard::Rate);
         }
         let node = judge::node(&self.review(token).await?, &self.account);
-        self.memory().tokens.put(key, (Instant::now(), node.clone()));
+        self.memory().tokens.learn(token, &node, self.now_ms());
         node.map_err(Into::into)
     }
 
@@ -187,13 +180,16 @@ impl Receiver {
         let text = |text: &str| text.to_owned();
         let DenialReport { namespace, pod, pod_uid, morph_uid, .. } = report;
         let key = (text(node), text(namespace), text(pod), text(pod_uid), text(morph_uid));
-        if let Some(known) = fresh(self.memory().pods.get(&key)) {
-            return Ok(known);
+        // A pod that has moved is noticed as late as a token that was revoked.
+        if let Some((since, known)) = self.memory().pods.get(&key)
+            && self.now_ms().saturating_sub(*since) < BELIEVED_MS
+        {
+            return Ok(known.clone());
         }
         let api = self.server.namespaced::<Pod>(namespace);
         let found = within(format!("get pod {namespace}/{pod}"), api.get_opt(pod)).await?;
         let judged = found.map_or(Err(NoPod::Unknown), |pod| judge::morph(&pod, report, node));
-        self.memory().pods.put(key, (Instant::now(), judged.clone()));
+        self.memory().pods.put(key, (self.now_ms(), judged.clone()));
         Ok(judged)
     }
 
@@ -215,8 +211,12 @@ impl Receiver {
     }
 
     fn may(&self, node: &str, reports: usize) -> bool {
-        let now_ms = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.memory().ledger.may_report(node, reports, now_ms)
+        self.memory().ledger.may_report(node, reports, self.now_ms())
+    }
+
+    /// Milliseconds since the receiver began.
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn refused(&self, reason: &'static str, count: u64) {
@@ -252,12 +252,6 @@ impl Drop for Begun<'_> {
             self.receiver.memory().ledger.untell(self.uid, self.kind);
         }
     }
-}
-
-/// An answer that is still believed.
-fn fresh<T: Clone>(remembered: Option<&(Instant, T)>) -> Option<T> {
-    let (since, answer) = remembered?;
-    (since.elapsed() < Duration::from_secs(BELIEVED_SECONDS)).then(|| answer.clone())
 }
 
 /// What the Event says. The quoted part is the guest's words.

@@ -8,6 +8,7 @@ use morph_grant::DenialReport;
 use morph_operator::denials::judge::{self, NODE_NAME};
 use morph_operator::denials::ledger::{EVENTS_PER_MORPH_MAX, NODE_BURST};
 use morph_operator::denials::receive::Receiver;
+use morph_operator::denials::tokens::BELIEVED_MS;
 use morph_operator::denials::{AUDIENCE, BODY_BYTES_MAX, REPORTS_MAX, serve, server_name, tls};
 use morph_operator::events::{DENIED, Recorder};
 use morph_operator::morph::MORPH_UID_LABEL;
@@ -237,6 +238,23 @@ async fn guesses_at_tokens_reach_the_api_server_so_often_and_no_more() {
     let reviews = world.api.take_calls().iter().filter(|call| call.resource == "tokenreviews").count();
     // And those of the seconds that this takes.
     assert!((reviews as u64) < NODE_BURST * 2, "{reviews}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn guesses_at_tokens_shut_no_agent_out() {
+    let world = World::new();
+    assert_eq!(world.report("n1", &[report("host")]).await, StatusCode::NO_CONTENT);
+    tokio::time::advance(Duration::from_millis(BELIEVED_MS)).await;
+    let mut answer = StatusCode::UNAUTHORIZED;
+    for n in 0..NODE_BURST * 4 {
+        answer = world.report(&format!("guess-{n}"), &[report("host")]).await;
+    }
+    assert_eq!(answer, StatusCode::TOO_MANY_REQUESTS);
+    world.api.take_calls();
+    assert_eq!(world.report("n1", &[report("path")]).await, StatusCode::NO_CONTENT);
+    let reviews = world.api.take_calls().iter().filter(|call| call.resource == "tokenreviews").count();
+    assert_eq!(reviews, 1, "its token is looked at again, of its own node's share");
+    assert_eq!(world.events().len(), 2);
 }
 
 #[tokio::test]
