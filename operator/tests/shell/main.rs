@@ -15,6 +15,7 @@ mod registry;
 mod resolver;
 mod retries;
 mod rights;
+mod secret;
 mod server;
 mod store;
 mod sweep;
