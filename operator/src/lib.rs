@@ -8,6 +8,7 @@ pub mod denials;
 pub mod events;
 pub mod health;
 pub mod leader;
+pub mod listen;
 pub mod logging;
 pub mod metrics;
 pub mod morph;

@@ -18,7 +18,7 @@ use morph_operator::settings::{KeysSettings, LogFormat, NodeSettings, Settings};
 use morph_operator::signing::command::{self, Done};
 use morph_operator::signing::trust::Trust;
 use morph_operator::supervise::{Phase, Supervisor};
-use morph_operator::{ceiling, controller, denials, logging, node, sweeper};
+use morph_operator::{ceiling, controller, denials, listen, logging, node, sweeper};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -81,7 +81,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     for (port, name, address) in
         [(Port::Health, "health", settings.health_addr), (Port::Metrics, "metrics", settings.metrics_addr)]
     {
-        let listener = health::bind(address).await?;
+        let listener = listen::bind(address).await?;
         let token = tasks.stop(Phase::Service);
         tasks.spawn(Phase::Service, name, health::serve(listener, port, Arc::clone(&health), token));
     }
@@ -145,7 +145,7 @@ async fn take_denials(settings: &Settings, server: &Server, tasks: &mut Supervis
     let tls = tls::acceptor(&read(tls::CERTIFICATE_FILE)?, &read(tls::KEY_FILE)?)?;
     let account = judge::account(&settings.node_namespace, denials::AGENT_ACCOUNT);
     let receiver = Arc::new(Receiver::new(server.clone(), recorder(settings, server), account));
-    let listener = health::bind(settings.denials_addr).await?;
+    let listener = listen::bind(settings.denials_addr).await?;
     let token = tasks.stop(Phase::Service);
     tasks.spawn(Phase::Service, "denials", denials::serve::serve(listener, tls, receiver, token));
     Ok(())
