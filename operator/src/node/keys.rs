@@ -2,8 +2,9 @@
 //! mounts. Files come and go whole; what isn't a key is never put there.
 
 use crate::health::Health;
+use crate::signing::choice::{self, SUFFIX};
 use anyhow::Context as _;
-use morph_grant::{KEY_SIZE_BYTES_MAX, PublicKey};
+use morph_grant::KEY_SIZE_BYTES_MAX;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -15,9 +16,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Time between two looks at what is published, in milliseconds. It is a few small files in memory.
 pub const LOOK_MS: u64 = 2_000;
-
-/// What a file with a key ends with, published and kept.
-pub const SUFFIX: &str = ".pem";
 
 /// What a file that is being written ends with. The shim takes those with [`SUFFIX`] alone.
 const UNFINISHED: &str = ".new";
@@ -113,16 +111,17 @@ fn changes(wanted: &BTreeMap<String, String>, found: &BTreeMap<String, Option<St
 fn published(directory: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let mut keys = BTreeMap::new();
     for name in names(directory)? {
-        let Some(id) = name.strip_suffix(SUFFIX) else { continue };
+        if !name.ends_with(SUFFIX) {
+            continue;
+        }
         let path = directory.join(&name);
         let bytes = read(&path).with_context(|| format!("read {}", path.display()))?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        match PublicKey::from_pem(&text) {
-            Ok(key) if key.id().as_str() == id => {
+        match choice::published(&name, &text) {
+            Ok(_) => {
                 keys.insert(name, text);
             }
-            Ok(key) => tracing::warn!(name, id = %key.id(), "a published key has another one's name"),
-            Err(error) => tracing::warn!(name, %error, "what is published there is no key"),
+            Err(problem) => tracing::warn!(name, %problem, "what is published there is not that key"),
         }
     }
     Ok(keys)

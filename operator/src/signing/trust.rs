@@ -1,7 +1,7 @@
 //! Publishes the public halves of the keys to the nodes, with the place where nodes' agents find the
 //! operator, and says what grants are signed with: with no key before it is published.
 
-use super::choice::{public_name, signs, trusted};
+use super::choice::{public_name, published, signs, trusted};
 use super::{CONFIG_MAP, directory};
 use crate::denials::{PORT_NAME, SERVICE, server_name, tls};
 use crate::morph::server::{CallError, Server, within};
@@ -113,7 +113,9 @@ impl Trust {
         let what = format!("get ConfigMap {}/{CONFIG_MAP}", self.node_namespace);
         let found = within(what, api.get_opt(CONFIG_MAP)).await?;
         let found = found.and_then(|map| map.data).unwrap_or_default();
-        let trusted = trusted(&own, &public_keys(&found), live);
+        // What is no key isn't kept.
+        let before: Vec<_> = found.iter().filter_map(|(name, text)| published(name, text).ok()).collect();
+        let trusted = trusted(&own, &before, live);
         let wanted = self.data(&trusted).await?;
         if wanted != found {
             self.write(&wanted).await?;
@@ -159,15 +161,6 @@ impl Trust {
     }
 }
 
-/// The keys among what is published. What is no key isn't kept.
-fn public_keys(data: &BTreeMap<String, String>) -> Vec<PublicKey> {
-    let key = |(name, text): (&String, &String)| {
-        let key = PublicKey::from_pem(text).ok()?;
-        (public_name(&key.id()) == *name).then_some(key)
-    };
-    data.iter().filter_map(key).collect()
-}
-
 fn address_of(service: &Service) -> Option<SocketAddr> {
     let spec = service.spec.as_ref()?;
     let port = spec.ports.iter().flatten().find(|port| port.name.as_deref() == Some(PORT_NAME))?.port;
@@ -195,19 +188,5 @@ mod tests {
             assert_eq!(at(none), None);
         }
         assert_eq!(address(json!({ "clusterIP": "10.96.0.7", "ports": [{ "port": 8080 }] })), None);
-    }
-
-    #[test]
-    fn what_is_published_under_anothers_name_is_no_key() {
-        use rand::SeedableRng as _;
-        let key = SigningKey::generate(&mut rand::rngs::StdRng::seed_from_u64(1)).public();
-        let pem = key.to_pem().unwrap();
-        let data = [
-            (public_name(&key.id()), pem.clone()),
-            ("denials.crt".to_owned(), pem.clone()),
-            (format!("{}.pem", "0".repeat(32)), pem),
-            ("x.pem".to_owned(), "nonsense".to_owned()),
-        ];
-        assert_eq!(public_keys(&data.into()), [key]);
     }
 }
