@@ -3,6 +3,7 @@
 
 pub mod backoff;
 pub mod ceiling;
+pub mod clock;
 pub mod controller;
 pub mod denials;
 pub mod events;

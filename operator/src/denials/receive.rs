@@ -5,6 +5,7 @@ use super::judge::{self, NoAgent, NoPod};
 use super::ledger::{Kind, Ledger, Telling};
 use super::tokens::{BELIEVED_MS, Known, Tokens};
 use super::{AUDIENCE, REPORTS_MAX};
+use crate::clock;
 use crate::events::Recorder;
 use crate::morph::server::{CallError, Server, within};
 use http::StatusCode;
@@ -15,7 +16,6 @@ use lru::LruCache;
 use morph_grant::DenialReport;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 /// Longest token that is looked at, in bytes; the API server's own are below two thousand.
@@ -197,7 +197,8 @@ impl Receiver {
     async fn tell(&self, about: &ObjectReference, report: &DenialReport) -> Told {
         let kind = Kind { capability: report.capability.clone(), rule: report.rule.clone() };
         let name = about.name.as_deref().unwrap_or_default();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        // Before 1970, all is one window.
+        let now = clock::unix_seconds().unwrap_or_default();
         let telling = self.memory().ledger.tell(name, &report.morph_uid, &kind, now);
         match telling {
             Telling::Known => Told::Enough,

@@ -3,6 +3,7 @@
 
 use super::choice::{public_name, published, signs, trusted};
 use super::{CONFIG_MAP, directory};
+use crate::clock;
 use crate::denials::{PORT_NAME, SERVICE, server_name, tls};
 use crate::morph::server::{CallError, Server, within};
 use crate::node::relay::{OPERATOR_FILE, Operator};
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -121,8 +122,8 @@ impl Trust {
             self.write(&wanted).await?;
             tracing::info!(keys = trusted.len(), "keys are published to the nodes");
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("a clock before 1970")?.as_secs();
-        let signer = signs(keys.keys(), now).and_then(|name| keys.get(name)).context("no key")?;
+        let signer =
+            signs(keys.keys(), clock::unix_seconds()?).and_then(|name| keys.get(name)).context("no key")?;
         let trusted = trusted.into_values().collect();
         Ok(Signing { signer: Arc::clone(signer), trusted: Arc::new(trusted) })
     }
@@ -133,10 +134,11 @@ impl Trust {
         for (id, key) in trusted {
             data.insert(public_name(id), key.to_pem()?);
         }
-        // Without these two, agents report no denials; keys are what matters.
-        if let Ok(certificate) = std::fs::read_to_string(self.keys.join(tls::CERTIFICATE_FILE)) {
-            data.insert(tls::CERTIFICATE_FILE.to_owned(), certificate);
-        }
+        let path = self.keys.join(tls::CERTIFICATE_FILE);
+        let what = || format!("read {}; `morph-operator keys ensure` makes it", path.display());
+        let certificate = std::fs::read_to_string(&path).with_context(what)?;
+        data.insert(tls::CERTIFICATE_FILE.to_owned(), certificate);
+        // Without its Service, agents report no denials; keys are what matters.
         if let Some(address) = self.address().await? {
             let operator = Operator { address, server_name: server_name(&self.namespace) };
             data.insert(OPERATOR_FILE.to_owned(), serde_json::to_string(&operator)?);

@@ -59,7 +59,9 @@ fn published(api: &FakeServer) -> BTreeSet<KeyId> {
     keys.map(|key| key.id()).collect()
 }
 
+/// Keys in this directory, beside the certificate of the denials' port.
 fn trust(api: &FakeServer, directory: &Path) -> Trust {
+    std::fs::write(directory.join(tls::CERTIFICATE_FILE), "the certificate").unwrap();
     let namespaces = (OWN_NAMESPACE.to_owned(), NODE_NAMESPACE.to_owned());
     Trust::new(api.server(), directory.to_owned(), namespaces.0, namespaces.1)
 }
@@ -98,7 +100,6 @@ fn annotated(api: &FakeServer, group: &str, resource: &str, annotations: &Value)
 async fn public_halves_are_published_and_a_second_look_writes_nothing() {
     let (api, directory) = (FakeServer::default(), tempfile::tempdir().unwrap());
     mount(directory.path(), 1, 10);
-    std::fs::write(directory.path().join(tls::CERTIFICATE_FILE), "the certificate").unwrap();
     let service =
         json!({ "spec": { "clusterIP": "10.96.0.7", "ports": [{ "name": "denials", "port": 8443 }] } });
     api.with(|store| store.create(&Key::new("", "services", OWN_NAMESPACE, "morph-operator"), service));
@@ -218,8 +219,13 @@ async fn what_can_not_be_read_or_asked_changes_nothing() {
     api.faults(|_, call| (call.resource == "configmaps").then_some(Fault::Status(500)));
     assert!(trust.publish(Some(&BTreeSet::new())).await.is_err());
     api.no_faults();
-    unmount(directory.path(), 1);
     api.take_calls();
+    let certificate = directory.path().join(tls::CERTIFICATE_FILE);
+    std::fs::rename(&certificate, directory.path().join("elsewhere")).unwrap();
+    let error = format!("{:#}", trust.publish(Some(&BTreeSet::new())).await.map(drop).unwrap_err());
+    assert!(error.contains(tls::CERTIFICATE_FILE) && error.contains("keys ensure"), "{error}");
+    std::fs::rename(directory.path().join("elsewhere"), &certificate).unwrap();
+    unmount(directory.path(), 1);
     assert!(trust.publish(Some(&BTreeSet::new())).await.is_err(), "no key at all is a mistake");
     assert!(api.take_writes().is_empty());
     assert_eq!(published(&api), ids(&[1]));
