@@ -1,14 +1,14 @@
 //! Deletes what carries our label and whose Morph is gone: owner references can be removed, and with them the
 //! garbage collector's reach; a grant must not outlive its Morph.
 
-use super::server::{CallError, Server, within, word};
+use super::server::{CallError, Doomed, Server, was_deleted, within, word};
 use super::{KEY_ANNOTATION, MORPH_UID_LABEL};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DeleteParams, ListParams, Preconditions, PropagationPolicy};
+use kube::api::ListParams;
 use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::{Resource, ResourceExt as _};
 use morph_crds::Morph;
@@ -111,33 +111,16 @@ impl Sweep<'_> {
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {
-        let params = DeleteParams {
-            propagation_policy: Some(PropagationPolicy::Background),
-            preconditions: Some(Preconditions {
-                uid: Some(lost.uid.clone()),
-                resource_version: Some(lost.resource_version.clone()),
-            }),
-            ..DeleteParams::default()
-        };
-        let resource = word(&K::plural(&()));
-        let what = format!("delete {resource} {}/{}", lost.namespace, lost.name);
-        let api = self.server.namespaced::<K>(&lost.namespace);
-        match within(what, api.delete(&lost.name, &params)).await {
-            Ok(_) => {
-                tracing::info!(
-                    resource,
-                    namespace = lost.namespace,
-                    name = lost.name,
-                    "swept: its Morph is gone"
-                );
-                self.server.metrics.wrote("delete", resource);
-                self.server.metrics.swept.get_or_create(&[("resource", resource)]).inc();
-                Ok(true)
-            }
-            // Gone already, or changed since it was read: the next sweep sees it as it is then.
-            Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(false),
-            Err(error) => Err(error),
+        let Orphan { namespace, name, uid, resource_version, .. } = lost;
+        let resource_version = Some(resource_version.as_str());
+        let doomed = Doomed { name, uid, resource_version, waits: false };
+        if !was_deleted(self.server.delete::<K>(namespace, &doomed).await)? {
+            return Ok(false);
         }
+        let resource = word(&K::plural(&()));
+        tracing::info!(resource, namespace, name, "swept: its Morph is gone");
+        self.server.metrics.swept.get_or_create(&[("resource", resource)]).inc();
+        Ok(true)
     }
 }
 
