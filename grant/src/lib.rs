@@ -22,7 +22,9 @@ pub use digest::{Digest, DigestError};
 pub use document::{
     Component, Document, DocumentError, EnvLiteral, Http, Link, Mount, MountUse, RunType, Subject, VolumeKind,
 };
-pub use envelope::{ANNOTATION, ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, key_id_of, open, seal};
+pub use envelope::{
+    ANNOTATION, ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, holds, key_id_of, open, seal,
+};
 pub use inspection::{
     INSPECT_ANNOTATION, INSPECT_CONTAINER, INSPECTION_BYTES_MAX, Inspection, InspectionError,
 };

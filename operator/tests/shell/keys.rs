@@ -162,12 +162,14 @@ async fn an_old_key_stays_while_a_grant_names_it_and_leaves_then() {
 async fn a_key_is_in_use_by_grants_of_pods_and_by_the_operators_word_on_what_makes_pods() {
     for (group, resource, annotations, used) in [
         ("apps", "deployments", word(1), true),
-        ("batch", "jobs", word(1), true),
         ("batch", "cronjobs", word(1), true),
         ("", "pods", envelope(1), true),
         // Anybody's word: people may annotate these as they like.
         ("", "pods", word(1), false),
         ("apps", "replicasets", word(1), false),
+        // A Job is read whole.
+        ("batch", "jobs", word(1), false),
+        ("batch", "jobs", envelope(1), false),
         ("", "services", word(1), false),
         ("", "serviceaccounts", word(1), false),
         ("networking.k8s.io", "networkpolicies", word(1), false),
@@ -179,6 +181,39 @@ async fn a_key_is_in_use_by_grants_of_pods_and_by_the_operators_word_on_what_mak
         annotated(&api, group, resource, &annotations);
         let wanted = if used { ids(&[1]) } else { ids(&[]) };
         assert_eq!(sweep(&api.server()).await.unwrap().keys, wanted, "{resource}: {annotations}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_ended_keeps_no_key_in_use() {
+    let condition = |type_: &str| json!({ "conditions": [{ "type": type_, "status": "True" }] });
+    let phase = |phase: &str| json!({ "phase": phase });
+    let key_of_job = Key::new("batch", "jobs", NAMESPACE, "it");
+    let key_of_pod = Key::new("", "pods", NAMESPACE, "it");
+    for (key, status, used) in [
+        (&key_of_job, json!(null), true),
+        (&key_of_job, json!({ "active": 1 }), true),
+        (&key_of_job, condition("Suspended"), true),
+        (&key_of_job, condition("FailureTarget"), true),
+        (&key_of_job, condition("Complete"), false),
+        (&key_of_job, condition("Failed"), false),
+        (&key_of_pod, json!(null), true),
+        (&key_of_pod, phase("Pending"), true),
+        (&key_of_pod, phase("Running"), true),
+        (&key_of_pod, phase("Unknown"), true),
+        (&key_of_pod, phase("Succeeded"), false),
+        (&key_of_pod, phase("Failed"), false),
+    ] {
+        let api = FakeServer::default();
+        annotated(&api, &key.group, &key.resource, &envelope(1));
+        api.with(|store| {
+            store.edit(key, |object| {
+                object["spec"] = json!({ "template": { "metadata": { "annotations": envelope(1) } } });
+                object["status"] = status.clone();
+            });
+        });
+        let wanted = if used { ids(&[1]) } else { ids(&[]) };
+        assert_eq!(sweep(&api.server()).await.unwrap().keys, wanted, "{}: {status}", key.resource);
     }
 }
 

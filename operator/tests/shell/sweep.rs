@@ -57,6 +57,18 @@ async fn what_lost_its_morph_goes_and_the_rest_stays() {
 }
 
 #[tokio::test]
+async fn a_pod_that_has_ended_is_swept_as_well() {
+    let api = FakeServer::default();
+    for phase in ["Pending", "Running", "Succeeded", "Failed", "Unknown"] {
+        let mut pod = object(&phase.to_lowercase(), Some("dead"));
+        pod["status"]["phase"] = json!(phase);
+        api.with(|store| store.create(&Key::new("", "pods", NAMESPACE, ""), pod));
+    }
+    assert_eq!(sweep(&api.server()).await.unwrap().deleted, 5);
+    assert_eq!(names(&api, "pods"), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_second_sweep_writes_nothing() {
     let api = world();
     sweep(&api.server()).await.unwrap();
