@@ -34,8 +34,8 @@ pub enum Known {
     Node(String),
     /// It is no agent's.
     NoAgent(NoAgent),
-    /// The API server is to be asked; the look is of this node's share: of the one that the token was good for
-    /// before, so that nobody else's guesses shut an agent out.
+    /// The API server is to be asked; the look is of this node's share: of the one that the token was good
+    /// for before, so that nobody else's guesses shut an agent out.
     Ask {
         /// The node, or [`NOBODY`].
         share: String,

@@ -200,8 +200,8 @@ impl Server {
     /// Deletes an object, and what it owns.
     ///
     /// # Errors
-    /// The API server refuses or doesn't answer: with 404 if the object is gone, with 409 if it is another one
-    /// or in another state.
+    /// The API server refuses or doesn't answer: with 404 if the object is gone, with 409 if it is another
+    /// one or in another state.
     pub async fn delete<K>(&self, namespace: &str, doomed: &Doomed<'_>) -> Result<(), CallError>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,

@@ -179,9 +179,9 @@ fn signing_key(pod: &ObjectMeta) -> Option<KeyId> {
     morph_grant::key_id_of(pod.annotations.as_ref()?.get(morph_grant::ANNOTATION)?).ok()
 }
 
-/// The key that signed the grant in a template, as its workload's metadata says. Only the operator writes that
-/// (`charts/morph/templates/admission.yaml`): who could keep a key in use by a word would keep one trusted
-/// that was retired.
+/// The key that signed the grant in a template, as its workload's metadata says. Only the operator writes
+/// that (`charts/morph/templates/admission.yaml`): who could keep a key in use by a word would keep one
+/// trusted that was retired.
 fn said_key(workload: &ObjectMeta) -> Option<KeyId> {
     workload.annotations.as_ref()?.get(KEY_ANNOTATION)?.parse().ok()
 }
