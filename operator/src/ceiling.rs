@@ -9,7 +9,7 @@ pub use plan::{BINDING_LABEL, Bound, POLICIES_MAX, wanted};
 use crate::backoff;
 use crate::controller::watched;
 use crate::morph::apply::compare;
-use crate::morph::server::{CallError, Doomed, Server, was_deleted, within};
+use crate::morph::server::{CallError, Doomed, Pages, Server, was_deleted, within};
 use crate::sweeper::lead_or_stop;
 use futures::StreamExt as _;
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
@@ -136,14 +136,12 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let api = server.everywhere::<K>();
-    let mut params = params.limit(PAGE_OBJECTS);
+    let mut pages = Pages::new(params.limit(PAGE_OBJECTS));
     let mut all = Vec::new();
-    loop {
-        let page = within(format!("list {}", K::plural(&())), api.list(&params)).await?;
-        params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+    while let Some(params) = pages.next() {
+        let page = within(format!("list {}", K::plural(&())), api.list(params)).await?;
+        pages.turn(&page.metadata);
         all.extend(page.items);
-        if params.continue_token.is_none() {
-            return Ok(all);
-        }
     }
+    Ok(all)
 }

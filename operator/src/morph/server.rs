@@ -2,8 +2,8 @@
 //! counted. Decides nothing.
 
 use crate::metrics::Metrics;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, ObjectMeta};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy};
 use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource};
 use serde::Serialize;
@@ -262,6 +262,33 @@ pub(crate) fn word(resource: &str) -> &'static str {
     WORDS.into_iter().find(|word| *word == resource).unwrap_or("other")
 }
 
+/// The pages of a list, one after the other: no more is kept of them than whoever reads them takes.
+#[derive(Debug)]
+pub struct Pages {
+    params: ListParams,
+    ended: bool,
+}
+
+impl Pages {
+    /// From the first page on; how many objects are on one is said by these.
+    #[must_use]
+    pub fn new(params: ListParams) -> Self {
+        Self { params, ended: false }
+    }
+
+    /// What to ask for next; nothing after the last page.
+    #[must_use]
+    pub fn next(&self) -> Option<&ListParams> {
+        (!self.ended).then_some(&self.params)
+    }
+
+    /// Goes on behind a page.
+    pub fn turn(&mut self, page: &ListMeta) {
+        self.params.continue_token = page.continue_.clone().filter(|token| !token.is_empty());
+        self.ended = self.params.continue_token.is_none();
+    }
+}
+
 /// Waits for a request, but not for ever.
 ///
 /// # Errors
@@ -274,5 +301,26 @@ pub async fn within<T>(
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(source)) => Err(CallError::Failed { what, source: Box::new(source) }),
         Err(_) => Err(CallError::Slow { what }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn pages_follow_each_other_to_the_last() {
+        let page = |token: Option<&str>| ListMeta { continue_: token.map(Into::into), ..ListMeta::default() };
+        for last in [None, Some("")] {
+            let mut pages = Pages::new(ListParams::default().labels("a").limit(7));
+            assert_eq!(pages.next().unwrap().continue_token, None);
+            pages.turn(&page(Some("second")));
+            let second = pages.next().unwrap();
+            assert_eq!(second.continue_token.as_deref(), Some("second"));
+            assert_eq!((second.label_selector.as_deref(), second.limit), (Some("a"), Some(7)));
+            pages.turn(&page(last));
+            assert!(pages.next().is_none());
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Deletes what carries our label and whose Morph is gone: owner references can be removed, and with them the
 //! garbage collector's reach; a grant must not outlive its Morph.
 
-use super::server::{CallError, Doomed, Server, was_deleted, within, word};
+use super::server::{CallError, Doomed, Pages, Server, was_deleted, within, word};
 use super::{Child, KEY_ANNOTATION, MORPH_UID_LABEL};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::api::ListParams;
 use kube::core::NamespaceResourceScope;
@@ -92,7 +92,9 @@ impl Sweep<'_> {
         K: Send + Sync + 'static,
     {
         let api = self.server.everywhere::<K>();
-        let mut pages = Pages::new(Some(MORPH_UID_LABEL), fields, PAGE_OBJECTS);
+        let params = ListParams::default().labels(MORPH_UID_LABEL).limit(PAGE_OBJECTS);
+        let params = ListParams { field_selector: fields.map(ToOwned::to_owned), ..params };
+        let mut pages = Pages::new(params);
         let mut ours = Vec::new();
         while let Some(params) = pages.next() {
             let page = within(format!("list {}", K::plural(&())), api.list_metadata(params)).await?;
@@ -106,7 +108,7 @@ impl Sweep<'_> {
     /// Jobs: whether one can start a pod is in its status.
     async fn jobs(&mut self) -> Result<(), CallError> {
         let api = self.server.everywhere::<Job>();
-        let mut pages = Pages::new(Some(MORPH_UID_LABEL), None, PAGE_JOBS);
+        let mut pages = Pages::new(ListParams::default().labels(MORPH_UID_LABEL).limit(PAGE_JOBS));
         let mut ours = Vec::new();
         while let Some(params) = pages.next() {
             let page = within("list jobs".to_owned(), api.list(params)).await?;
@@ -145,7 +147,7 @@ impl Sweep<'_> {
             return Ok(living.clone());
         }
         let api = self.server.everywhere::<Morph>();
-        let mut pages = Pages::new(None, None, PAGE_OBJECTS);
+        let mut pages = Pages::new(ListParams::default().limit(PAGE_OBJECTS));
         let mut living = HashSet::new();
         while let Some(params) = pages.next() {
             let page = within("list morphs".to_owned(), api.list_metadata(params)).await?;
@@ -210,30 +212,4 @@ fn orphan(meta: &ObjectMeta) -> Option<Orphan> {
         resource_version: meta.resource_version.clone()?,
         morph: morph.clone(),
     })
-}
-
-/// The pages of a list, one after the other: of each no more is kept than whoever reads it takes.
-struct Pages {
-    params: ListParams,
-    ended: bool,
-}
-
-impl Pages {
-    fn new(label: Option<&str>, fields: Option<&str>, objects: u32) -> Self {
-        let mut params = ListParams::default().limit(objects);
-        params.label_selector = label.map(ToOwned::to_owned);
-        params.field_selector = fields.map(ToOwned::to_owned);
-        Self { params, ended: false }
-    }
-
-    /// What to ask for next; nothing after the last page.
-    fn next(&self) -> Option<&ListParams> {
-        (!self.ended).then_some(&self.params)
-    }
-
-    /// Goes on behind a page.
-    fn turn(&mut self, page: &ListMeta) {
-        self.params.continue_token = page.continue_.clone().filter(|token| !token.is_empty());
-        self.ended = self.params.continue_token.is_none();
-    }
 }
