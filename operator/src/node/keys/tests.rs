@@ -138,6 +138,8 @@ fn what_is_longer_than_a_key_is_none_and_is_not_kept() {
     std::fs::write(world.places.kept.join(name), &long).unwrap();
     std::fs::write(world.places.published.join(key(2).0), &long).unwrap();
     std::fs::write(world.places.published.join(key(3).0), b"\xff\xfe").unwrap();
+    let taken = read(&world.places.published.join(key(2).0)).unwrap().len();
+    assert_eq!(taken, KEY_SIZE_BYTES_MAX + 1, "and no more of it is read");
     world.wants(&[1]);
 }
 
