@@ -228,9 +228,12 @@ impl Task {
     async fn run(&self, life: &mut Life) -> Result<(), Fault> {
         match std::mem::replace(&mut life.guest, Guest::None) {
             Guest::Sealed(mut control) => {
-                control.start().await.map_err(|error| {
-                    Fault::Precondition(format!("the worker of task {} has ended: {error}", self.id))
-                })?;
+                if let Err(error) = control.start().await {
+                    // Kept: without it another Start would find nothing to do, and say that it is done.
+                    life.guest = Guest::Sealed(control);
+                    let text = format!("the worker of task {} has ended: {error}", self.id);
+                    return Err(Fault::Precondition(text));
+                }
                 let account = Account::new(&self.id, self.witness.clone(), Instant::now());
                 life.guest = Guest::Running(tokio::spawn(listen(control, self.id.clone(), account)));
                 Ok(())

@@ -50,7 +50,7 @@ async fn a_task_lives_from_create_to_delete() {
         assert_eq!(node.next_topic().await, topic);
     }
     assert!(!is_alive(pid));
-    assert!(node.topics.try_recv().is_err(), "an event too many");
+    assert!(node.told.try_recv().is_err(), "an event too many");
 }
 
 #[tokio::test(flavor = "multi_thread")]
