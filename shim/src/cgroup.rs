@@ -44,6 +44,16 @@ pub enum CgroupError {
         /// The file that would hold the limit.
         file: String,
     },
+    /// A memory limit below what is in use.
+    #[error(
+        "memory limit {limit_bytes}: {used_bytes} bytes are in use and can't be given back; nothing was changed"
+    )]
+    InUse {
+        /// The limit.
+        limit_bytes: u64,
+        /// What is in use.
+        used_bytes: u64,
+    },
     /// Waited in vain.
     #[error("cgroup {path}: not {wanted} after {} ms", SETTLE_MILLIS_MAX)]
     Unsettled {
@@ -133,15 +143,70 @@ impl Cgroup {
     /// # Errors
     /// [`CgroupError::NoController`], or what the kernel says.
     pub fn limit(&self, resources: &Resources) -> Result<(), CgroupError> {
-        for Setting { controller, file, value } in limits::settings(self.version, resources) {
-            let absent = || CgroupError::NoController { controller: controller.into(), file: file.clone() };
-            let path = self.file(controller, &file).ok_or_else(absent)?;
-            match write(&path, &value) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(absent()),
-                other => other.map_err(file_error(&path, "writing a limit"))?,
+        let settings = limits::settings(self.version, resources);
+        let mut again = Vec::new();
+        for setting in &settings {
+            match self.set(setting) {
+                // The kernel compares a new period with the old quota, and the two may only fit together.
+                Err(CgroupError::File { source, .. })
+                    if setting.file == limits::PERIOD && source.kind() == io::ErrorKind::InvalidInput =>
+                {
+                    again.push(setting);
+                }
+                other => other?,
             }
         }
-        Ok(())
+        again.into_iter().try_for_each(|setting| self.set(setting))
+    }
+
+    /// As [`Self::limit`], of a cgroup with processes in it.
+    ///
+    /// # Errors
+    /// [`CgroupError::InUse`], and as there. Memory is the first to be set: where it can't be, all is as it
+    /// was.
+    pub fn update(&self, resources: &Resources) -> Result<(), CgroupError> {
+        let limit = resources.memory.as_ref().and_then(|memory| memory.limit);
+        let Some(limit_bytes) = limit.and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0)
+        else {
+            return self.limit(resources);
+        };
+        let in_use = || CgroupError::InUse { limit_bytes, used_bytes: self.held_bytes() };
+        // The kernel of version 2 sets such a limit and kills whoever is above it; that of version 1 refuses.
+        if self.version == Version::V2 && self.held_bytes() > limit_bytes {
+            return Err(in_use());
+        }
+        match self.limit(resources) {
+            Err(CgroupError::File { source, .. }) if source.kind() == io::ErrorKind::ResourceBusy => {
+                Err(in_use())
+            }
+            other => other,
+        }
+    }
+
+    /// Memory in use that the kernel can't take back: pages of files can be read again.
+    fn held_bytes(&self) -> u64 {
+        let (usage, files) = match self.version {
+            Version::V1 => ("memory.usage_in_bytes", "cache "),
+            Version::V2 => ("memory.current", "file "),
+        };
+        let read = |file: &str| {
+            let path = self.file("memory", file);
+            path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
+        };
+        let used: u64 = read(usage).trim().parse().unwrap_or(0);
+        let stat = read("memory.stat");
+        let kept: Option<u64> = stat.lines().find_map(|line| line.strip_prefix(files)?.trim().parse().ok());
+        used.saturating_sub(kept.unwrap_or(0))
+    }
+
+    fn set(&self, setting: &Setting) -> Result<(), CgroupError> {
+        let Setting { controller, file, value } = setting;
+        let absent = || CgroupError::NoController { controller: (*controller).into(), file: file.clone() };
+        let path = self.file(controller, file).ok_or_else(absent)?;
+        match write(&path, value) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(absent()),
+            other => other.map_err(file_error(&path, "writing a limit")),
+        }
     }
 
     /// Processes in it.

@@ -208,9 +208,9 @@ impl Task {
                 self.kill(life.state).await
             }
             Action::Limit => {
-                let limits = std::mem::take(&mut life.limits);
-                let cgroup = self.cgroup.clone();
-                self.blocking(move || cgroup.limit(&limits)).await
+                let (limits, cgroup) = (std::mem::take(&mut life.limits), self.cgroup.clone());
+                let limited = spawn_blocking(move || cgroup.update(&limits)).await;
+                limited.map_err(|error| Fault::internal(&error))?.map_err(|error| Fault::of_cgroup(&error))
             }
             Action::Publish(topic) => {
                 announce::publish(&self.publisher, topic, &self.id, self.pid, life.end).await;

@@ -37,6 +37,11 @@ pub(crate) fn patience() -> Context {
     ttrpc::context::with_duration(Duration::from_secs(PATIENCE_SECONDS))
 }
 
+/// A number that somebody has set, for more than the short form of a test.
+pub(crate) fn number(variable: &str) -> Option<u64> {
+    Some(std::env::var(variable).ok()?.parse().expect("a number"))
+}
+
 /// Waits for a condition.
 #[track_caller]
 pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {

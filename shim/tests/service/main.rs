@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod calls;
+mod cycles;
 mod harness;
 mod pod;
 #[path = "../containerd/spec.rs"]
 #[allow(dead_code, reason = "shared with the tests of containerd, which use all of it")]
 mod spec;
 mod starting;
+mod stops;
 mod store;
 mod walk;

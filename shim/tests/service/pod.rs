@@ -31,16 +31,15 @@ impl<'a> Pod<'a> {
         spec.joined(self.pid.cast_signed()).granted(&self.grant)
     }
 
-    /// A created container; answers its pid.
-    pub(crate) async fn created(&self, id: &str, image: &str) -> u32 {
-        let request = creation(self.node, id, &self.container(id, image));
-        self.client.create(patience(), &request).await.unwrap().pid
+    /// What creates a container of this pod.
+    pub(crate) fn creation(&self, id: &str, image: &str) -> CreateTaskRequest {
+        creation(self.node, id, &self.container(id, image))
     }
 
-    /// A container that runs; answers its pid.
-    pub(crate) async fn running(&self, id: &str, image: &str) -> u32 {
-        let pid = self.created(id, image).await;
-        self.client.start(patience(), &start(id)).await.unwrap();
+    /// Creates and starts a container; answers its pid.
+    pub(crate) async fn run(&self, request: CreateTaskRequest) -> u32 {
+        let pid = self.client.create(patience(), &request).await.unwrap().pid;
+        self.client.start(patience(), &start(&request.id)).await.unwrap();
         pid
     }
 }

@@ -4,7 +4,9 @@
 mod lives;
 mod model;
 
-use crate::harness::{Node, Told, client, code, connect, delete, kill, patience, start, wait, wait_for};
+use crate::harness::{
+    Node, Told, client, code, connect, delete, kill, number, patience, start, wait, wait_for,
+};
 use crate::pod::creation;
 use crate::spec::{Spec, cgroup};
 use containerd_shim_protos::api::{
@@ -31,10 +33,6 @@ const WALKERS: usize = 6;
 
 /// Calls of each that are shown when an answer can't be explained.
 const SHOWN: usize = 20;
-
-fn number(variable: &str) -> Option<u64> {
-    Some(std::env::var(variable).ok()?.parse().expect("a number"))
-}
 
 /// What a task runs.
 #[derive(Debug, Clone)]
