@@ -8,6 +8,7 @@ pub use child::main;
 use crate::wire::EngineKind;
 use sha2::{Digest as _, Sha256};
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -41,6 +42,10 @@ pub const COMPILE_ADDRESS_BYTES_MAX: u64 = 16 << 30;
 /// How much of the child's last words is kept, in bytes: they end up in a message of at most 4 KiB.
 const REASON_BYTES_MAX: usize = 2048;
 
+/// How Rust begins its last words when it is given no memory. That is its own limit: a node without memory
+/// kills instead, and may have some the next time.
+const NO_MEMORY: &str = "memory allocation of ";
+
 /// Bytes moved at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -56,6 +61,9 @@ pub enum CompileError {
     /// The code is too large.
     #[error("compiling gave more than {} MiB of code", CODE_BYTES_MAX >> 20)]
     TooLarge,
+    /// Memory ran out.
+    #[error("compiling took more than {} MiB of memory", COMPILE_MEMORY_BYTES_MAX >> 20)]
+    TooMuch,
     /// The compiler was ended or gave up half way.
     #[error(
         "the compiler ended early ({how}); it may use {} MiB and {COMPILE_CPU_SECONDS_MAX} s of processor \
@@ -86,6 +94,7 @@ impl CompileError {
             Self::Refused(words) => Some(Self::Refused(words.clone())),
             Self::TooLong => Some(Self::TooLong),
             Self::TooLarge => Some(Self::TooLarge),
+            Self::TooMuch => Some(Self::TooMuch),
             Self::Died { .. } | Self::Child { .. } => None,
         }
     }
@@ -169,6 +178,9 @@ async fn converse(
     match how.code() {
         Some(0) => Ok(sha256),
         Some(code) if code == i32::from(child::REFUSED) => Err(CompileError::Refused(words)),
+        _ if how.signal() == Some(libc::SIGABRT) && words.starts_with(NO_MEMORY) => {
+            Err(CompileError::TooMuch)
+        }
         _ => {
             let words = if words.is_empty() { words } else { format!(": {words}") };
             Err(CompileError::Died { how, words })

@@ -3,8 +3,10 @@
 #![allow(unsafe_code)] // each block says why
 
 mod root;
+mod terminal;
 
 pub(crate) use root::{CODE_PATH, enter_root, leave_node_files};
+pub(crate) use terminal::{open_terminal, take_terminal};
 
 use crate::wire::{Entry, Join, Rlimit};
 use rustix::event::{PollFd, PollFlags, Timespec};

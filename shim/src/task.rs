@@ -151,8 +151,11 @@ impl Task for Service {
         Err(unimplemented("exec: there is no program in a component's container that could be run"))
     }
 
-    async fn resize_pty(&self, _: &TtrpcContext, _: ResizePtyRequest) -> ttrpc::Result<Empty> {
-        Err(unimplemented("resize: guests have no terminal"))
+    async fn resize_pty(&self, _: &TtrpcContext, request: ResizePtyRequest) -> ttrpc::Result<Empty> {
+        let task = self.task(&request.id, &request.exec_id)?;
+        let cells = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
+        task.resize(cells(request.width), cells(request.height)).await?;
+        Ok(Empty::new())
     }
 
     async fn close_io(&self, _: &TtrpcContext, request: CloseIORequest) -> ttrpc::Result<Empty> {

@@ -65,7 +65,8 @@ fn take_streams(stdio: Vec<OwnedFd>) -> Result<(), seal::Error> {
     };
     rustix::stdio::dup2_stdin(stdin).step("taking standard input")?;
     rustix::stdio::dup2_stdout(stdout).step("taking standard output")?;
-    rustix::stdio::dup2_stderr(stderr).step("taking standard error")
+    rustix::stdio::dup2_stderr(stderr).step("taking standard error")?;
+    seal::take_terminal(rustix::stdio::stdin())
 }
 
 fn run(program: Program, task: Task, control: &UnixStream) -> ExitCode {

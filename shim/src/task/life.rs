@@ -159,6 +159,14 @@ impl Task {
         self.life.lock().await.kept.close_stdin();
     }
 
+    /// Says how large the window of its terminal is.
+    pub(super) async fn resize(&self, columns: u16, rows: u16) -> Result<(), Fault> {
+        match self.life.lock().await.kept.resize(columns, rows) {
+            Some(resized) => resized.map_err(|error| Fault::internal(&error)),
+            None => Err(Fault::Precondition(format!("task {} has no terminal", self.id))),
+        }
+    }
+
     /// Sets limits.
     pub(super) async fn update(&self, limits: Resources) -> Result<(), Fault> {
         let mut life = self.life.lock().await;
@@ -298,6 +306,8 @@ impl Task {
                 Exit::Code(u8::MAX)
             }
         };
+        // What comes now is to stand behind all that the guest has written.
+        self.life.lock().await.kept.drained().await;
         let status = self.status(exit).await;
         if self.cgroup.oom_kills() > 0 {
             announce::out_of_memory(&self.publisher, &self.id).await;

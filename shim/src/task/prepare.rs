@@ -58,7 +58,11 @@ impl From<cache::Error> for Failure {
     fn from(error: cache::Error) -> Self {
         match error {
             cache::Error::Compile {
-                source: CompileError::Refused(_) | CompileError::TooLarge | CompileError::TooLong,
+                source:
+                    CompileError::Refused(_)
+                    | CompileError::TooLarge
+                    | CompileError::TooLong
+                    | CompileError::TooMuch,
                 ..
             } => Self::Fate(Outcome::because(code::COMPILE_FAILED, chain(&error))),
             other => Self::Fault(Fault::Unavailable(chain(&other))),

@@ -230,11 +230,25 @@ async fn a_compiler_that_died_is_started_again() {
 
 #[tokio::test]
 async fn a_compiler_that_dies_is_an_error_with_its_signal_and_words() {
-    let script = "#!/bin/sh\ncat >/dev/null\necho memory allocation of 7 bytes failed >&2\nkill -ABRT $$\n";
-    let world = World::with_script(tempfile::tempdir().expect("directory"), script);
+    let cause = dying("thread main panicked", "ABRT").await;
+    assert!(cause.contains("SIGABRT") && cause.contains("thread main panicked"), "{cause}");
+}
+
+/// Why there is no code when the compiler says this and ends by a signal.
+async fn dying(words: &str, signal: &str) -> String {
+    let script = format!("#!/bin/sh\ncat >/dev/null\necho {words} >&2\nkill -{signal} $$\n");
+    let world = World::with_script(tempfile::tempdir().expect("directory"), &script);
     let error = code(&world.server().await, &tiny(), P2).await.expect_err("died");
-    let cause = std::error::Error::source(&error).expect("cause").to_string();
-    assert!(cause.contains("SIGABRT") && cause.contains("memory allocation of 7 bytes failed"), "{cause}");
+    std::error::Error::source(&error).expect("cause").to_string()
+}
+
+#[tokio::test]
+async fn a_compiler_that_needs_too_much_memory_is_the_components_fault() {
+    let words = "memory allocation of 7 bytes failed";
+    let cause = dying(words, "ABRT").await;
+    assert_eq!(cause, "compiling took more than 1280 MiB of memory");
+    let cause = dying(words, "KILL").await;
+    assert!(cause.contains("SIGKILL"), "whoever kills it has other reasons: {cause}");
 }
 
 #[tokio::test]

@@ -173,7 +173,7 @@ async fn what_a_guest_cannot_have_is_unimplemented() {
     let checkpoint = CheckpointTaskRequest { id: "s1".into(), ..CheckpointTaskRequest::default() };
     assert_eq!(code(client.checkpoint(patience(), &checkpoint).await), Code::UNIMPLEMENTED);
     let resize = ResizePtyRequest { id: "s1".into(), ..ResizePtyRequest::default() };
-    assert_eq!(code(client.resize_pty(patience(), &resize).await), Code::UNIMPLEMENTED);
+    assert_eq!(code(client.resize_pty(patience(), &resize).await), Code::FAILED_PRECONDITION);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -209,6 +209,13 @@ impl Node {
         (client, pid)
     }
 
+    /// What servers said.
+    fn logs(&self) -> String {
+        let files = std::fs::read_dir(self.path("run")).into_iter().flatten().flatten();
+        let logs = files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "log"));
+        logs.map(|log| std::fs::read_to_string(log).unwrap_or_default()).collect()
+    }
+
     pub(crate) async fn next_topic(&mut self) -> String {
         let told = tokio::time::timeout(Duration::from_secs(PATIENCE_SECONDS), self.told.recv()).await;
         told.unwrap().unwrap().topic
@@ -217,6 +224,9 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}", self.logs());
+        }
         let mark = self.path("run").display().to_string();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };

@@ -4,6 +4,7 @@
 
 mod calls;
 mod cycles;
+mod ends;
 mod harness;
 mod pod;
 #[path = "../containerd/spec.rs"]
@@ -12,4 +13,5 @@ mod spec;
 mod starting;
 mod stops;
 mod store;
+mod terminals;
 mod walk;

@@ -74,14 +74,6 @@ fn settled(pid: u32, works: bool) {
     let mut before = looks();
     wait_for("at what it does", || {
         let now = looks();
-        println!("{pid} {before} {now} {}", threads());
-        for t in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten() {
-            println!(
-                "{} {}",
-                std::fs::read_to_string(t.path().join("comm")).unwrap().trim(),
-                std::fs::read_to_string(t.path().join("syscall")).unwrap_or_default().trim()
-            );
-        }
         let is_so = threads() > 2 && if works { now > before + 2 } else { now == before };
         before = if works { before } else { now };
         is_so

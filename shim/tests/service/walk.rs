@@ -69,7 +69,7 @@ impl Kind {
 }
 
 /// A component whose command does this.
-fn component(body: &str) -> Vec<u8> {
+pub(crate) fn component(body: &str) -> Vec<u8> {
     wat::parse_str(format!(
         r#"(component
             (core module $m (func (export "run") (result i32) {body}))

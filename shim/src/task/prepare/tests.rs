@@ -143,7 +143,8 @@ fn a_file_system_that_hangs_is_unavailable() {
 #[test]
 fn only_what_a_compiler_says_of_the_component_is_the_guests_fault() {
     let failed = |source| Failure::from(cache::Error::Compile { digest: Digest::of(b""), source });
-    for verdict in [CompileError::Refused("no".into()), CompileError::TooLong, CompileError::TooLarge] {
+    let refused = CompileError::Refused("no".into());
+    for verdict in [refused, CompileError::TooLong, CompileError::TooLarge, CompileError::TooMuch] {
         let failure = failed(verdict);
         assert!(matches!(&failure, Failure::Fate(end) if end.code == code::COMPILE_FAILED), "{failure:?}");
     }
