@@ -14,8 +14,8 @@ async fn a_guest_that_outgrows_its_pod_ends_as_oomkilled_and_says_which_limit() 
     Cluster::run("oom", async |space| {
         let image = space.push_guest("command").await?.image;
         let spec = json!({
-            "image": image, "args": ["memory", "300"], "run": { "backoffLimit": 0 },
-            "limits": { "memory": "1Gi" }, "resources": { "limits": { "memory": "64Mi" } },
+            "image": image, "args": ["memory", "100"], "run": { "backoffLimit": 0 },
+            "resources": { "limits": { "memory": "64Mi" } },
         });
         space.morph("hungry", &spec).await?;
         let ended = until(90, "its container has ended", async || {
@@ -34,7 +34,7 @@ async fn a_guest_that_outgrows_its_pod_ends_as_oomkilled_and_says_which_limit() 
 
 /// Resizes the only container of a pod; answers its id once the kubelet says that it is so.
 async fn resize(space: &Space, pod: &str, cpu: &str, memory: &str) -> Result<()> {
-    let resources = json!({ "requests": { "cpu": cpu }, "limits": { "cpu": cpu, "memory": memory } });
+    let resources = json!({ "limits": { "cpu": cpu, "memory": memory } });
     let found = space.api::<Pod>().get(pod).await?;
     let name = found.spec.context("no spec")?.containers[0].name.clone();
     let patch = json!({ "spec": { "containers": [{ "name": name, "resources": resources }] } }).to_string();
@@ -52,7 +52,9 @@ async fn resize(space: &Space, pod: &str, cpu: &str, memory: &str) -> Result<()>
 async fn a_pod_is_resized_under_its_running_guest() -> Result<()> {
     Cluster::run("resize", async |space| {
         let image = space.push_guest("hello").await?.image;
-        let resources = json!({ "requests": { "cpu": "50m" }, "limits": { "cpu": "50m", "memory": "48Mi" } });
+        let resources = json!({
+            "requests": { "cpu": "20m", "memory": "16Mi" }, "limits": { "cpu": "50m", "memory": "48Mi" },
+        });
         space.morph("hello", &json!({ "image": image, "resources": resources })).await?;
         space.ready("hello").await?;
         let pod = space.pod_count("hello", 1).await?.remove(0);
