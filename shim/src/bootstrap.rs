@@ -51,9 +51,6 @@ pub const LOCK_MILLIS_MAX: u64 = 2 * (BUSY_MILLIS_MAX + READY_MILLIS_MAX);
 /// Longest reason of a server that doesn't begin, in bytes.
 const REASON_BYTES_MAX: u64 = 4096;
 
-/// A log that is longer than this, in bytes, is begun anew by the next server.
-const LOG_BYTES_MAX: u64 = 4 << 20;
-
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
 pub enum BootstrapError {
@@ -286,9 +283,6 @@ fn first_words(socket: UnixStream) -> io::Result<String> {
 }
 
 fn open_log(path: &Path) -> io::Result<File> {
-    if std::fs::metadata(path).is_ok_and(|status| status.len() > LOG_BYTES_MAX) {
-        std::fs::remove_file(path)?;
-    }
     File::options().append(true).create(true).mode(0o600).open(path)
 }
 

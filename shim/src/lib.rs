@@ -16,6 +16,7 @@ pub mod grant;
 pub mod info;
 pub mod keys;
 pub mod lock;
+pub mod log;
 pub mod node;
 pub mod process;
 pub mod sandbox;

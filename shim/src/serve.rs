@@ -8,6 +8,7 @@ use crate::content::Containerd;
 use crate::events::{Forwarding, Publisher};
 use crate::grant::chain;
 use crate::lock::Lock;
+use crate::log;
 use crate::process::Zygote;
 use crate::task::{Parts, Server, Service};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -61,8 +62,7 @@ pub fn main(text: &str) -> ExitCode {
 
 fn begin(text: &str) -> Result<(), Error> {
     let arguments: ServerArguments = serde_json::from_str(text)?;
-    let level = if arguments.debug { tracing::Level::DEBUG } else { tracing::Level::INFO };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).init();
+    log::begin(arguments.debug)?;
     // Not with containerd's session, if that is a terminal's. It fails for who leads one already.
     let _ = rustix::process::setsid();
     raise_descriptors()?;

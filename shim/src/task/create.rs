@@ -9,6 +9,7 @@ use crate::cgroup::Cgroup;
 use crate::denial::Witness;
 use crate::grant::{Decision, Pin};
 use crate::keys;
+use crate::log::TaskLog;
 use crate::process::{Child, Namespace, SandboxSpec, WorkerSpec};
 use crate::sandbox;
 use crate::spec::{Pod, Role, Spec};
@@ -41,6 +42,7 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
         stderr: request.stderr.clone(),
         terminal: request.terminal,
     };
+    let log = TaskLog::open(&bundle, &id);
     let cgroup = make_cgroup(&spec).await?;
     let sandbox = match &spec.role {
         Role::Sandbox(_) => Some(id.as_str()),
@@ -72,6 +74,7 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
         child: made.child,
         guest: made.guest,
         kept: made.kept,
+        log,
     });
     hand_over(&server, &task, request).await
 }

@@ -7,6 +7,7 @@ use crate::cgroup::Cgroup;
 use crate::denial::{Account, Witness};
 use crate::events::Publisher;
 use crate::grant::Pin;
+use crate::log::TaskLog;
 use crate::process::{Child, Control, Exit};
 use crate::spec::Resources;
 use crate::state::{Action, Event, Next, State, step};
@@ -83,6 +84,8 @@ struct Life {
     state: Option<State>,
     guest: Guest,
     kept: Kept,
+    /// What containerd hears about it.
+    log: Option<TaskLog>,
     /// Limits of an Update under way.
     limits: Resources,
     /// Whether somebody asked for its death.
@@ -104,6 +107,7 @@ pub(super) struct Parts {
     pub(super) child: Child,
     pub(super) guest: Guest,
     pub(super) kept: Kept,
+    pub(super) log: Option<TaskLog>,
     pub(super) publisher: Publisher,
 }
 
@@ -115,6 +119,7 @@ impl Task {
             state: Some(State::Created),
             guest: parts.guest,
             kept: parts.kept,
+            log: parts.log,
             limits: Resources::default(),
             killed: false,
             end: None,
@@ -284,6 +289,7 @@ impl Task {
 
     async fn remove(&self, life: &mut Life) -> Result<(), Fault> {
         life.kept = Kept::default();
+        life.log = None;
         let (cgroup, bundle) = (self.cgroup.clone(), self.bundle.clone());
         self.blocking(move || cgroup.remove()).await?;
         Record::remove(&bundle).map_err(|error| Fault::internal(&error))
