@@ -1,6 +1,6 @@
 //! A containerd that ends with its test, and what is asked of it.
 
-use crate::spec::Spec;
+use crate::spec::{Spec, remove_cgroups};
 use morph_grant::{Digest, SigningKey};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -250,6 +250,7 @@ impl Drop for Containerd {
             drop(process.kill());
             drop(process.wait());
         }
+        remove_cgroups();
     }
 }
 
