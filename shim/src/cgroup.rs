@@ -46,7 +46,8 @@ pub enum CgroupError {
     },
     /// A memory limit below what is in use.
     #[error(
-        "memory limit {limit_bytes}: {used_bytes} bytes are in use and can't be given back; nothing was changed"
+        "memory limit {limit_bytes}: {used_bytes} bytes are in use and can't be given back; nothing was \
+         changed"
     )]
     InUse {
         /// The limit.

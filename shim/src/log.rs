@@ -1,5 +1,5 @@
-//! Where a server's words go: all into its own file, which never grows past a bound, and those about a task also
-//! into the fifo `log` of that task's bundle, which containerd reads into its own log.
+//! Where a server's words go: all into its own file, which never grows past a bound, and those about a task
+//! also into the fifo `log` of that task's bundle, which containerd reads into its own log.
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! What pods use, as the kubelet and the metrics server see it: `kubectl top`, and an autoscaler that lives on it.
+//! What pods use, as the kubelet and the metrics server see it: `kubectl top`, and an autoscaler that lives on
+//! it.
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -9,7 +10,8 @@ use std::collections::BTreeMap;
 /// A thousandth of a processor in billionths.
 const MILLI: u64 = 1_000_000;
 
-/// How long figures may take, in seconds: they are taken every 15, two of them make one, and the node is busy.
+/// How long figures may take, in seconds: they are taken every 15, two of them make one, and the node is
+/// busy.
 const FIGURES_SECONDS: u64 = 120;
 
 /// Pods with their billionths of a processor and kibibytes, from the API that `kubectl top` shows.

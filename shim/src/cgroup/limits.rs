@@ -18,8 +18,8 @@ fn set(controller: &'static str, file: impl Into<String>, value: impl ToString) 
     Setting { controller, file: file.into(), value: value.to_string() }
 }
 
-/// What is to be written, in this order, memory first: that is what may be refused. Swap isn't limited apart with version 1: the kubelet doesn't ask for
-/// it.
+/// What is to be written, in this order, memory first: that is what may be refused. Swap isn't limited apart
+/// with version 1: the kubelet doesn't ask for it.
 pub(super) fn settings(version: Version, resources: &Resources) -> Vec<Setting> {
     match version {
         Version::V1 => v1(resources),

@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 /// Bytes copied at once: what the kernel holds for a terminal.
 const PIECE_BYTES: usize = 4096;
 
-/// How long what a guest has written last may take to be copied, in milliseconds. A reader that is there takes
-/// it in one; without any, the end of the task is not to wait.
+/// How long what a guest has written last may take to be copied, in milliseconds. A reader that is there
+/// takes it in one; without any, the end of the task is not to wait.
 const DRAIN_MILLIS_MAX: u64 = 500;
 
 /// Somebody's end of a copy.

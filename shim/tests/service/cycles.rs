@@ -12,8 +12,8 @@ const CYCLES_DEFAULT: u64 = 300;
 /// Cycles before the first look: caches fill, allocators take what they need.
 const FIRST_CYCLES: u64 = 100;
 
-/// What memory may have grown by, in kilobytes, and by how much more for each thousand cycles: allocators keep
-/// something of every high tide.
+/// What memory may have grown by, in kilobytes, and by how much more for each thousand cycles: allocators
+/// keep something of every high tide.
 const GROWTH_KB_MAX: u64 = 1_024;
 const GROWTH_KB_PER_THOUSAND: u64 = 100;
 

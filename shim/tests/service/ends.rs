@@ -1,5 +1,5 @@
-//! Every way in which a container can end: its exit code, its termination message, and the line on its standard
-//! error, as people find them in the pod's status and log.
+//! Every way in which a container can end: its exit code, its termination message, and the line on its
+//! standard error, as people find them in the pod's status and log.
 
 use crate::harness::{Node, delete, kill, patience, start, wait, wait_for};
 use crate::pod::{Pod, creation};

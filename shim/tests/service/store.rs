@@ -59,14 +59,12 @@ impl Store {
 
     /// Puts a component into the store; answers its image's name with digest.
     pub(crate) fn image(&self, name: &str, component: Vec<u8>) -> String {
-        let size = component.len();
+        let (size, config) = (component.len(), self.add(b"{}".into()));
         let layer = self.add(component);
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": {
-                "mediaType": "application/vnd.wasm.config.v0+json", "digest": self.add(b"{}".into()), "size": 2,
-            },
+            "config": { "mediaType": "application/vnd.wasm.config.v0+json", "digest": config, "size": 2 },
             "layers": [{ "mediaType": "application/wasm", "digest": layer, "size": size }],
         });
         format!("registry.test/{name}@{}", self.add(manifest.to_string().into_bytes()))
