@@ -1,5 +1,5 @@
-//! What pods use, as the kubelet and the metrics server see it: `kubectl top`, and an autoscaler that lives on
-//! it.
+//! What pods use, as the kubelet and the metrics server see it: `kubectl top`, and an autoscaler that lives
+//! on it.
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
