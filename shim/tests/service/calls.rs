@@ -128,7 +128,7 @@ async fn a_create_that_fails_leaves_nothing() {
         },
         "linux": {
             "cgroupsPath": format!("/morph-test/service-{}-bad", std::process::id()),
-            "namespaces": [{ "type": "network", "path": "/nonexistent" }],
+            "namespaces": [{ "type": "network", "path": node.path("missing") }],
         },
     });
     let bundle = node.bundle("bad", &spec);
@@ -138,7 +138,7 @@ async fn a_create_that_fails_leaves_nothing() {
         ..CreateTaskRequest::default()
     };
     let error = client.create(patience(), &request).await.unwrap_err().to_string();
-    assert!(error.contains("/nonexistent"), "{error}");
+    assert!(error.contains("/missing"), "{error}");
     let left: Vec<_> = std::fs::read_dir(bundle).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["config.json"]);
     assert_eq!(code(client.connect(patience(), &connect("bad")).await), Code::NOT_FOUND);
