@@ -7,7 +7,7 @@ CLUSTER=$MORPH_ROOT/hack/cluster
 GO_VERSION=$(go env GOVERSION 2>/dev/null || echo none)
 
 # What a bare Debian lacks: command and the package that brings it.
-PACKAGES="nft:nftables ip:iproute2 openssl:openssl curl:curl jq:jq gcc:gcc pkg-config:pkgconf flock:util-linux setsid:util-linux"
+PACKAGES="nft:nftables ip:iproute2 openssl:openssl curl:curl jq:jq gcc:gcc pkg-config:pkgconf flock:util-linux setsid:util-linux script:bsdutils"
 
 debian_packages() {
 	local pair missing=()
