@@ -31,7 +31,7 @@ pub(crate) fn signer() -> SigningKey {
 }
 
 /// How long anything may take, in seconds.
-pub(crate) const PATIENCE_SECONDS: u64 = 20;
+pub(crate) const PATIENCE_SECONDS: u64 = 60;
 
 pub(crate) fn patience() -> Context {
     ttrpc::context::with_duration(Duration::from_secs(PATIENCE_SECONDS))
