@@ -4,6 +4,7 @@
 
 mod cache;
 mod compile_child;
+mod hostile;
 mod life;
 mod sandboxes;
 mod seal;

@@ -77,6 +77,16 @@ pub(crate) struct Output {
     stderr: PipeReader,
 }
 
+impl Output {
+    /// Reads both streams to their ends in threads of their own, which answer how much it was.
+    pub(crate) fn drained(self) -> Vec<std::thread::JoinHandle<u64>> {
+        let drain = |mut pipe: PipeReader| {
+            std::thread::spawn(move || std::io::copy(&mut pipe, &mut std::io::sink()).expect("output"))
+        };
+        vec![drain(self.stdout), drain(self.stderr)]
+    }
+}
+
 /// A worker's spec with nothing granted, and its output. The network is this process's own.
 pub(crate) fn spec(code: File, engine: EngineKind, task: Task) -> (WorkerSpec, Output) {
     let (stdout, to_stdout) = std::io::pipe().expect("pipe");
