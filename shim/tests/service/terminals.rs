@@ -3,6 +3,7 @@
 use crate::harness::{Node, code, kill, patience, wait, wait_for};
 use crate::pod::Pod;
 use crate::spec::document;
+use crate::stops::settled;
 use crate::store::Store;
 use containerd_shim_protos::api::{CloseIORequest, CreateTaskRequest, DeleteRequest, ResizePtyRequest};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
@@ -111,7 +112,9 @@ async fn a_terminal_has_the_size_that_was_said_last() {
 async fn a_terminal_that_nobody_reads_keeps_no_task_from_its_end() {
     let node = Node::new().await;
     let store = node.store();
-    let (pod, fifos, _) = started(&node, &store, &["flood", "1"]).await;
+    let (pod, fifos, pid) = started(&node, &store, &["flood", "1"]).await;
+    // Nothing more can be written.
+    settled(pid, false);
     let close = CloseIORequest { id: "c1".into(), stdin: true, ..CloseIORequest::default() };
     pod.client.close_io(patience(), &close).await.unwrap();
     pod.client.kill(patience(), &kill("c1", libc::SIGTERM)).await.unwrap();
