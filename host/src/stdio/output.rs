@@ -250,8 +250,8 @@ fn poll_room(queue: &mut Queue, cx: &Context<'_>) -> Poll<io::Result<usize>> {
 }
 
 impl Shared {
-    /// Writes what can be written without blocking. Nothing to a terminal: it is called writable when it takes
-    /// a single byte, and one whose reader is away would hold up the guest's thread, and every stop with it.
+    /// Writes what can be written without blocking. Nothing to a terminal: it is called writable when it
+    /// takes a single byte, and one whose reader is away would hold up the guest's thread, and every stop.
     fn write_at_once(&self, bytes: &mut Bytes) -> io::Result<()> {
         if self.is_terminal {
             return Ok(());
