@@ -1,6 +1,7 @@
 //! The node's configuration: one small TOML file that the administrator owns. Read once by each process;
 //! nothing in it can be changed by a pod.
 
+use crate::walls::Wall;
 use morph_grant::Digest;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub struct NodeConfig {
     pub denials_socket: PathBuf,
     /// Public halves of the keys whose grants are taken: its files `*.pem`, read anew for each sandbox.
     pub trusted_keys_dir: PathBuf,
+    /// Walls without which no server starts, of those that a kernel may lack ([`Wall`]).
+    pub required_walls: Vec<Wall>,
 }
 
 impl Default for NodeConfig {
@@ -38,6 +41,7 @@ impl Default for NodeConfig {
             kubelet_dir: "/var/lib/kubelet".into(),
             denials_socket: "/run/morph-node/denials.sock".into(),
             trusted_keys_dir: "/etc/morph/keys".into(),
+            required_walls: vec![Wall::Seccomp],
         }
     }
 }
@@ -144,6 +148,31 @@ mod tests {
             let error = parse(&format!("{key} = \"relative\"")).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");
         }
+    }
+
+    #[test]
+    fn a_wall_that_nobody_knows_is_refused() {
+        let error = parse("required_walls = [\"moat\"]").unwrap_err();
+        assert!(crate::grant::chain(&error).contains("moat"), "{error}");
+        let config = parse("required_walls = [\"seccomp\", \"landlock-tcp\"]").unwrap();
+        assert_eq!(config.required_walls, [Wall::Seccomp, Wall::LandlockTcp]);
+        assert_eq!(parse("required_walls = []").unwrap().required_walls, []);
+    }
+
+    #[test]
+    fn every_key_is_documented_with_its_default() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/node.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let keys = serde_json::to_value(NodeConfig::default()).unwrap();
+        let keys = keys.as_object().unwrap();
+        for (key, value) in keys {
+            let default = if value.is_null() { "none".into() } else { format!("`{value}`") };
+            let row = format!("| `{key}` | {default} | ");
+            assert!(page.contains(&row), "docs/node.md lacks the row {row}");
+        }
+        let rows =
+            page.lines().take_while(|line| !line.starts_with("## ")).filter(|line| line.starts_with("| `"));
+        assert_eq!(rows.count(), keys.len(), "a row of docs/node.md has no key");
     }
 
     #[test]

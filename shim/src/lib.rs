@@ -30,6 +30,7 @@ pub mod task;
 pub mod termination;
 mod turns;
 mod voice;
+pub mod walls;
 pub mod wire;
 mod worker;
 pub mod zygote;

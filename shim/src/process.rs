@@ -230,11 +230,12 @@ impl Zygote {
 }
 
 /// The mounts of a worker, the compiled code's last. Asks file systems, and may hang with them.
-fn detach(mounts: &[Granted], code: &File) -> Result<(Vec<OwnedFd>, Vec<MountTarget>), Error> {
+pub(crate) fn detach(mounts: &[Granted], code: &File) -> Result<(Vec<OwnedFd>, Vec<MountTarget>), Error> {
     let (mut detached, mut targets) = (Vec::new(), Vec::new());
     for mount in mounts {
         detached.push(mount.detach()?);
-        targets.push(MountTarget { path: mount.target.clone(), directory: mount.is_directory()? });
+        let directory = mount.is_directory()?;
+        targets.push(MountTarget { path: mount.target.clone(), directory, read_only: mount.read_only });
     }
     detached.push(mounts::detach_code(code)?);
     Ok((detached, targets))

@@ -10,6 +10,7 @@ use crate::grant::chain;
 use crate::lock::Lock;
 use crate::process::Zygote;
 use crate::task::{Parts, Server, Service};
+use crate::walls::{self, Kernel};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
 use std::io::Write;
@@ -141,6 +142,7 @@ async fn serve(arguments: ServerArguments, listener: UnixListener, socket: Socke
 
 async fn make(arguments: &ServerArguments) -> Result<(Arc<Server>, Forwarding), Error> {
     let config = NodeConfig::load()?;
+    check_walls(&config)?;
     let program = Path::new(PROGRAM);
     let (zygote, cache) = tokio::join!(Zygote::start(program), Cache::open(&config.cache_dir, program));
     let (publisher, forwarding) = Publisher::start(&arguments.containerd_ttrpc, &arguments.namespace);
@@ -153,6 +155,20 @@ async fn make(arguments: &ServerArguments) -> Result<(Arc<Server>, Forwarding), 
         publisher,
     });
     Ok((server, forwarding))
+}
+
+/// What this kernel can't do is in the log; what it must do and can't ends the server before there is a pod.
+fn check_walls(config: &NodeConfig) -> Result<(), Error> {
+    let kernel = Kernel::detect();
+    let Kernel { seccomp, landlock_abi } = kernel;
+    match kernel.lacks() {
+        lacks if lacks.is_empty() => tracing::info!(seccomp, landlock_abi, "this kernel has every wall"),
+        lacks => {
+            let lacks = walls::line(&lacks);
+            tracing::warn!(seccomp, landlock_abi, lacks, "this kernel lacks walls round guests");
+        }
+    }
+    Ok(kernel.check(&config.required_walls)?)
 }
 
 /// Waits until there has been no task and no call for a while, and holds the group's lock then: no `start` is

@@ -177,6 +177,8 @@ pub struct MountTarget {
     pub path: String,
     /// Whether the mount's root is a directory.
     pub directory: bool,
+    /// Whether nothing below it can be written.
+    pub read_only: bool,
 }
 
 /// One resource limit, named as in OCI (`RLIMIT_NOFILE`).

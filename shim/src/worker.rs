@@ -1,10 +1,11 @@
 //! The process of one container: seals itself, maps its code, says so, and at the word runs the guest to its
 //! end. What a guest may do is the task's and `morph_host`'s; what the process may do is `seal`'s.
 
+use crate::seal::landlock::{Rules, needs_network};
 use crate::seal::{self, Step};
 use crate::voice::Voice;
 use crate::wire::{self, FromChild, ToChild, WorkerSetup};
-use crate::zygote::{Engines, reason};
+use crate::zygote::{Ready, reason};
 use morph_host::{Denial, Outcome, Program, Run, Stdio, Task};
 use std::error::Error;
 use std::io;
@@ -20,13 +21,13 @@ use std::sync::Arc;
 const SERVER_THREADS_MAX: usize = 4;
 
 /// Lives as a worker; answers the exit code.
-pub(crate) fn live(control: &UnixStream, stdio: Vec<OwnedFd>, engines: &Engines) -> ExitCode {
+pub(crate) fn live(control: &UnixStream, stdio: Vec<OwnedFd>, ready: &Ready) -> ExitCode {
     let (setup, descriptors) = match wire::receive::<ToChild>(control) {
         Ok(Some((ToChild::Worker(setup), descriptors))) => (setup, descriptors),
         // The server is gone, or talks nonsense; it reads the end of this process as a refusal.
         Ok(_) | Err(_) => return ExitCode::FAILURE,
     };
-    let answer = match prepare(&setup, descriptors, stdio, engines, control) {
+    let answer = match prepare(&setup, descriptors, stdio, ready, control) {
         Ok(program) => wire::send(control, &FromChild::Ready, &[]).map(|()| program),
         Err(error) => {
             let refused = FromChild::Refused { reason: reason(&*error) };
@@ -40,12 +41,12 @@ pub(crate) fn live(control: &UnixStream, stdio: Vec<OwnedFd>, engines: &Engines)
     }
 }
 
-/// The seal, in its order, then the code.
+/// The seal, in its order. Code is mapped before the last wall: after that nothing new can be run.
 fn prepare(
     setup: &WorkerSetup,
     descriptors: Vec<OwnedFd>,
     stdio: Vec<OwnedFd>,
-    engines: &Engines,
+    ready: &Ready,
     control: &UnixStream,
 ) -> Result<Program, Box<dyn Error>> {
     seal::set_process_name(&format!("morph-{}", setup.id));
@@ -56,7 +57,13 @@ fn prepare(
     seal::limit_resources(&setup.rlimits)?;
     seal::give_up_root(setup.uid, setup.gid, &setup.groups)?;
     seal::die_with_parent(control)?;
-    Ok(Program::load(engines.of(setup.engine), Path::new(seal::CODE_PATH))?)
+    Rules::of(setup).enforce(ready.kernel)?;
+    let program = Program::load(ready.engines.of(setup.engine), Path::new(seal::CODE_PATH))?;
+    if let Some(filters) = &ready.filters {
+        let filter = if needs_network(setup) { &filters.network } else { &filters.worker };
+        filter.install()?;
+    }
+    Ok(program)
 }
 
 fn take_streams(stdio: Vec<OwnedFd>) -> Result<(), seal::Error> {
@@ -118,3 +125,6 @@ async fn guest(program: Program, task: Task, voice: &Arc<Voice>) -> io::Result<O
     let denied = Arc::new(move |denial: &Denial| witness.denied(denial));
     Ok(morph_host::run(program, task, Stdio::inherit()?, stop, listening, Some(denied)).await)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,10 @@
 //! child its socket; what a child then does is `sandbox_process` and `worker`. It never compiles and never
 //! runs a guest.
 
+use crate::seal::seccomp::Filter;
+use crate::seal::seccomp::table::Role as Caller;
 use crate::seal::{self, Step};
+use crate::walls::Kernel;
 use crate::wire::{self, EngineKind, FromZygote, Role, ToZygote};
 use crate::{sandbox_process, worker};
 use morph_host::Engine;
@@ -14,6 +17,38 @@ use std::process::ExitCode;
 
 /// Name in lists of processes.
 const NAME: &str = "morph-zygote";
+
+/// What children find ready: the engines, and the walls that are the same for all of them.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// Both engines.
+    pub(crate) engines: Engines,
+    /// What the kernel can do.
+    pub(crate) kernel: Kernel,
+    /// The filters; none where the kernel has no seccomp.
+    pub(crate) filters: Option<Filters>,
+}
+
+/// A filter of system calls for each kind of child.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    /// A worker without network.
+    pub(crate) worker: Filter,
+    /// A worker with it.
+    pub(crate) network: Filter,
+    /// A sandbox.
+    pub(crate) sandbox: Filter,
+}
+
+impl Filters {
+    fn make() -> Result<Self, seal::Error> {
+        Ok(Self {
+            worker: Filter::of(&[Caller::Worker])?,
+            network: Filter::of(&[Caller::Worker, Caller::Network])?,
+            sandbox: Filter::of(&[Caller::Sandbox])?,
+        })
+    }
+}
 
 /// Both engines.
 #[derive(Debug)]
@@ -40,9 +75,9 @@ impl Engines {
 /// returns that child's exit code.
 pub fn main() -> ExitCode {
     let served = take_socket().and_then(|socket| match prepare() {
-        Ok((engines, threads)) => {
+        Ok((ready, threads)) => {
             wire::send(&socket, &FromZygote::Up { threads }, &[])?;
-            if threads == 1 { serve(socket, engines) } else { Ok(ExitCode::FAILURE) }
+            if threads == 1 { serve(socket, ready) } else { Ok(ExitCode::FAILURE) }
         }
         Err(error) => {
             wire::send(&socket, &FromZygote::Refused { reason: reason(&*error) }, &[])?;
@@ -79,8 +114,8 @@ fn take_socket() -> io::Result<UnixStream> {
     Ok(socket.into())
 }
 
-/// Everything that children share; answers the engines and how many threads there are.
-fn prepare() -> Result<(Engines, usize), Box<dyn std::error::Error>> {
+/// Everything that children share, and how many threads there are.
+pub(crate) fn prepare() -> Result<(Ready, usize), Box<dyn std::error::Error>> {
     seal::set_process_name(NAME);
     seal::hold_stop_signals()?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -92,13 +127,15 @@ fn prepare() -> Result<(Engines, usize), Box<dyn std::error::Error>> {
     // After that, never before: with /proc at hand wasmtime would keep this process's page map open and,
     // in a forked child, reset the child's memory by what the *zygote* has written.
     let engines = Engines::build()?;
+    let kernel = Kernel::detect();
+    let filters = if kernel.seccomp { Some(Filters::make()?) } else { None };
     let entries = rustix::fs::Dir::new(threads).step("counting threads")?;
     let mut count = 0;
     for entry in entries {
         let entry = entry.step("counting threads")?;
         count += usize::from(entry.file_name().to_bytes().iter().all(u8::is_ascii_digit));
     }
-    Ok((engines, count))
+    Ok((Ready { engines, kernel, filters }, count))
 }
 
 /// What a child is born with.
@@ -109,7 +146,7 @@ struct Birth {
     stdio: Vec<OwnedFd>,
 }
 
-fn serve(socket: UnixStream, engines: Engines) -> io::Result<ExitCode> {
+fn serve(socket: UnixStream, ready: Ready) -> io::Result<ExitCode> {
     while let Some((request, descriptors)) = wire::receive::<ToZygote>(&socket)? {
         let (birth, cgroup) = match birth(request, descriptors) {
             Ok(parts) => parts,
@@ -125,7 +162,7 @@ fn serve(socket: UnixStream, engines: Engines) -> io::Result<ExitCode> {
         match seal::clone_child(own_pid_namespace, cgroup.as_ref().map(AsFd::as_fd)) {
             Ok(None) => {
                 drop((socket, cgroup));
-                return Ok(live(birth, engines));
+                return Ok(live(birth, &ready));
             }
             Ok(Some((pid, pidfd))) => {
                 wire::send(&socket, &FromZygote::Forked { pid }, &[pidfd.as_fd()])?;
@@ -155,11 +192,11 @@ fn birth(request: ToZygote, descriptors: Vec<OwnedFd>) -> io::Result<(Birth, Opt
     Ok((Birth { role, control: control.into(), stdio }, descriptors.next()))
 }
 
-fn live(birth: Birth, engines: Engines) -> ExitCode {
+fn live(birth: Birth, ready: &Ready) -> ExitCode {
     let Birth { role, control, stdio } = birth;
     match role {
-        Role::Sandbox { .. } => sandbox_process::live(&control),
-        Role::Worker => worker::live(&control, stdio, &engines),
+        Role::Sandbox { .. } => sandbox_process::live(&control, ready),
+        Role::Worker => worker::live(&control, stdio, ready),
     }
 }
 

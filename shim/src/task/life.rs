@@ -11,7 +11,7 @@ use crate::process::{Child, Control, Exit};
 use crate::spec::Resources;
 use crate::state::{Action, Event, Next, State, step};
 use crate::stdio::{Kept, Streams};
-use crate::termination::TerminationFile;
+use crate::termination::{self, TerminationFile};
 use crate::wire::FromChild;
 use morph_host::Outcome;
 use rustix::process::Signal;
@@ -328,14 +328,9 @@ impl Task {
     fn last_words(&self, exit: Exit, outcome: Option<&Outcome>, killed: bool) {
         match (outcome, exit) {
             (Some(outcome), _) => self.say(outcome.message.as_deref(), false),
-            (None, Exit::Code(0)) => {}
-            (None, Exit::Signal(signal)) if killed && signal == libc::SIGKILL => {}
-            (None, Exit::Signal(libc::SIGKILL)) if self.cgroup.oom_kills() > 0 => {
-                self.say(Some("killed: the container's memory limit is too small"), true);
-            }
-            (None, Exit::Signal(signal)) => self.say(Some(&format!("killed by signal {signal}")), true),
-            (None, Exit::Code(code)) => {
-                self.say(Some(&format!("the worker ended with code {code} and gave no reason")), true);
+            (None, exit) => {
+                let why = termination::reason(exit, killed, self.cgroup.oom_kills() > 0);
+                self.say(why.as_deref(), true);
             }
         }
     }

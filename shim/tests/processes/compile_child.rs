@@ -1,7 +1,9 @@
 //! The compile child as a process: what it can reach, and how it ends.
 
 use super::support::{PATIENCE, Process, SHIM, own, tiny, until};
+use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 
 fn child(kind: &str) -> Child {
@@ -18,10 +20,13 @@ fn converse(mut child: Child, component: &[u8]) -> (Option<i32>, Vec<u8>, String
     (output.status.code(), output.stdout, String::from_utf8(output.stderr).expect("text"))
 }
 
+/// The compiler itself, below the process that stands for it; there is one once there are walls round it.
 async fn sealed(child: &Child) -> Process {
-    let process = Process(child.id().cast_signed());
-    until("it gives up root", PATIENCE, || process.status("NoNewPrivs") == "1").await;
-    process
+    let id = child.id();
+    let below = || fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    let compiler = || below().trim().parse().map(Process).ok();
+    until("it is filtered", PATIENCE, || compiler().is_some_and(|it| it.status("Seccomp") == "2")).await;
+    compiler().expect("a compiler")
 }
 
 #[tokio::test]
@@ -29,7 +34,7 @@ async fn it_reaches_no_file_no_network_and_no_other_process() {
     let mut child = child("p2");
     let process = sealed(&child).await;
     assert_eq!(process.root(), ["stage"]);
-    for kind in ["net", "mnt", "ipc", "uts"] {
+    for kind in ["net", "mnt", "ipc", "uts", "pid"] {
         assert_ne!(process.namespace(kind), own().namespace(kind), "{kind}");
     }
     assert_eq!(process.status("Uid"), "65534 65534 65534 65534");
@@ -73,11 +78,24 @@ async fn its_memory_time_and_files_are_bounded() {
 #[tokio::test]
 async fn it_ends_with_whoever_wants_its_output() {
     let mut child = child("p2");
-    sealed(&child).await;
+    let compiler = sealed(&child).await;
     drop(child.stdout.take());
     let id = child.id().cast_signed();
-    until("it ends", PATIENCE, || !Process(id).is_alive()).await;
+    until("it ends", PATIENCE, || !compiler.is_alive() && !Process(id).is_alive()).await;
     child.wait().expect("wait");
+}
+
+#[tokio::test]
+async fn it_ends_with_the_process_that_stands_for_it_and_that_one_as_it_does() {
+    let mut killed = child("p2");
+    let compiler = sealed(&killed).await;
+    killed.kill().expect("kill");
+    until("it ends", PATIENCE, || !compiler.is_alive()).await;
+    killed.wait().expect("wait");
+    let mut orphan = child("p2");
+    let compiler = rustix::process::Pid::from_raw(sealed(&orphan).await.0).expect("a pid");
+    rustix::process::kill_process(compiler, rustix::process::Signal::KILL).expect("kill");
+    assert_eq!(orphan.wait().expect("wait").signal(), Some(libc::SIGKILL));
 }
 
 #[test]

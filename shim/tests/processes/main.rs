@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cache;
+mod capabilities;
 mod compile_child;
 mod hostile;
 mod life;

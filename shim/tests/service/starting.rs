@@ -1,6 +1,7 @@
 //! Which server a `start` finds or makes, and what it prints.
 
 use crate::harness::{Node, is_alive, told, wait_for};
+use morph_shim::walls::{Kernel, Wall};
 use serde_json::json;
 use std::os::unix::fs::MetadataExt;
 
@@ -191,4 +192,18 @@ fn questions_are_answered_without_a_bundle() {
     assert!(String::from_utf8_lossy(&ask("-v").stdout).starts_with("io.containerd.morph.v1 "));
     assert!(!ask("-info").stdout.is_empty());
     assert!(!ask("-nonsense").status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_server_starts_without_a_wall_that_is_required() {
+    let node = Node::new().await;
+    let path = node.path("node.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{config}\nrequired_walls = [\"landlock-scopes\"]\n")).unwrap();
+    node.sandbox("s1", "demo");
+    let output = node.command("s1", "start").output().unwrap();
+    // The kernel decides which of the two is seen.
+    let there = Kernel::detect().has(Wall::LandlockScopes);
+    assert_eq!(output.status.success(), there, "{}", told(&output));
+    assert_eq!(told(&output).contains("this kernel lacks landlock-scopes, and required_walls"), !there);
 }
