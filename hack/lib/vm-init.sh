@@ -136,15 +136,28 @@ network
 clock_speed
 $b mkdir -p $root/run/busybox
 $b cp $b $root/run/busybox/busybox
+$b cat >$root/run/vm/last <<'END'
+b=/run/busybox/busybox
+out=/dev/$1
+$b stty -F $out raw -echo
+/bin/bash /run/vm/command </dev/null >$out 2>&1
+echo $? >/run/vm/code
+$b sync
+# What was printed leaves before the power does.
+$b stty -F $out cooked
+echo o >/proc/sysrq-trigger
+$b sleep 60
+END
 # Not chroot: unprivileged user namespaces and the kernel's own helpers want the real root.
-# shellcheck disable=SC2016
-exec $b switch_root $root /run/busybox/busybox sh -c 'b=/run/busybox/busybox
-	out=/dev/$1
-	$b stty -F $out raw -echo
-	/bin/bash /run/vm/command </dev/null >$out 2>&1
-	echo $? >/run/vm/code
-	$b sync
-	# What was printed leaves before the power does.
-	$b stty -F $out cooked
-	echo o >/proc/sysrq-trigger
-	$b sleep 60' init $out
+if [ "$($b cat $root/run/vm/first)" != systemd ]; then
+	exec $b switch_root $root /run/busybox/busybox sh /run/vm/last $out
+fi
+units=$root/run/systemd/system
+$b mkdir -p $units
+printf '[Unit]\nDefaultDependencies=no\nWants=vm.service\n' >$units/vm.target
+service_unit() {
+	printf '[Unit]\nDefaultDependencies=no\n[Service]\nStandardOutput=null\nStandardError=null\n'
+	printf 'ExecStart=/run/busybox/busybox sh /run/vm/last %s\n' $out
+}
+service_unit >$units/vm.service
+exec $b switch_root $root /lib/systemd/systemd --unit=vm.target

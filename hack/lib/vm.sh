@@ -14,9 +14,9 @@ VM_PACKAGES="busybox:busybox-static cpio:cpio depmod:kmod ip:iproute2 flock:util
 VM_KINDS="uml tcg"
 VM_INIT=$MORPH_ROOT/hack/lib/vm-init.sh
 
-# What a VM is like unless its caller says otherwise: MiB, seconds, directories that are the host's own, host name,
-# bridge with the VM's address (and its bits) and the way out.
-kind=uml memory=2048 limit=1800 shares=() name=vm bridge='' address='' gateway=''
+# What a VM is like unless its caller says otherwise: MiB, seconds, whether systemd is its first process, directories
+# that are the host's own, host name, bridge with the VM's address (and its bits) and the way out.
+kind=uml memory=2048 limit=1800 first=shell shares=() name=vm bridge='' address='' gateway=''
 # Of the VM that runs: the directory that it shares with the host, its link, processes beside it.
 run='' tap='' helpers=()
 
@@ -173,6 +173,7 @@ vm_run() {
 	touch "$run/shares" "$run/code"
 	echo "$VM_PLACE/tree/lib/modules/$VM_RELEASE" >"$run/modules"
 	echo "$name" >"$run/name"
+	echo "$first" >"$run/first"
 	date +%s >"$run/date"
 	echo "${bridge:+$address $gateway}" >"$run/network"
 	[ -z "$tap" ] || vm_tap "$tap" "$bridge"
