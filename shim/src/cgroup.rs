@@ -3,6 +3,7 @@
 
 mod layout;
 mod limits;
+mod systemd;
 
 pub use layout::Version;
 
@@ -144,6 +145,27 @@ impl Cgroup {
         Ok(())
     }
 
+    /// Tells systemd of it, where its path is of systemd's making and systemd runs. The process is in it.
+    ///
+    /// # Errors
+    /// What systemd says.
+    pub fn adopt(&self, pid: i32, resources: &Resources) -> Result<(), CgroupError> {
+        self.scope().map_or(Ok(()), |scope| scope.start(self.version, pid, resources))
+    }
+
+    /// Sets limits while its process runs; absent ones stay as they are.
+    ///
+    /// # Errors
+    /// As [`Cgroup::limit`] and [`Cgroup::adopt`].
+    pub fn update(&self, resources: &Resources) -> Result<(), CgroupError> {
+        self.scope().map_or(Ok(()), |scope| scope.update(self.version, resources))?;
+        self.limit(resources)
+    }
+
+    fn scope(&self) -> Option<systemd::Scope<'_>> {
+        systemd::Scope::of(&self.directories.first()?.path)
+    }
+
     /// Processes in it.
     ///
     /// # Errors
@@ -204,6 +226,7 @@ impl Cgroup {
     /// What the kernel says; [`CgroupError::Unsettled`].
     pub fn kill(&self) -> Result<(), CgroupError> {
         let place = self.directories.first().map_or(PathBuf::new(), |directory| directory.path.clone());
+        self.kill_at_once();
         settle(&place, "empty", || {
             let pids = self.processes()?;
             for pid in &pids {
@@ -214,6 +237,14 @@ impl Cgroup {
             }
             Ok(pids.is_empty())
         })
+    }
+
+    /// With version 2 one write ends all, those as well that are being made. Kernels before 5.14 lack the file;
+    /// then, as with version 1, each process is ended by itself.
+    fn kill_at_once(&self) {
+        if let (Version::V2, Some(path)) = (self.version, self.file("cgroup", "cgroup.kill")) {
+            drop(write(&path, "1"));
+        }
     }
 
     /// Lets processes go on, without waiting: with version 1 a frozen one doesn't die. One that can't be

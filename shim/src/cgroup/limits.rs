@@ -76,7 +76,7 @@ fn v2(resources: &Resources) -> Vec<Setting> {
 }
 
 /// From 2..=262144 shares to a weight of 1..=10000, as the kubelet does it.
-fn weight(shares: u64) -> u64 {
+pub(super) fn weight(shares: u64) -> u64 {
     1 + (shares.clamp(2, 262_144) - 2) * 9_999 / 262_142
 }
 

@@ -51,6 +51,7 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
         record.write(&bundle).map_err(|error| Fault::internal(&error))?;
         let made = make(&server, &spec, &streams, &cgroup).await?;
         note_process(record, &bundle, &made.child).await?;
+        adopt(&cgroup, &spec, &made.child).await?;
         Ok(made)
     };
     let made = match made.await {
@@ -103,6 +104,19 @@ async fn make_cgroup(spec: &Spec) -> Result<Cgroup, Fault> {
     let (path, resources) = (spec.cgroup.clone(), spec.resources.clone());
     let made = spawn_blocking(move || Cgroup::create(&path, &resources)).await;
     made.map_err(|error| Fault::internal(&error))?.map_err(|error| Fault::internal(&error))
+}
+
+/// Not earlier: systemd keeps no scope without a process.
+async fn adopt(cgroup: &Cgroup, spec: &Spec, child: &Child) -> Result<(), Fault> {
+    let (cgroup, resources, pid) = (cgroup.clone(), spec.resources.clone(), child.pid);
+    let adopted = spawn_blocking(move || cgroup.adopt(pid, &resources)).await;
+    let fault = match adopted.map_err(|error| Fault::internal(&error)) {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => Fault::internal(&error),
+        Err(fault) => fault,
+    };
+    give_up(child).await;
+    Err(fault)
 }
 
 async fn undo(cgroup: Cgroup, bundle: PathBuf) {

@@ -210,7 +210,7 @@ impl Task {
             Action::Limit => {
                 let limits = std::mem::take(&mut life.limits);
                 let cgroup = self.cgroup.clone();
-                self.blocking(move || cgroup.limit(&limits)).await
+                self.blocking(move || cgroup.update(&limits)).await
             }
             Action::Publish(topic) => {
                 announce::publish(&self.publisher, topic, &self.id, self.pid, life.end).await;

@@ -8,3 +8,4 @@ mod harness;
 mod life;
 mod pods;
 mod spec;
+mod systemd;

@@ -90,6 +90,12 @@ impl Spec {
         self
     }
 
+    /// In a cgroup of this path.
+    pub(crate) fn placed(mut self, path: &str) -> Self {
+        self.0["linux"]["cgroupsPath"] = json!(path);
+        self
+    }
+
     pub(crate) fn memory(mut self, bytes: u64) -> Self {
         self.0["linux"]["resources"]["memory"]["limit"] = json!(bytes);
         self
