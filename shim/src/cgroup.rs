@@ -239,8 +239,8 @@ impl Cgroup {
         })
     }
 
-    /// With version 2 one write ends all, those as well that are being made. Kernels before 5.14 lack the file;
-    /// then, as with version 1, each process is ended by itself.
+    /// With version 2 one write ends all, those as well that are being made. Kernels before 5.14 lack the
+    /// file; then, as with version 1, each process is ended by itself.
     fn kill_at_once(&self) {
         if let (Version::V2, Some(path)) = (self.version, self.file("cgroup", "cgroup.kill")) {
             drop(write(&path, "1"));

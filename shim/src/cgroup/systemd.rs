@@ -1,7 +1,7 @@
-//! Tells systemd of a task's cgroup. Where systemd runs, the cgroups are its own: it takes controllers, and limits with
-//! them, from a directory that it knows no unit for as soon as a neighbour comes or goes. So a directory
-//! `x.slice/y.scope` becomes a scope that is delegated to us. When its last process ends, systemd forgets it.
-//! What is said on the socket is `wire`'s.
+//! Tells systemd of a task's cgroup. Where systemd runs, the cgroups are its own: it takes controllers, and
+//! limits with them, from a directory that it knows no unit for as soon as a neighbour comes or goes. So a
+//! directory `x.slice/y.scope` becomes a scope that is delegated to us. When its last process ends, systemd
+//! forgets it. What is said on the socket is `wire`'s.
 
 mod properties;
 mod wire;
@@ -17,8 +17,8 @@ use std::time::Duration;
 /// Where systemd takes calls of root without a bus between, of which a node may have none.
 const SOCKET: &str = "/run/systemd/private";
 
-/// How long systemd may take to answer, in milliseconds: it does one thing after the other, and reading all its units
-/// anew takes seconds on a large node.
+/// How long systemd may take to answer, in milliseconds: it does one thing after the other, and reading all
+/// its units anew takes seconds on a large node.
 const ANSWER_MILLIS_MAX: u64 = 10_000;
 
 /// Largest answer that is read, in bytes: it holds a path, or a sentence.

@@ -1,4 +1,5 @@
-//! What is said to a systemd that a test plays. What a real one makes of it, `tests/containerd/systemd.rs` asks.
+//! What is said to a systemd that a test plays. What a real one makes of it, `tests/containerd/systemd.rs`
+//! asks.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -97,7 +98,7 @@ fn without_systemd_there_is_nobody_to_tell() {
     SCOPE.call(socket.to_str().unwrap(), "testing", &[]).unwrap();
 }
 
-/// Word for word what `busctl` sends for the same call.
+/// Source: the D-Bus specification, "Message Format".
 #[test]
 fn a_message_has_its_fields_where_dbus_has_them() {
     let bytes = wire::set_unit_properties("b", &[]);

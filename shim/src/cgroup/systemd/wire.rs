@@ -1,5 +1,5 @@
-//! The two calls of systemd's that are made, as messages of D-Bus, and what comes back. A library for D-Bus would bring
-//! some twenty crates and a runtime into a process that says two sentences.
+//! The two calls of systemd's that are made, as messages of D-Bus, and what comes back. A library for D-Bus
+//! would bring some twenty crates and a runtime into a process that says two sentences.
 //! Source: the D-Bus specification, "Message Protocol"; org.freedesktop.systemd1(5).
 
 use super::properties::{Property, Value};
