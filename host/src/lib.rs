@@ -23,7 +23,7 @@ mod words;
 pub use compile::{CompileError, compile};
 pub use denial::{DENIAL_DETAIL_BYTES_MAX, DENIALS_APART_MAX, Denial, OnDenial};
 pub use egress::load_system_roots;
-pub use engine::{Engine, EngineError, EngineKind, engine, engine_hash};
+pub use engine::{Engine, EngineError, EngineKind, engine, engine_hash, running_engine};
 pub use limits::{
     AFTER_ANSWER_SECONDS_MAX, COMPONENT_HANDLES_MAX, CONCURRENT_REQUESTS_MAX, CONFIG_VALUE_BYTES_MAX,
     CORE_INSTANCES_MAX, CPU_PER_CALL_MILLIS_DEFAULT, FIELDS_BYTES_MAX, HOST_COPY_BYTES_MAX,

@@ -2,7 +2,8 @@
 //! last task. No guest runs in it.
 
 use crate::bootstrap::{LOCK_MILLIS_MAX, READY, ServerArguments};
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
+use crate::compile::Compiler;
 use crate::config::NodeConfig;
 use crate::content::Containerd;
 use crate::events::{Forwarding, Publisher};
@@ -142,7 +143,7 @@ async fn serve(arguments: ServerArguments, listener: UnixListener, socket: Socke
 async fn make(arguments: &ServerArguments) -> Result<(Arc<Server>, Forwarding), Error> {
     let config = NodeConfig::load()?;
     let program = Path::new(PROGRAM);
-    let (zygote, cache) = tokio::join!(Zygote::start(program), Cache::open(&config.cache_dir, program));
+    let (zygote, cache) = tokio::join!(Zygote::start(program), open_cache(&config, program));
     let (publisher, forwarding) = Publisher::start(&arguments.containerd_ttrpc, &arguments.namespace);
     let server = Server::new(Parts {
         config,
@@ -153,6 +154,16 @@ async fn make(arguments: &ServerArguments) -> Result<(Arc<Server>, Forwarding), 
         publisher,
     });
     Ok((server, forwarding))
+}
+
+async fn open_cache(config: &NodeConfig, program: &Path) -> Result<Cache, Error> {
+    let options = cache::Options {
+        directory: config.cache_dir.clone(),
+        bytes_max: config.cache_bytes_max,
+        baseline_first: config.baseline_first,
+        engines: Compiler::new(program).engines().await?,
+    };
+    Ok(Cache::open(options, program).await?)
 }
 
 /// Waits until there has been no task and no call for a while, and holds the group's lock then: no `start` is

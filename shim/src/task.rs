@@ -5,6 +5,7 @@ mod announce;
 mod create;
 mod fault;
 mod inspect;
+mod laps;
 mod life;
 mod list;
 mod prepare;
@@ -12,6 +13,8 @@ mod server;
 mod worlds;
 
 pub use fault::Fault;
+#[cfg(test)]
+pub(crate) use prepare::PREPARE_SECONDS_MAX;
 pub use server::{Parts, Server};
 
 use crate::events::timestamp;

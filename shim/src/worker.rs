@@ -56,7 +56,7 @@ fn prepare(
     seal::limit_resources(&setup.rlimits)?;
     seal::give_up_root(setup.uid, setup.gid, &setup.groups)?;
     seal::die_with_parent(control)?;
-    Ok(Program::load(engines.of(setup.engine), Path::new(seal::CODE_PATH))?)
+    Ok(Program::load(&engines.of(setup.engine)?, Path::new(seal::CODE_PATH))?)
 }
 
 fn take_streams(stdio: Vec<OwnedFd>) -> Result<(), seal::Error> {

@@ -1,9 +1,9 @@
-//! The zygote: one thread, both engines built, nothing of any tenant. It forks on request and gives each
+//! The zygote: one thread, its engines built, nothing of any tenant. It forks on request and gives each
 //! child its socket; what a child then does is `sandbox_process` and `worker`. It never compiles and never
 //! runs a guest.
 
 use crate::seal::{self, Step};
-use crate::wire::{self, EngineKind, FromZygote, Role, ToZygote};
+use crate::wire::{self, EngineKind, FromChild, FromZygote, Role, ToZygote};
 use crate::{sandbox_process, worker};
 use morph_host::Engine;
 use rustix::fs::{Mode, OFlags};
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 /// Name in lists of processes.
 const NAME: &str = "morph-zygote";
 
-/// Both engines.
+/// Those whose code is optimized: what nearly every worker runs.
 #[derive(Debug)]
 pub struct Engines {
     p2: Engine,
@@ -24,14 +24,17 @@ pub struct Engines {
 
 impl Engines {
     fn build() -> Result<Self, morph_host::EngineError> {
-        Ok(Self { p2: morph_host::engine(EngineKind::P2)?, p3: morph_host::engine(EngineKind::P3)? })
+        let engine = morph_host::running_engine;
+        Ok(Self { p2: engine(EngineKind::P2)?, p3: engine(EngineKind::P3)? })
     }
 
-    /// The one of this kind.
-    pub fn of(&self, kind: EngineKind) -> &Engine {
+    /// The one of this kind. Those for code of the baseline compiler run a component's first start on a
+    /// node alone: they are made in the worker that needs one, and cost no other process anything.
+    pub fn of(&self, kind: EngineKind) -> Result<Engine, morph_host::EngineError> {
         match kind {
-            EngineKind::P2 => &self.p2,
-            EngineKind::P3 => &self.p3,
+            EngineKind::P2 => Ok(self.p2.clone()),
+            EngineKind::P3 => Ok(self.p3.clone()),
+            EngineKind::P2Baseline | EngineKind::P3Baseline => morph_host::running_engine(kind),
         }
     }
 }
@@ -107,6 +110,8 @@ struct Birth {
     control: UnixStream,
     /// Standard streams of a worker; empty for a sandbox.
     stdio: Vec<OwnedFd>,
+    /// `tasks` files of cgroups of version 1.
+    tasks_files: Vec<OwnedFd>,
 }
 
 fn serve(socket: UnixStream, engines: Engines) -> io::Result<ExitCode> {
@@ -140,11 +145,11 @@ fn refuse(socket: &UnixStream, error: &io::Error) -> io::Result<()> {
     wire::send(socket, &FromZygote::Refused { reason: format!("fork: {error}") }, &[])
 }
 
-/// Sorts the descriptors of a request: control, streams, cgroup.
+/// Sorts the descriptors of a request: control, streams, `tasks` files, cgroup.
 fn birth(request: ToZygote, descriptors: Vec<OwnedFd>) -> io::Result<(Birth, Option<OwnedFd>)> {
-    let ToZygote::Fork { role, into_cgroup } = request;
+    let ToZygote::Fork { role, tasks_files, into_cgroup } = request;
     let streams = if role == Role::Worker { 3 } else { 0 };
-    let wanted = 1 + streams + usize::from(into_cgroup);
+    let wanted = (1 + streams + usize::from(into_cgroup)).saturating_add(tasks_files);
     if descriptors.len() != wanted {
         let text = format!("{} descriptors came instead of {wanted}", descriptors.len());
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
@@ -152,11 +157,19 @@ fn birth(request: ToZygote, descriptors: Vec<OwnedFd>) -> io::Result<(Birth, Opt
     let mut descriptors = descriptors.into_iter();
     let control = descriptors.next().ok_or(io::ErrorKind::InvalidData)?;
     let stdio = descriptors.by_ref().take(streams).collect();
-    Ok((Birth { role, control: control.into(), stdio }, descriptors.next()))
+    let tasks_files = descriptors.by_ref().take(tasks_files).collect();
+    Ok((Birth { role, control: control.into(), stdio, tasks_files }, descriptors.next()))
 }
 
 fn live(birth: Birth, engines: Engines) -> ExitCode {
-    let Birth { role, control, stdio } = birth;
+    let Birth { role, control, stdio, tasks_files } = birth;
+    // Before it hears of anything that is a tenant's.
+    if let Err(error) = seal::enter_cgroups(tasks_files) {
+        let refused = FromChild::Refused { reason: reason(&error) };
+        // If the server can't be told, it is gone.
+        drop(wire::send(&control, &refused, &[]));
+        return ExitCode::FAILURE;
+    }
     match role {
         Role::Sandbox { .. } => sandbox_process::live(&control),
         Role::Worker => worker::live(&control, stdio, &engines),

@@ -1,7 +1,10 @@
 //! The compile child: it gives up all that it can reach, then reads a component from standard input and
 //! writes code to standard output. A component may be made to break a compiler; what it would win is this.
 
-use super::{COMPILE_ADDRESS_BYTES_MAX, COMPILE_CPU_SECONDS_MAX, COMPILE_MEMORY_BYTES_MAX};
+use super::{
+    COMPILE_ADDRESS_BYTES_MAX, COMPILE_CPU_SECONDS_MAX, COMPILE_MEMORY_BYTES_MAX, ENGINES_ARGUMENT,
+    IDLE_ARGUMENT,
+};
 use crate::seal::{self, Step};
 use crate::wire::{EngineKind, Entry, Join, Rlimit};
 use crate::zygote::reason;
@@ -26,13 +29,23 @@ const DESCRIPTORS_MAX: u64 = 64;
 /// in each, and room.
 const THREADS_MAX: u64 = 4096;
 
+/// The lowest priority there is: some seventieth of what an ordinary process gets.
+const IDLE_NICE: i32 = 19;
+
 /// The highest there is.
 const OOM_SCORE_ADJ: &str = "1000";
 
-/// The sub-command: `compile p2` or `compile p3`.
+/// The sub-command: `compile ENGINE`, and `idle` if nobody waits; or `compile engines`.
 pub fn main() -> ExitCode {
     let kind = std::env::args().nth(2);
-    let component = match prepare().and_then(|()| read_component()) {
+    if kind.as_deref() == Some(ENGINES_ARGUMENT) {
+        return match prepare(false).and_then(|()| tell_engines()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => give_up(&*error, ExitCode::FAILURE),
+        };
+    }
+    let idle = std::env::args().nth(3).is_some_and(|word| word == IDLE_ARGUMENT);
+    let component = match prepare(idle).and_then(|()| read_component()) {
         Ok(component) => component,
         Err(error) => return give_up(&*error, ExitCode::FAILURE),
     };
@@ -54,7 +67,10 @@ fn give_up(error: &dyn Error, code: ExitCode) -> ExitCode {
     code
 }
 
-fn prepare() -> Result<(), Box<dyn Error>> {
+fn prepare(idle: bool) -> Result<(), Box<dyn Error>> {
+    if idle {
+        rustix::process::setpriority_process(None, IDLE_NICE).step("becoming idle")?;
+    }
     // The first to go when the node runs out of memory; raising it needs no right.
     std::fs::write("/proc/self/oom_score_adj", OOM_SCORE_ADJ).step("setting oom_score_adj")?;
     seal::close_from(3)?;
@@ -98,6 +114,14 @@ fn read_component() -> Result<Vec<u8>, Box<dyn Error>> {
         return Err(format!("component of more than {COMPONENT_SIZE_BYTES_MAX} bytes").into());
     }
     Ok(component)
+}
+
+fn tell_engines() -> Result<(), Box<dyn Error>> {
+    let mut text = String::new();
+    for kind in EngineKind::ALL {
+        text += &format!("{kind} {}\n", morph_host::engine_hash(kind)?);
+    }
+    Ok(write_code(text.as_bytes())?)
 }
 
 /// Past the buffer of lines that standard output has.

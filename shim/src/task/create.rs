@@ -1,6 +1,7 @@
 //! The call Create: a cgroup, a record for `delete`, a process in both, and a task that owns them. What fails
 //! half way is taken down again.
 
+use super::laps::Laps;
 use super::life::{Guest, Parts, Task};
 use super::prepare::{Failure, Prepared, prepare};
 use super::{Fault, Server, inspect};
@@ -28,6 +29,7 @@ use tokio::task::spawn_blocking;
 
 /// Creates a task; answers its pid.
 pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> Result<i32, Fault> {
+    let mut laps = Laps::begin();
     let id = request.id.clone();
     let _reserved = server.reserve(&id)?;
     if !request.checkpoint.is_empty() {
@@ -41,7 +43,9 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
         stderr: request.stderr.clone(),
         terminal: request.terminal,
     };
+    laps.lap("spec");
     let cgroup = make_cgroup(&spec).await?;
+    laps.lap("cgroup");
     let sandbox = match &spec.role {
         Role::Sandbox(_) => Some(id.as_str()),
         other => other.sandbox(),
@@ -49,8 +53,9 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
     let record = Record::new(&id, sandbox, &server.address, cgroup.clone());
     let made = async {
         record.write(&bundle).map_err(|error| Fault::internal(&error))?;
-        let made = make(&server, &spec, &streams, &cgroup).await?;
+        let made = make(&server, &spec, &streams, &cgroup, &mut laps).await?;
         note_process(record, &bundle, &made.child).await?;
+        laps.lap("record");
         Ok(made)
     };
     let made = match made.await {
@@ -73,7 +78,10 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
         guest: made.guest,
         kept: made.kept,
     });
-    hand_over(&server, &task, request).await
+    let pid = hand_over(&server, &task, request).await?;
+    laps.lap("event");
+    tracing::debug!(task = task.id, %laps, "created");
+    Ok(pid)
 }
 
 /// Makes the task the server's, unless somebody has deleted it while it was made: then nobody would ever do
@@ -153,11 +161,22 @@ struct Made {
     witness: Option<Witness>,
 }
 
-async fn make(server: &Server, spec: &Spec, streams: &Streams, cgroup: &Cgroup) -> Result<Made, Fault> {
+async fn make(
+    server: &Server,
+    spec: &Spec,
+    streams: &Streams,
+    cgroup: &Cgroup,
+    laps: &mut Laps,
+) -> Result<Made, Fault> {
+    let walls = Walls { spec, streams, cgroup };
     match &spec.role {
-        Role::Sandbox(pod) => make_sandbox(server, spec, pod, cgroup).await,
+        Role::Sandbox(pod) => {
+            let made = make_sandbox(server, spec, pod, cgroup).await;
+            laps.lap("sandbox");
+            made
+        }
         Role::Container { name, image, .. } if inspect::is_asked(spec, name) => {
-            make_container(server, spec, streams, cgroup, Err(inspect::answer(server, image).await?)).await
+            make_container(server, walls, Err(inspect::answer(server, image).await?), laps).await
         }
         Role::Container { sandbox, name, image, pod } => {
             let sandbox = server.task(sandbox)?;
@@ -171,19 +190,19 @@ async fn make(server: &Server, spec: &Spec, streams: &Streams, cgroup: &Cgroup) 
                 pin
             };
             let decision = pin.decide(name, image, spec, &server.config);
-            let made = make_container(server, spec, streams, cgroup, decision).await?;
+            let made = make_container(server, walls, decision, laps).await?;
             let reporter = Arc::clone(&server.denials);
             let witness = Some(Witness::new(pod.clone(), pin.morph_uid(), reporter));
             Ok(Made { witness, ..made })
         }
         Role::Alone { image: Some(image) } => {
             let decision = Pin::nothing(spec).decide("alone", image, spec, &server.config);
-            make_container(server, spec, streams, cgroup, decision).await
+            make_container(server, walls, decision, laps).await
         }
         Role::Alone { image: None } => {
             let why = "no component is named: the annotation io.kubernetes.cri.image-name is missing";
-            make_container(server, spec, streams, cgroup, Err(Outcome::because(code::BAD_COMPONENT, why)))
-                .await
+            let refused = Err(Outcome::because(code::BAD_COMPONENT, why));
+            make_container(server, walls, refused, laps).await
         }
     }
 }
@@ -214,23 +233,33 @@ async fn trusted(server: &Server) -> Result<TrustedKeys, Fault> {
     Ok(found.keys)
 }
 
+/// What is round a container, whatever runs in it.
+struct Walls<'a> {
+    spec: &'a Spec,
+    streams: &'a Streams,
+    cgroup: &'a Cgroup,
+}
+
 async fn make_container(
     server: &Server,
-    spec: &Spec,
-    streams: &Streams,
-    cgroup: &Cgroup,
+    Walls { spec, streams, cgroup }: Walls<'_>,
     decision: Result<Decision, Outcome>,
+    laps: &mut Laps,
 ) -> Result<Made, Fault> {
+    laps.lap("decision");
     let prepared = match decision {
         Ok(decision) => prepare(server, &decision).await,
         Err(outcome) => Err(Failure::Fate(outcome)),
     };
+    laps.lap("code and volumes");
     let opened = streams.open().map_err(|error| Fault::internal(&error))?;
+    laps.lap("streams");
     match prepared {
         Ok(prepared) => {
             let wanted = worker_spec(spec, cgroup, prepared, opened.process);
             let worker =
                 server.zygote.fork_worker(wanted).await.map_err(|error| Fault::of_process(&error))?;
+            laps.lap("worker");
             Ok(Made {
                 child: worker.child,
                 guest: Guest::Sealed(worker.control),
@@ -273,8 +302,8 @@ fn worker_spec(
         rlimits: spec.rlimits.clone(),
         mounts: prepared.mounts,
         stdio,
-        code: prepared.code,
-        engine: prepared.engine,
+        code: prepared.code.file,
+        engine: prepared.code.engine,
         task: prepared.task,
     }
 }

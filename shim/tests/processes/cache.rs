@@ -1,10 +1,10 @@
 //! The code cache with a real compile child: one compilation for a key, and none for what is damaged or
 //! wrong.
 
-use super::support::{SHIM, tiny};
+use super::support::{SHIM, options, tiny};
 use morph_grant::Digest;
 use morph_host::EngineKind;
-use morph_shim::cache::{Cache, Error};
+use morph_shim::cache::{Cache, Error, Options};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -38,7 +38,11 @@ impl World {
 
     /// A server's cache; each one forgets what others have checked.
     async fn server(&self) -> Cache {
-        Cache::open(&self.cache(), &self.program).await.expect("cache")
+        Cache::open(self.options(), &self.program).await.expect("cache")
+    }
+
+    fn options(&self) -> Options {
+        options(self.cache(), false)
     }
 
     fn cache(&self) -> PathBuf {
@@ -65,9 +69,9 @@ impl World {
 async fn code(cache: &Cache, component: &[u8], kind: EngineKind) -> Result<Vec<u8>, Error> {
     let digest = Digest::of(component);
     let component = component.to_vec();
-    let mut file: File = cache.code(&digest, kind, async move { Ok::<_, io::Error>(component) }).await?;
+    let mut found = cache.code(&digest, kind, async move { Ok::<_, io::Error>(component) }).await?;
     let mut code = Vec::new();
-    file.read_to_end(&mut code).expect("code");
+    found.file.read_to_end(&mut code).expect("code");
     Ok(code)
 }
 
@@ -166,7 +170,7 @@ async fn a_directory_that_others_may_enter_is_refused() {
     let world = World::new();
     fs::create_dir(world.cache()).expect("directory");
     fs::set_permissions(world.cache(), fs::Permissions::from_mode(0o755)).expect("mode");
-    let error = Cache::open(&world.cache(), &world.program).await.expect_err("refused");
+    let error = Cache::open(world.options(), &world.program).await.expect_err("refused");
     assert!(matches!(error, Error::Store { .. }), "{error}");
 }
 

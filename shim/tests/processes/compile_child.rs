@@ -5,9 +5,13 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 
 fn child(kind: &str) -> Child {
+    child_with(&["compile", kind])
+}
+
+fn child_with(arguments: &[&str]) -> Child {
     let piped = Stdio::piped;
     let mut command = Command::new(SHIM);
-    command.args(["compile", kind]).stdin(piped()).stdout(piped()).stderr(piped()).spawn().expect("child")
+    command.args(arguments).stdin(piped()).stdout(piped()).stderr(piped()).spawn().expect("child")
 }
 
 /// Feeds a child and answers its exit code, its output and its words.
@@ -71,6 +75,18 @@ async fn its_memory_time_and_files_are_bounded() {
 }
 
 #[tokio::test]
+async fn it_takes_what_others_leave_when_nobody_waits() {
+    for (arguments, nice) in [(&["compile", "p2"][..], "0"), (&["compile", "p2", "idle"], "19")] {
+        let mut child = child_with(arguments);
+        let stat = sealed(&child).await.read("stat");
+        let after_name = stat.rsplit(')').next().expect("fields");
+        assert_eq!(after_name.split_whitespace().nth(16), Some(nice), "{stat}");
+        child.kill().expect("kill");
+        child.wait().expect("wait");
+    }
+}
+
+#[tokio::test]
 async fn it_ends_with_whoever_wants_its_output() {
     let mut child = child("p2");
     sealed(&child).await;
@@ -81,11 +97,20 @@ async fn it_ends_with_whoever_wants_its_output() {
 }
 
 #[test]
-fn both_engines_give_code_for_a_component() {
-    for kind in ["p2", "p3"] {
+fn each_engine_gives_code_for_a_component() {
+    for kind in ["p2", "p3", "p2-baseline", "p3-baseline"] {
         let (status, code, words) = converse(child(kind), &tiny());
         assert_eq!((status, words.as_str()), (Some(0), ""), "{kind}");
         assert!(code.starts_with(b"\x7fELF"), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn it_says_what_code_must_fit_as_this_process_would() {
+    let compiler = morph_shim::compile::Compiler::new(std::path::Path::new(SHIM));
+    let engines = compiler.engines().await.expect("engines");
+    for (kind, hash) in engines {
+        assert_eq!(hash, morph_host::engine_hash(kind).expect("engine"), "{kind}");
     }
 }
 

@@ -4,8 +4,10 @@
 
 mod cache;
 mod compile_child;
+mod first_sight;
 mod hostile;
 mod life;
+mod pace;
 mod sandboxes;
 mod seal;
 mod support;
