@@ -2,8 +2,10 @@
 //! `zygote`, `sandbox` and `worker` say in which order; nothing here knows what runs inside.
 #![allow(unsafe_code)] // each block says why
 
+mod pages;
 mod root;
 
+pub(crate) use pages::OwnPages;
 pub(crate) use root::{CODE_PATH, enter_root, leave_node_files};
 
 use crate::wire::{Entry, Join, Rlimit};
@@ -209,10 +211,20 @@ pub(crate) fn close_from(first: u32) -> Result<()> {
 /// takes no lock that all processes of the node share; being moved by another waits for all processors, some
 /// six milliseconds.
 pub(crate) fn enter_cgroups(tasks_files: Vec<OwnedFd>) -> Result<()> {
-    for file in tasks_files {
-        rustix::io::write(&file, b"0").step("entering a cgroup")?;
+    for (index, file) in tasks_files.iter().enumerate() {
+        let step =
+            || format!("entering cgroup {} of {} (in mountinfo's order)", index + 1, tasks_files.len());
+        rustix::io::write(file, b"0").map_err(io::Error::from).step(step())?;
     }
     Ok(())
+}
+
+/// Drops pages of a private mapping of a file, from beginning to end. They were never written to.
+fn drop_pages((begin, end): (usize, usize)) -> io::Result<()> {
+    // SAFETY: what is dropped of an unwritten private mapping comes again from its file as it was; the file of
+    // a running program can't be written to.
+    let result = unsafe { libc::madvise(begin as *mut libc::c_void, end - begin, libc::MADV_DONTNEED) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Leaves this process with new namespaces of these kinds.

@@ -10,6 +10,7 @@ use crate::events::{Forwarding, Publisher};
 use crate::grant::chain;
 use crate::lock::Lock;
 use crate::process::Zygote;
+use crate::seal::OwnPages;
 use crate::task::{Parts, Server, Service};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
@@ -129,6 +130,9 @@ async fn serve(arguments: ServerArguments, listener: UnixListener, socket: Socke
     ttrpc = ttrpc.register_service(Service::methods(&server));
     ttrpc.start().await?;
     say_ready()?;
+    if let Err(error) = OwnPages::look().and_then(|pages| pages.give_back()) {
+        tracing::debug!(%error, "pages of the beginning stay in memory");
+    }
     tracing::info!(address = arguments.address, pods = arguments.pods, "serving");
     let lock = until_unused(&server, &arguments.lock).await?;
     end(&arguments, &socket, lock)?;

@@ -91,10 +91,13 @@ fn prepare() -> Result<(Engines, usize), Box<dyn std::error::Error>> {
         rustix::fs::open("/proc/self/task", flags, Mode::empty()).step("opening /proc/self/task")?;
     // Workers have no files of the node: what TLS trusts is in memory before they are born.
     morph_host::load_system_roots();
+    let pages = seal::OwnPages::look()?;
     seal::leave_node_files()?;
     // After that, never before: with /proc at hand wasmtime would keep this process's page map open and,
     // in a forked child, reset the child's memory by what the *zygote* has written.
     let engines = Engines::build()?;
+    // What it took to get here is not needed again.
+    pages.give_back()?;
     let entries = rustix::fs::Dir::new(threads).step("counting threads")?;
     let mut count = 0;
     for entry in entries {
