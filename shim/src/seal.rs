@@ -221,8 +221,8 @@ pub(crate) fn enter_cgroups(tasks_files: Vec<OwnedFd>) -> Result<()> {
 
 /// Drops pages of a private mapping of a file, from beginning to end. They were never written to.
 fn drop_pages((begin, end): (usize, usize)) -> io::Result<()> {
-    // SAFETY: what is dropped of an unwritten private mapping comes again from its file as it was; the file of
-    // a running program can't be written to.
+    // SAFETY: what is dropped of an unwritten private mapping comes again from its file as it was; the file
+    // of a running program can't be written to.
     let result = unsafe { libc::madvise(begin as *mut libc::c_void, end - begin, libc::MADV_DONTNEED) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

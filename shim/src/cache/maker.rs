@@ -45,6 +45,8 @@ pub(super) struct Maker {
     /// What compilers have said of components, and when.
     verdicts: Mutex<HashMap<Key, (Instant, CompileError)>>,
     pub(super) places: Semaphore,
+    /// Whose turn it is in this server to look for the node's.
+    successor: Semaphore,
 }
 
 impl Maker {
@@ -60,6 +62,7 @@ impl Maker {
             engines: options.engines.clone(),
             verdicts: Mutex::default(),
             places: Semaphore::new(COMPILATIONS_AT_ONCE),
+            successor: Semaphore::new(1),
         })
     }
 
@@ -135,6 +138,8 @@ impl Maker {
         if self.verdict(&wanted.best).is_some() {
             return Ok(());
         }
+        // Never closed; an error would only mean that several look.
+        let _own = self.successor.acquire().await;
         let Some(_turn) = self.turn().await? else { return Ok(()) };
         let Some(_lock) = self.store.try_lock(wanted.best.name())? else { return Ok(()) };
         let (store, best, origin) = (Arc::clone(&self.store), wanted.best.clone(), baseline.clone());

@@ -1,5 +1,5 @@
-//! How long a worker takes from its fork to its first connection, and what a process costs that waits: printed
-//! for whoever measures, and held to ends that only something broken would miss.
+//! How long a worker takes from its fork to its first connection, and what a process costs that waits:
+//! printed for whoever measures, and held to ends that only something broken would miss.
 
 use super::support::{Output, PATIENCE, code, guest, server, spec, zygote};
 use morph_host::EngineKind;

@@ -10,9 +10,9 @@ const WATCHED: Duration = Duration::from_secs(4);
 /// How often it may be woken meanwhile: once a second.
 const WAKEUPS_MAX: u64 = 4;
 
-/// Most memory that a server and its zygote may have, in bytes, in a build for tests; one for distribution has
-/// less.
-const BYTES_MAX: u64 = 30 << 20;
+/// Most memory that a server and its zygote may have, in bytes, in a build for tests; one for distribution
+/// has less.
+const BYTES_MAX: u64 = 20 << 20;
 
 fn field(text: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
