@@ -43,6 +43,8 @@ pub struct Node {
 /// A pod that is up.
 #[derive(Debug)]
 pub struct Up {
+    /// Its name.
+    pub name: String,
     /// Its id.
     pub pod: String,
     /// Its container's id.
@@ -219,7 +221,8 @@ impl Node {
         let container = self.cri.create(&id, &pod.container(), config).await?;
         let created = Instant::now();
         self.cri.start(&container).await?;
-        Ok(Up { pod: id, container, took: [took, created - begun, created.elapsed()] })
+        let took = [took, created - begun, created.elapsed()];
+        Ok(Up { name: pod.name.clone(), pod: id, container, took })
     }
 
     async fn must_run(&self, pod: &Pod<'_>, container: &str) -> Result<()> {
@@ -249,13 +252,14 @@ impl Node {
         pid.with_context(|| format!("container {container} has no process"))
     }
 
-    /// Kills a pod's container and removes the pod.
+    /// Kills a pod's container and removes the pod, with the cgroup that a kubelet would have made for it.
     ///
     /// # Errors
     /// What containerd says.
     pub async fn down(&self, up: &Up) -> Result<()> {
         self.cri.stop(&up.container, 0).await?;
         self.cri.remove_pod(&up.pod).await?;
+        remains::remove_cgroup(&self.cgroup(&up.name));
         self.note(|pods| pods.remove(&up.pod));
         Ok(())
     }

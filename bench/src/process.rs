@@ -2,7 +2,7 @@
 
 use crate::record::kibibytes;
 use anyhow::{Context, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -127,19 +127,31 @@ pub fn cpu_micros(pids: &BTreeSet<i32>) -> Result<f64> {
     Ok(ticks as f64 / TICKS_PER_SECOND * 1e6)
 }
 
-/// How often the processes' threads have begun to run so far.
+/// How often each thread of processes has been woken so far, by the thread's id.
+pub type Wakes = BTreeMap<i32, u64>;
+
+/// How often the processes' threads have been woken so far.
 ///
 /// # Errors
 /// A process that has ended.
-pub fn wake_ups(pids: &BTreeSet<i32>) -> Result<u64> {
-    let mut sum = 0;
+pub fn wakes(pids: &BTreeSet<i32>) -> Result<Wakes> {
+    let mut wakes = Wakes::new();
     for pid in pids {
         for thread in fs::read_dir(format!("/proc/{pid}/task")).with_context(|| format!("process {pid}"))? {
-            let text = fs::read_to_string(thread?.path().join("status"))?;
-            sum += switches(&text).with_context(|| format!("process {pid}"))?;
+            let thread = thread?;
+            let Some(id) = thread.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            // A thread may end between two looks.
+            let Ok(text) = fs::read_to_string(thread.path().join("status")) else { continue };
+            wakes.insert(id, switches(&text).with_context(|| format!("thread {id}"))?);
         }
     }
-    Ok(sum)
+    Ok(wakes)
+}
+
+/// Wake-ups between two looks. A thread that has ended meanwhile takes its own along; it won't wake again.
+#[must_use]
+pub fn woken(before: &Wakes, after: &Wakes) -> u64 {
+    after.iter().map(|(thread, wakes)| wakes.saturating_sub(before.get(thread).copied().unwrap_or(0))).sum()
 }
 
 /// A thread that gave up its processor was woken before it runs again.
@@ -184,21 +196,27 @@ mod tests {
     }
 
     #[test]
+    fn threads_that_come_and_go_do_not_shift_the_count() {
+        let before = Wakes::from([(1, 100), (2, 50)]);
+        let after = Wakes::from([(1, 103), (3, 4)]);
+        assert_eq!(woken(&before, &after), 7);
+        assert_eq!(woken(&before, &before), 0);
+    }
+
+    #[test]
     fn this_process_has_memory_and_has_used_a_processor() {
         let own = BTreeSet::from([i32::try_from(std::process::id()).unwrap()]);
         let pss = pss_kibibytes(&own).unwrap();
         assert!(pss > 100, "{pss}");
         assert!(private_kibibytes(&own).unwrap() <= pss);
-        assert!(wake_ups(&own).is_ok() && cpu_micros(&own).is_ok());
+        assert!(wakes(&own).is_ok() && cpu_micros(&own).is_ok());
         assert!(family(&std::env::current_exe().unwrap()).unwrap().is_superset(&own));
     }
 
     #[test]
     fn a_process_that_has_ended_is_an_error_and_no_zero() {
         let nobody = BTreeSet::from([i32::MAX]);
-        assert!(
-            pss_kibibytes(&nobody).is_err() && cpu_micros(&nobody).is_err() && wake_ups(&nobody).is_err()
-        );
+        assert!(pss_kibibytes(&nobody).is_err() && cpu_micros(&nobody).is_err() && wakes(&nobody).is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -50,6 +50,13 @@ fn below(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// Removes a cgroup in every hierarchy, unless something is left in it: then it stays, and is counted.
+pub(super) fn remove_cgroup(path: &str) {
+    for root in roots(path) {
+        let _ = fs::remove_dir(root);
+    }
+}
+
 /// Ends and removes everything. What can't be removed stays: it is empty, and this is the end already.
 pub(super) fn remove<'a>(directory: &Path, shims: impl Iterator<Item = &'a PathBuf>, names: &Names) {
     for pid in shims.flat_map(|shim| process::family(shim).unwrap_or_default()) {
@@ -63,9 +70,10 @@ pub(super) fn remove<'a>(directory: &Path, shims: impl Iterator<Item = &'a PathB
     let mut link = Command::new("ip");
     link.args(["link", "delete", &names.bridge]).stdout(Stdio::null()).stderr(Stdio::null());
     let _ = link.status();
-    for cgroup in cgroups(&names.cgroup).into_iter().chain(roots(&names.cgroup)) {
+    for cgroup in cgroups(&names.cgroup) {
         let _ = fs::remove_dir(cgroup);
     }
+    remove_cgroup(&names.cgroup);
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{Bench, Stage, runtimes};
 use crate::pod::{Network, Work};
-use crate::process::{pss_kibibytes, settled_kibibytes, wake_ups};
+use crate::process::{pss_kibibytes, settled_kibibytes, wakes, woken};
 use crate::report::{Asked, Report};
 use crate::target::Target;
 use crate::unit::Unit::{Mebibytes, PerSecond};
@@ -20,9 +20,9 @@ pub(super) async fn run(bench: &Bench) -> Result<Report> {
         node.ended(&up.container).await?;
         let processes = || node.processes(runtime);
         let kibibytes = settled_kibibytes(|| pss_kibibytes(&processes()?)).await?;
-        let (before, begun) = (wake_ups(&processes()?)?, Instant::now());
+        let (before, begun) = (wakes(&processes()?)?, Instant::now());
         tokio::time::sleep(Duration::from_secs(WATCH_SECONDS)).await;
-        let woken = (wake_ups(&processes()?)? - before) as f64 / begun.elapsed().as_secs_f64();
+        let woken = woken(&before, &wakes(&processes()?)?) as f64 / begun.elapsed().as_secs_f64();
         node.down(&up).await?;
         node.until("every process of the pod gone", async || Ok(processes()?.is_empty())).await?;
         Ok(vec![kibibytes as f64 / 1024.0, woken])

@@ -1,7 +1,9 @@
 //! A containerd that ends with its test, and what is asked of it.
 
 use crate::spec::Spec;
-use morph_grant::{Digest, SigningKey};
+use morph_grant::SigningKey;
+use morph_testkit::artifact::Artifact;
+use morph_testkit::layout;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::json;
@@ -165,35 +167,15 @@ impl Containerd {
 
     /// Puts an image into the store; answers its name with digest.
     pub(crate) fn image(&self, name: &str, config_type: &str, layer_type: &str, layer: &[u8]) -> String {
-        let layout = tempfile::tempdir().unwrap();
-        let blobs = layout.path().join("blobs/sha256");
-        std::fs::create_dir_all(&blobs).unwrap();
-        let add = |bytes: &[u8]| {
-            let digest = Digest::of(bytes);
-            std::fs::write(blobs.join(digest.hex()), bytes).unwrap();
-            digest
-        };
-        let described = |kind: &str, bytes: &[u8]| {
-            let digest = add(bytes);
-            json!({ "mediaType": kind, "digest": digest, "size": bytes.len() })
-        };
-        let manifest_type = "application/vnd.oci.image.manifest.v1+json";
-        let manifest = json!({
-            "schemaVersion": 2, "mediaType": manifest_type,
-            "config": described(config_type, b"{}"), "layers": [described(layer_type, layer)],
-        })
-        .to_string();
-        let mut entry = described(manifest_type, manifest.as_bytes());
-        entry["annotations"] = json!({ "io.containerd.image.name": name });
-        let index = json!({ "schemaVersion": 2, "manifests": [entry] }).to_string();
-        std::fs::write(layout.path().join("index.json"), index).unwrap();
-        std::fs::write(layout.path().join("oci-layout"), r#"{"imageLayoutVersion": "1.0.0"}"#).unwrap();
+        let artifact = Artifact::with_config(layer, &json!({})).changed(|manifest| {
+            manifest["config"]["mediaType"] = json!(config_type);
+            manifest["layers"][0]["mediaType"] = json!(layer_type);
+        });
         let tar = self.path("image.tar");
-        let made = Command::new("tar").arg("-cf").arg(&tar).arg("-C").arg(layout.path()).arg(".").status();
-        assert!(made.unwrap().success());
+        layout::archive(&tar, name, &artifact).unwrap();
         self.must(&["image", "import", "--all-platforms", "--no-unpack", tar.to_str().unwrap()]);
         let repository = name.rsplit_once(':').unwrap().0;
-        format!("{repository}@{}", Digest::of(manifest.as_bytes()))
+        format!("{repository}@{}", artifact.digest())
     }
 
     /// Puts a guest of `hack/guests` into the store.
@@ -283,21 +265,7 @@ pub(crate) fn guest_bytes(guest: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run hack/guests", path.display()))
 }
 
-/// A program of containerd's: from `MORPH_CONTAINERD_BIN`, else the newest that `hack/up` has built.
+/// A program of containerd's.
 fn program(name: &str) -> PathBuf {
-    if let Some(directory) = std::env::var_os("MORPH_CONTAINERD_BIN") {
-        return PathBuf::from(directory).join(name);
-    }
-    let cache = match std::env::var_os("MORPH_CACHE") {
-        Some(cache) => PathBuf::from(cache),
-        None => PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/morph"),
-    };
-    let mut found: Vec<PathBuf> = std::fs::read_dir(cache.join("cluster"))
-        .unwrap_or_else(|error| panic!("{}/cluster: {error}; run hack/up", cache.display()))
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("containerd-"))
-        .map(|entry| entry.path().join(name))
-        .collect();
-    found.sort();
-    found.pop().expect("containerd is not built; run hack/up")
+    morph_testkit::tools::tool("containerd", name).unwrap()
 }
