@@ -1,6 +1,6 @@
 //! The program: rows by name, a record of all, a page from a record.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use morph_bench::page;
 use morph_bench::programs::{Chosen, Programs};
@@ -12,6 +12,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Morph's figures beside those of its peers, in one run.
 #[derive(Debug, Parser)]
@@ -80,6 +81,16 @@ struct PageArguments {
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
+    let mut terminate = signal(SignalKind::terminate())?;
+    // What is dropped then takes its node away: containerd, pods, mounts.
+    tokio::select! {
+        done = act(arguments) => done,
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        _ = terminate.recv() => bail!("asked to end"),
+    }
+}
+
+async fn act(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         Some(Command::All(all)) => {
             let (record, is_missed) = run(&Row::ALL, all.how).await?;
