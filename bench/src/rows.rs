@@ -3,7 +3,6 @@
 mod p1;
 mod p10;
 mod p11;
-mod p12;
 mod p2;
 mod p3;
 mod p4;
@@ -50,15 +49,12 @@ pub enum Row {
     /// What an idle server costs.
     #[value(name = "P11")]
     P11,
-    /// A Deployment on the local cluster; needs `hack/up`.
-    #[value(name = "P12")]
-    P12,
 }
 
 impl Row {
     /// Every row.
-    pub const ALL: [Self; 9] =
-        [Self::P1, Self::P2, Self::P3, Self::P4, Self::P5, Self::P6, Self::P10, Self::P11, Self::P12];
+    pub const ALL: [Self; 8] =
+        [Self::P1, Self::P2, Self::P3, Self::P4, Self::P5, Self::P6, Self::P10, Self::P11];
 
     /// Runs it.
     ///
@@ -74,7 +70,6 @@ impl Row {
             Self::P6 => p6::run(bench).await,
             Self::P10 => p10::run(bench).await,
             Self::P11 => p11::run(bench).await,
-            Self::P12 => p12::run(bench).await,
         }
     }
 }
