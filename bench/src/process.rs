@@ -219,7 +219,7 @@ mod tests {
         assert!(pss_kibibytes(&nobody).is_err() && cpu_micros(&nobody).is_err() && wakes(&nobody).is_err());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn memory_is_read_once_it_no_longer_changes() {
         let looks = std::cell::RefCell::new(vec![5_000, 5_010, 5_500, 9_000, 1_000]);
         let settled = settled_kibibytes(|| Ok(looks.borrow_mut().pop().unwrap())).await.unwrap();
