@@ -162,6 +162,7 @@ impl Cache {
         let mut file = tokio::fs::File::from_std(file);
         let compiled = match self.compiler.compile(component, kind, &mut file).await {
             Ok(compiled) => compiled,
+            Err(CompileError::Storing(source)) => return Err(draft.not_stored(source)),
             Err(source) => {
                 self.remember(key, &source);
                 return Err(Error::Compile { digest: digest.clone(), source });

@@ -79,18 +79,25 @@ impl Cgroup {
         Self::create_in(&layout, path, resources)
     }
 
-    fn create_in(layout: &Layout, path: &Path, resources: &Resources) -> Result<Self, CgroupError> {
-        let cgroup = Self {
-            version: layout.version,
-            directories: layout
-                .hierarchies
-                .iter()
-                .map(|hierarchy| Directory {
-                    controllers: hierarchy.controllers.clone(),
-                    path: hierarchy.root.join(path),
-                })
-                .collect(),
+    /// Where [`Self::create`] would make it: for who notes it down before there is anything to lose.
+    ///
+    /// # Errors
+    /// A list of mounts that can't be read.
+    pub fn planned(path: &Path) -> Result<Self, CgroupError> {
+        let layout = Layout::read().map_err(file_error(Path::new("/proc/self/mountinfo"), "reading"))?;
+        Ok(Self::planned_in(&layout, path))
+    }
+
+    fn planned_in(layout: &Layout, path: &Path) -> Self {
+        let directory = |hierarchy: &layout::Hierarchy| Directory {
+            controllers: hierarchy.controllers.clone(),
+            path: hierarchy.root.join(path),
         };
+        Self { version: layout.version, directories: layout.hierarchies.iter().map(directory).collect() }
+    }
+
+    fn create_in(layout: &Layout, path: &Path, resources: &Resources) -> Result<Self, CgroupError> {
+        let cgroup = Self::planned_in(layout, path);
         let made = layout
             .hierarchies
             .iter()

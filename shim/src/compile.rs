@@ -68,6 +68,9 @@ pub enum CompileError {
         /// What it said, with a separator before it.
         words: String,
     },
+    /// The code came and can't be kept.
+    #[error("code can't be stored")]
+    Storing(#[source] io::Error),
     /// The child can't be talked to.
     #[error("compile child: {doing}")]
     Child {
@@ -86,7 +89,7 @@ impl CompileError {
             Self::Refused(words) => Some(Self::Refused(words.clone())),
             Self::TooLong => Some(Self::TooLong),
             Self::TooLarge => Some(Self::TooLarge),
-            Self::Died { .. } | Self::Child { .. } => None,
+            Self::Died { .. } | Self::Storing(_) | Self::Child { .. } => None,
         }
     }
 }
@@ -192,9 +195,9 @@ async fn copy(
             return Err(CompileError::TooLarge);
         }
         hash.update(piece);
-        to.write_all(piece).await.map_err(failed("storing code"))?;
+        to.write_all(piece).await.map_err(CompileError::Storing)?;
     }
-    to.flush().await.map_err(failed("storing code"))?;
+    to.flush().await.map_err(CompileError::Storing)?;
     Ok(hex(&hash.finalize()))
 }
 

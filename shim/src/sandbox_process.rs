@@ -1,8 +1,9 @@
 //! The process of a sandbox: it holds the pod's namespaces and reaps what is left to it, and ends at SIGTERM.
 //! It runs nothing and sees no file of the node.
 
+use crate::failpoint::failpoint;
 use crate::process::UNPRIVILEGED_ID;
-use crate::seal;
+use crate::seal::{self, Step};
 use crate::wire::{self, FromChild, SandboxSetup, ToChild};
 use crate::zygote::reason;
 use rustix::io::Errno;
@@ -32,6 +33,7 @@ pub(crate) fn live(control: &UnixStream) -> ExitCode {
 }
 
 fn set_up(setup: &SandboxSetup, descriptors: Vec<OwnedFd>, control: &UnixStream) -> Result<(), seal::Error> {
+    failpoint!("sandbox.seal").step("a failpoint")?;
     seal::set_process_name("morph-sandbox");
     seal::enter_namespaces(&setup.entry, &mut descriptors.into_iter())?;
     if let Some(name) = &setup.hostname {

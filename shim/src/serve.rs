@@ -6,6 +6,7 @@ use crate::cache::Cache;
 use crate::config::NodeConfig;
 use crate::content::Containerd;
 use crate::events::{Forwarding, Publisher};
+use crate::failpoint::failpoint;
 use crate::grant::chain;
 use crate::lock::Lock;
 use crate::process::Zygote;
@@ -122,6 +123,7 @@ fn say_ready() -> std::io::Result<()> {
 }
 
 async fn serve(arguments: ServerArguments, listener: UnixListener, socket: Socket) -> Result<(), Error> {
+    failpoint!("serve.begin")?;
     let (server, forwarding) = make(&arguments).await?;
     let listener = Listener::try_from(listener)?;
     let mut ttrpc = ttrpc::r#async::Server::new().add_listener(listener);

@@ -1,6 +1,7 @@
 //! The process of one container: seals itself, maps its code, says so, and at the word runs the guest to its
 //! end. What a guest may do is the task's and `morph_host`'s; what the process may do is `seal`'s.
 
+use crate::failpoint::failpoint;
 use crate::seal::{self, Step};
 use crate::voice::Voice;
 use crate::wire::{self, FromChild, ToChild, WorkerSetup};
@@ -48,6 +49,7 @@ fn prepare(
     engines: &Engines,
     control: &UnixStream,
 ) -> Result<Program, Box<dyn Error>> {
+    failpoint!("worker.seal")?;
     seal::set_process_name(&format!("morph-{}", setup.id));
     take_streams(stdio)?;
     let mut descriptors = descriptors.into_iter();
@@ -56,6 +58,7 @@ fn prepare(
     seal::limit_resources(&setup.rlimits)?;
     seal::give_up_root(setup.uid, setup.gid, &setup.groups)?;
     seal::die_with_parent(control)?;
+    failpoint!("worker.load")?;
     Ok(Program::load(engines.of(setup.engine), Path::new(seal::CODE_PATH))?)
 }
 
@@ -71,7 +74,7 @@ fn take_streams(stdio: Vec<OwnedFd>) -> Result<(), seal::Error> {
 fn run(program: Program, task: Task, control: &UnixStream) -> ExitCode {
     let Ok(voice) = Voice::new(control) else { return ExitCode::FAILURE };
     let voice = Arc::new(voice);
-    let outcome = match runtime(&task) {
+    let outcome = match failpoint!("worker.run").and_then(|()| runtime(&task)) {
         Ok(runtime) => {
             let outcome = runtime.block_on(guest(program, task, &voice));
             // A guest that left a read of its standard input behind must not keep the process.

@@ -2,6 +2,7 @@
 //! child its socket; what a child then does is `sandbox_process` and `worker`. It never compiles and never
 //! runs a guest.
 
+use crate::failpoint::failpoint;
 use crate::seal::{self, Step};
 use crate::wire::{self, EngineKind, FromZygote, Role, ToZygote};
 use crate::{sandbox_process, worker};
@@ -82,6 +83,8 @@ fn take_socket() -> io::Result<UnixStream> {
 /// Everything that children share; answers the engines and how many threads there are.
 fn prepare() -> Result<(Engines, usize), Box<dyn std::error::Error>> {
     seal::set_process_name(NAME);
+    crate::failpoint::prepare();
+    failpoint!("zygote.begin")?;
     seal::hold_stop_signals()?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let threads =
@@ -122,12 +125,17 @@ fn serve(socket: UnixStream, engines: Engines) -> io::Result<ExitCode> {
             Role::Sandbox { own_pid_namespace } => own_pid_namespace,
             Role::Worker => true,
         };
+        if let Err(error) = failpoint!("zygote.fork") {
+            refuse(&socket, &error)?;
+            continue;
+        }
         match seal::clone_child(own_pid_namespace, cgroup.as_ref().map(AsFd::as_fd)) {
             Ok(None) => {
                 drop((socket, cgroup));
                 return Ok(live(birth, engines));
             }
             Ok(Some((pid, pidfd))) => {
+                failpoint!("zygote.forked")?;
                 wire::send(&socket, &FromZygote::Forked { pid }, &[pidfd.as_fd()])?;
             }
             Err(error) => refuse(&socket, &error)?,

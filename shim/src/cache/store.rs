@@ -89,6 +89,14 @@ pub(super) struct Draft {
     done: bool,
 }
 
+impl Draft {
+    /// The error of code that came and can't be kept.
+    pub(super) fn not_stored(&self, source: io::Error) -> Error {
+        let path = self.directory.join(CODE);
+        Error::Store { path, doing: "code can't be stored", source }
+    }
+}
+
 impl Drop for Draft {
     fn drop(&mut self) {
         // What stays is removed by the next draft of this key.

@@ -2,6 +2,7 @@
 //! server: the kernel kills children whose parent *thread* ends.
 
 use super::{Child, Control, Error};
+use crate::failpoint::failpoint;
 use crate::wire::{self, FromZygote, Role, ToZygote};
 use rustix::event::{PollFd, PollFlags};
 use std::io;
@@ -51,7 +52,10 @@ impl Keeper {
         let state = State { program: program.to_path_buf(), zygote: None };
         std::thread::Builder::new()
             .name("zygote-keeper".into())
-            .spawn(move || serve(state, receiver))
+            .spawn(move || {
+                let _end = EndWithThread;
+                serve(state, receiver);
+            })
             .map_err(|source| failed("starting its thread", source))?;
         Ok(Self { requests })
     }
@@ -106,6 +110,20 @@ impl Keeper {
     }
 }
 
+/// Ends the server with its thread, should that ever panic: all that was forked dies with the thread, and a
+/// server that can't fork would refuse every task for ever. `delete` cleans up behind it, and the next `start`
+/// makes another one.
+struct EndWithThread;
+
+impl Drop for EndWithThread {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the thread that forks has panicked: this server ends");
+            std::process::exit(1);
+        }
+    }
+}
+
 /// What the thread owns.
 struct State {
     program: PathBuf,
@@ -148,6 +166,7 @@ impl State {
     }
 
     fn fork(&mut self, fork: Fork) -> Result<(i32, OwnedFd), Error> {
+        failpoint!("keeper.fork").map_err(|source| failed("a failpoint", source))?;
         let zygote = self.running()?;
         let (pid, pidfd) = match zygote.fork(&fork) {
             // It answered: it is well, and what was asked can't be done.
@@ -158,7 +177,8 @@ impl State {
             }
             Ok(forked) => forked,
         };
-        match place(pid, &fork) {
+        let placed = failpoint!("keeper.place").map_err(|source| failed("a failpoint", source));
+        match placed.and_then(|()| place(pid, &fork)) {
             Ok(()) => Ok((pid, pidfd)),
             Err(error) => {
                 discard(pidfd.as_fd());
@@ -187,6 +207,7 @@ impl Running {
         let process = Command::new(program)
             .arg(ZYGOTE_ARGUMENT)
             .env_clear()
+            .envs(crate::failpoint::variable())
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())

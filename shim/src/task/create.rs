@@ -7,6 +7,7 @@ use super::{Fault, Server, inspect};
 use crate::bundle::{Process, Record};
 use crate::cgroup::Cgroup;
 use crate::denial::Witness;
+use crate::failpoint::failpoint;
 use crate::grant::{Decision, Pin};
 use crate::keys;
 use crate::process::{Child, Namespace, SandboxSpec, WorkerSpec};
@@ -41,14 +42,19 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
         stderr: request.stderr.clone(),
         terminal: request.terminal,
     };
-    let cgroup = make_cgroup(&spec).await?;
+    let cgroup = Cgroup::planned(&spec.cgroup).map_err(|error| Fault::internal(&error))?;
     let sandbox = match &spec.role {
         Role::Sandbox(_) => Some(id.as_str()),
         other => other.sandbox(),
     };
     let record = Record::new(&id, sandbox, &server.address, cgroup.clone());
+    let mut unfinished = Unfinished(Some((cgroup.clone(), bundle.clone())));
     let made = async {
+        failpoint!("create.record").map_err(|error| Fault::internal(&error))?;
+        // First of all: `delete` takes down what is written here, whenever this server dies.
         record.write(&bundle).map_err(|error| Fault::internal(&error))?;
+        make_cgroup(&spec).await?;
+        failpoint!("create.fork").map_err(|error| Fault::internal(&error))?;
         let made = make(&server, &spec, &streams, &cgroup).await?;
         note_process(record, &bundle, &made.child).await?;
         Ok(made)
@@ -56,10 +62,14 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
     let made = match made.await {
         Ok(made) => made,
         Err(fault) => {
-            undo(cgroup, bundle).await;
+            // Dropped where it may wait.
+            if let Err(error) = spawn_blocking(move || drop(unfinished)).await {
+                tracing::error!(%error, "a task that failed is left behind");
+            }
             return Err(fault);
         }
     };
+    unfinished.0 = None;
     let task = Task::new(Parts {
         termination: termination(&spec, &server),
         witness: made.witness,
@@ -99,28 +109,32 @@ fn deleted(id: &str) -> Fault {
     Fault::NotFound(format!("task {id} was deleted while it was made"))
 }
 
-async fn make_cgroup(spec: &Spec) -> Result<Cgroup, Fault> {
+async fn make_cgroup(spec: &Spec) -> Result<(), Fault> {
+    failpoint!("create.cgroup").map_err(|error| Fault::internal(&error))?;
     let (path, resources) = (spec.cgroup.clone(), spec.resources.clone());
-    let made = spawn_blocking(move || Cgroup::create(&path, &resources)).await;
+    let made = spawn_blocking(move || Cgroup::create(&path, &resources).map(drop)).await;
     made.map_err(|error| Fault::internal(&error))?.map_err(|error| Fault::internal(&error))
 }
 
-async fn undo(cgroup: Cgroup, bundle: PathBuf) {
-    let undone = spawn_blocking(move || {
-        cgroup.kill().and_then(|()| cgroup.remove()).map_err(|error| error.to_string())?;
-        Record::remove(&bundle).map_err(|error| error.to_string())
-    });
-    match undone.await {
-        Ok(Ok(())) => {}
-        // `delete` finds the record and tries again.
-        Ok(Err(error)) => tracing::error!(error, "a task that failed is left behind"),
-        Err(error) => tracing::error!(%error, "a task that failed is left behind"),
+/// A task that is being made: what is there of it is taken down if it comes to nothing, by an error or by a
+/// panic.
+struct Unfinished(Option<(Cgroup, PathBuf)>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some((cgroup, bundle)) = self.0.take() else { return };
+        let undone = cgroup.kill().and_then(|()| cgroup.remove()).map_err(|error| error.to_string());
+        let undone = undone.and_then(|()| Record::remove(&bundle).map_err(|error| error.to_string()));
+        if let Err(error) = undone {
+            // `delete` finds the record and tries again.
+            tracing::error!(error, "a task that failed is left behind");
+        }
     }
 }
 
 /// Writes down whom `delete` would have to kill.
 async fn note_process(mut record: Record, bundle: &Path, child: &Child) -> Result<(), Fault> {
-    let noted = Process::of(child.pid).and_then(|process| {
+    let noted = failpoint!("create.note").and_then(|()| Process::of(child.pid)).and_then(|process| {
         record.process = Some(process);
         // `delete` may have been here: it would find nothing the next time either.
         let is_wanted = Record::read(bundle)?.is_some();

@@ -6,6 +6,7 @@ use crate::bundle::Record;
 use crate::cgroup::Cgroup;
 use crate::denial::{Account, Witness};
 use crate::events::Publisher;
+use crate::failpoint::failpoint;
 use crate::grant::Pin;
 use crate::process::{Child, Control, Exit};
 use crate::spec::Resources;
@@ -226,6 +227,7 @@ impl Task {
     }
 
     async fn run(&self, life: &mut Life) -> Result<(), Fault> {
+        failpoint!("start.run").map_err(|error| Fault::internal(&error))?;
         match std::mem::replace(&mut life.guest, Guest::None) {
             Guest::Sealed(mut control) => {
                 control.start().await.map_err(|error| {
@@ -259,6 +261,7 @@ impl Task {
     /// With cgroups of version 1 a frozen process dies only once it is thawed, and one can be frozen that is
     /// not paused: a pause may have failed half way.
     async fn kill(&self, state: Option<State>) -> Result<(), Fault> {
+        failpoint!("kill.signal").map_err(|error| Fault::internal(&error))?;
         self.signal(Signal::KILL)?;
         if state == Some(State::Paused) {
             return self.freeze(false).await;
@@ -272,9 +275,11 @@ impl Task {
     }
 
     async fn remove(&self, life: &mut Life) -> Result<(), Fault> {
+        failpoint!("delete.cgroup").map_err(|error| Fault::internal(&error))?;
         life.kept = Kept::default();
         let (cgroup, bundle) = (self.cgroup.clone(), self.bundle.clone());
         self.blocking(move || cgroup.remove()).await?;
+        failpoint!("delete.record").map_err(|error| Fault::internal(&error))?;
         Record::remove(&bundle).map_err(|error| Fault::internal(&error))
     }
 

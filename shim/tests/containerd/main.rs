@@ -4,7 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod containers;
+mod crashes;
 mod harness;
 mod life;
 mod pods;
 mod spec;
+
+/// The program under test.
+pub(crate) const SHIM: &str = env!("CARGO_BIN_EXE_containerd-shim-morph-v1");
