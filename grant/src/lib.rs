@@ -11,6 +11,7 @@ pub mod interfaces;
 mod keys;
 mod rights;
 mod round;
+pub mod special;
 
 #[cfg(test)]
 mod samples;
