@@ -56,6 +56,27 @@ pub(crate) async fn terminated(space: &Space, name: &str) -> Result<(i32, String
 }
 
 #[tokio::test]
+async fn a_namespace_that_asks_for_it_takes_pods_of_our_runtime_class_alone() -> Result<()> {
+    let labels = [("hayride.dev/require-runtime-class", "true")];
+    Cluster::run_labelled("our-class", &labels, async |space| {
+        let image = space.push_guest("hello").await?.image;
+        let mut by_runc = pod("by-runc", &image, &[]);
+        by_runc["spec"].as_object_mut().context("no spec")?.remove("runtimeClassName");
+        let pods: Api<Pod> = Api::namespaced(editor(space).await?, &space.name);
+        let made = pods.create(&PostParams::default(), &serde_json::from_value(by_runc)?).await;
+        let Err(kube::Error::Api(refused)) = made else { anyhow::bail!("it was taken: {made:?}") };
+        assert_eq!(refused.code, 403, "{refused:?}");
+        for word in [space.name.as_str(), labels[0].0, "its pods must have runtimeClassName: morph"] {
+            assert!(refused.message.contains(word), "{word}: {}", refused.message);
+        }
+        space.morph("hello", &json!({ "image": image })).await?;
+        space.ready("hello").await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_pod_made_by_hand_has_stdio_and_nothing_else() -> Result<()> {
     Cluster::run("by-hand", async |space| {
         let editor = editor(space).await?;
