@@ -7,6 +7,7 @@ mod cpu;
 mod denial;
 mod egress;
 mod engine;
+mod files;
 mod limits;
 mod linker;
 mod often;

@@ -71,7 +71,7 @@ pub const FIELDS_BYTES_MAX: usize = 128 << 10;
 
 /// One value of `wasi:config/store` that comes from a ConfigMap or Secret, in bytes. A whole ConfigMap has
 /// 1 MiB at most; there may be 64 values, and a guest may ask for all at once.
-pub const CONFIG_VALUE_BYTES_MAX: u64 = 64 << 10;
+pub const CONFIG_VALUE_BYTES_MAX: usize = 64 << 10;
 
 /// A key of `wasi:keyvalue`, in bytes: as long as most stores take.
 pub const KEYVALUE_KEY_BYTES_MAX: usize = 1024;

@@ -3,13 +3,14 @@
 
 use super::body::{Arriving, Leaving, Shared};
 use super::connect::{Connector, Failure};
-use super::credential::{self, Files, Secret};
+use super::credential::{self, Secret};
 use super::name::Host;
 use super::resolve;
 use super::rule::{HEADERS_BYTES_MAX, HEADERS_MAX, Refused, Rule, Rules, Target, headers_fit};
 use super::trust::Trust;
 use crate::Task;
 use crate::denial::{Denial, Denials};
+use crate::files::Files;
 use http::header::{self, HeaderMap, HeaderName};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};

@@ -57,7 +57,7 @@ fn limits() -> BTreeMap<&'static str, Value> {
         ("limit hostCopyBytes", bytes(HOST_COPY_BYTES_MAX)),
         ("limit randomBytes", Bytes(RANDOM_BYTES_MAX)),
         ("limit fieldsBytes", bytes(FIELDS_BYTES_MAX)),
-        ("limit configValueBytes", Bytes(CONFIG_VALUE_BYTES_MAX)),
+        ("limit configValueBytes", bytes(CONFIG_VALUE_BYTES_MAX)),
         ("limit keyvalueKeyBytes", bytes(KEYVALUE_KEY_BYTES_MAX)),
         ("limit keyvaluePageKeys", count(KEYVALUE_PAGE_KEYS_MAX)),
         ("limit keyvalueAnswerBytes", Bytes(KEYVALUE_ANSWER_BYTES_MAX)),
