@@ -62,6 +62,11 @@ pub const COMPONENT_HANDLES_MAX: usize = 10_000;
 /// 1 MiB; an environment or a header list is smaller.
 pub const HOST_COPY_BYTES_MAX: usize = 16 << 20;
 
+/// Sockets that the guests of a pod have made and not dropped yet, all its instances together: a client with
+/// a pool has some tens, and each takes a descriptor and buffers of the kernel. Half of what a process may
+/// open where the node sets no more, so that the server and its own requests keep theirs.
+pub const SOCKETS_MAX: usize = 512;
+
 /// Bytes of one call for random numbers; whoever needs more calls again.
 pub const RANDOM_BYTES_MAX: u64 = 1 << 20;
 

@@ -54,6 +54,7 @@ fn limits() -> BTreeMap<&'static str, Value> {
         ("limit memories", Count(MEMORIES_MAX.into())),
         ("limit tables", Count(TABLES_MAX.into())),
         ("limit handles", count(COMPONENT_HANDLES_MAX)),
+        ("limit sockets", count(SOCKETS_MAX)),
         ("limit hostCopyBytes", bytes(HOST_COPY_BYTES_MAX)),
         ("limit randomBytes", Bytes(RANDOM_BYTES_MAX)),
         ("limit fieldsBytes", bytes(FIELDS_BYTES_MAX)),
