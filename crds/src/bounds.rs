@@ -90,7 +90,10 @@ pub const LAME_DUCK_SECONDS_MAX: u32 = 300;
 pub const GRACE_PERIOD_SECONDS_MAX: i64 = 3600;
 /// Longest time in a probe, in seconds, and its highest count.
 pub const PROBE_MAX: i32 = 3600;
-/// Most requests under way at once, of a pod's guests to it or from it.
+/// Most requests that a pod works on at once: the places of the host's engine. Each takes an instance's slots
+/// (with 4 GiB of address space for each memory) in every process; a Server that needs more has more pods.
+pub const SERVED_CONCURRENCY_MAX: u32 = 128;
+/// Most requests under way at once that a pod's guests send, and what a policy may say of both.
 pub const CONCURRENCY_MAX: u32 = 1024;
 /// Longest wait for an answer, in milliseconds: ten minutes, for what models take.
 pub const TIMEOUT_MILLIS_MAX: u32 = 600_000;
@@ -146,7 +149,7 @@ pub const POLICY_PROTOCOLS_MAX: u32 = 2;
 pub const POLICY_ACCOUNTS_MAX: u32 = 16;
 
 /// Default of `http.maxConcurrency`, the host's.
-pub const CONCURRENCY_DEFAULT: u32 = 128;
+pub const CONCURRENCY_DEFAULT: u32 = SERVED_CONCURRENCY_MAX;
 /// Default of `limits.memory`, the host's, in bytes.
 pub const MEMORY_BYTES_DEFAULT: u64 = 128 << 20;
 /// Default of `limits.cpuPerCallMillis`, the host's.

@@ -216,9 +216,10 @@ pub struct Http {
     #[schemars(range(min = 0, max = LAME_DUCK_SECONDS_MAX))]
     pub lame_duck_seconds: u32,
 
-    /// How many requests a pod works on at once; past it the answer is 503. 128 without a value.
+    /// How many requests a pod works on at once; past it the answer is 503. 128 without a
+    /// value, which is the most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = CONCURRENCY_MAX))]
+    #[schemars(range(min = 1, max = SERVED_CONCURRENCY_MAX))]
     pub max_concurrency: Option<u32>,
 
     /// How long the guest may take to begin its answer, in milliseconds. 60000 without a value.

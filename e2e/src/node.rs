@@ -68,6 +68,24 @@ impl Node {
         Ok(PathBuf::from(state))
     }
 
+    /// What a file of a container's cgroup says, by its names in version 1 and 2.
+    ///
+    /// # Errors
+    /// When there is no such file, or more than one container has this in its name.
+    pub fn cgroup_file(container: &str, names: [&str; 2]) -> Result<String> {
+        let mut found = Vec::new();
+        for directory in directories(Path::new("/sys/fs/cgroup"), 6)? {
+            if directory.to_string_lossy().contains(container) {
+                let files = names.iter().map(|name| directory.join(name));
+                found.extend(files.filter_map(|file| std::fs::read_to_string(file).ok()));
+            }
+        }
+        match found.as_slice() {
+            [one] => Ok(one.trim().to_owned()),
+            other => bail!("{names:?} of container {container}: {} files", other.len()),
+        }
+    }
+
     /// Pids of all processes whose cgroup is that of this container, and which are not the sandbox's.
     ///
     /// # Errors

@@ -132,6 +132,15 @@ pub fn open(text: &str, trusted: &TrustedKeys) -> Result<Document, EnvelopeError
     Ok(document)
 }
 
+/// Whether a text holds this very document, whoever has signed it: nothing is verified, and nothing but the
+/// envelope is parsed. For what starts nothing any more; [`open`] is for what does.
+#[must_use]
+pub fn holds(text: &str, document: &Document) -> bool {
+    let Ok((envelope, _)) = parse(text) else { return false };
+    let payload = serde_json::to_vec(document).map(|payload| STANDARD.encode(payload));
+    envelope.payload_type == PAYLOAD_TYPE && payload.is_ok_and(|payload| payload == envelope.payload)
+}
+
 /// The key by which a text says that it is signed. Nothing is verified: this tells which keys are in use.
 ///
 /// # Errors

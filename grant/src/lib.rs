@@ -11,6 +11,7 @@ pub mod interfaces;
 mod keys;
 mod rights;
 mod round;
+pub mod special;
 
 #[cfg(test)]
 mod samples;
@@ -22,7 +23,9 @@ pub use digest::{Digest, DigestError};
 pub use document::{
     Component, Document, DocumentError, EnvLiteral, Http, Link, Mount, MountUse, RunType, Subject, VolumeKind,
 };
-pub use envelope::{ANNOTATION, ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, key_id_of, open, seal};
+pub use envelope::{
+    ANNOTATION, ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, holds, key_id_of, open, seal,
+};
 pub use inspection::{
     INSPECT_ANNOTATION, INSPECT_CONTAINER, INSPECTION_BYTES_MAX, Inspection, InspectionError,
 };

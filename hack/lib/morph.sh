@@ -40,6 +40,7 @@ install_charts() {
 	kube wait --for=condition=Established crd/morphs.hayride.dev --timeout=60s >/dev/null
 	helm_install morph --set "image.repository=$REGISTRY/morph/operator,image.tag=dev,image.digest=$OPERATOR_DIGEST" \
 		--set "registry.plainHttp={$REGISTRY},registry.allowPrivate={$NODE_ADDRESS/32}" \
+		--set admission.requireRuntimeClass=true \
 		--set "node.keysDirectory=$NODE_KEYS,node.denialsDirectory=$NODE_DENIALS"
 	if ! kube --namespace "$OPERATOR_NAMESPACE" rollout status deployment/morph-operator --timeout=120s >/dev/null; then
 		kube --namespace "$OPERATOR_NAMESPACE" get pods >&2

@@ -60,9 +60,12 @@ make_pki() {
 extendedKeyUsage=serverAuth,clientAuth"
 	certificate apiserver-etcd /CN=apiserver
 	certificate apiserver-kubelet /O=system:masters/CN=apiserver
+	certificate front-proxy /CN=front-proxy
+	certificate metrics-server /CN=metrics-server "subjectAltName=DNS:metrics-server.kube-system.svc"
 	kubeconfig admin /O=system:masters/CN=admin
 	kubeconfig controller-manager /CN=system:kube-controller-manager
 	kubeconfig scheduler /CN=system:kube-scheduler
 	kubeconfig kubelet "/O=system:nodes/CN=system:node:$NODE_NAME"
 	kubeconfig proxy /CN=system:kube-proxy
+	kubeconfig metrics /O=system:masters/CN=metrics-server
 }

@@ -23,6 +23,9 @@ launch() {
 	echo "$pid $(start_time "$pid")" >"$RUN/$name.pid"
 }
 
+# Names of all that was ever kept.
+kept() { find "$RUN" -name '*.pid' -printf '%f\n' 2>/dev/null | sed 's/\.pid$//' | sort; }
+
 # keep NAME COMMAND...: NAME runs with exactly this command and these configuration files; restarted when they differ.
 keep() {
 	local name=$1 word file

@@ -101,7 +101,8 @@ remove_cluster() {
 	local name
 	[ -d "$MORPH_STATE" ] || return 0
 	# What they would save at a graceful end is removed below.
-	for name in kubelet proxy scheduler controller-manager apiserver etcd registry; do end "$name" KILL; done
+	# The kubelet first: it would start pods again. containerd goes last, with the pods that it knows.
+	for name in kubelet $(kept | grep -vx containerd); do end "$name" KILL; done
 	[ ! -d "$MORPH_STATE/baseline" ] || end_pods
 	end containerd
 	end_strays

@@ -7,7 +7,7 @@ CLUSTER=$MORPH_ROOT/hack/cluster
 GO_VERSION=$(go env GOVERSION 2>/dev/null || echo none)
 
 # What a bare Debian lacks: command and the package that brings it.
-PACKAGES="nft:nftables ip:iproute2 openssl:openssl curl:curl jq:jq gcc:gcc pkg-config:pkgconf flock:util-linux setsid:util-linux"
+PACKAGES="nft:nftables ip:iproute2 openssl:openssl curl:curl jq:jq gcc:gcc pkg-config:pkgconf flock:util-linux setsid:util-linux script:bsdutils"
 
 debian_packages() {
 	local pair missing=()
@@ -73,12 +73,13 @@ build_group() { # GROUP DESTINATION
 	cni) CGO_ENABLED=0 install_tools "$2" \
 		"$cni"/{main/bridge,main/loopback,ipam/host-local,meta/portmap}@"$CNI_VERSION" ;;
 	registry) CGO_ENABLED=0 install_tools "$2" github.com/distribution/distribution/v3/cmd/registry@"$REGISTRY_VERSION" ;;
+	metrics) CGO_ENABLED=0 install_tools "$2" sigs.k8s.io/metrics-server/cmd/metrics-server@"$METRICS_VERSION" ;;
 	helm) CGO_ENABLED=0 install_tools "$2" helm.sh/helm/v4/cmd/helm@"$HELM_VERSION" ;;
 	*) die "tools: no group $1" ;;
 	esac
 }
 
-GROUPS_OF_TOOLS="pause runc etcd coredns containerd cni registry helm kubernetes"
+GROUPS_OF_TOOLS="pause runc etcd coredns containerd cni registry helm metrics kubernetes"
 
 # Builds what the cache lacks. A group is whole or absent: built beside and renamed.
 build_tools() {

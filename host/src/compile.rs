@@ -26,7 +26,7 @@ pub enum CompileError {
 /// becomes. Only binary forms are taken, never text.
 ///
 /// # Errors
-/// [`CompileError`], with the compiler's reason.
+/// [`CompileError`], with the compiler's reason. The baseline compiler refuses some of what the other takes.
 pub fn compile(bytes: &[u8], kind: EngineKind) -> Result<Vec<u8>, CompileError> {
     let engine = engine::compiling_engine(kind)?;
     let bytes = &morph_component::adapt(bytes)?;

@@ -1,5 +1,6 @@
-//! The two engines: one without anything of WASI 0.3, which makes calls cheaper, and one with it. They allow
-//! what `morph_component::FEATURES` allows and nothing more. Making one starts no thread.
+//! The engines: one without anything of WASI 0.3, which makes calls cheaper, and one with it; each also for
+//! code of the baseline compiler, which is made sooner and runs slower. They allow what
+//! `morph_component::FEATURES` allows and nothing more. Making one starts no thread.
 
 use crate::limits::{
     CONCURRENT_REQUESTS_MAX, CORE_INSTANCES_MAX, MEMORIES_MAX, MEMORY_BYTES_MAX, TABLE_ELEMENTS_MAX,
@@ -12,7 +13,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
 use wasmtime::{
-    Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures,
+    Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy, WasmBacktraceDetails,
+    WasmFeatures,
 };
 
 /// Component instances alive at once in a process: the requests worked on, and those whose instances are
@@ -22,8 +24,15 @@ pub(crate) const INSTANCES_MAX: u32 = 2 * CONCURRENT_REQUESTS_MAX as u32;
 /// Stack of a guest, in bytes. Deep recursion of interpreters takes most of it.
 const WASM_STACK_BYTES: usize = 1 << 20;
 
-/// Stack on which guest and host functions run, in bytes: the guest's, and 1 MiB for ours.
-const ASYNC_STACK_BYTES: usize = 2 << 20;
+/// The same for code of the baseline compiler, which keeps every local in memory: what is deep enough in
+/// optimized code must not trap because a node sees the component for the first time.
+const BASELINE_WASM_STACK_BYTES: usize = 8 * WASM_STACK_BYTES;
+
+/// What our own functions need of the stack that they share with the guest's, in bytes.
+const HOST_STACK_BYTES: usize = 1 << 20;
+
+/// What the baseline compiler lacks of [`FEATURES`]. A component that uses it is compiled by the other.
+const NOT_IN_BASELINE: WasmFeatures = WasmFeatures::TAIL_CALL.union(WasmFeatures::RELAXED_SIMD);
 
 /// Functions shown on the way to a trap, the innermost: what does not end goes deeper than anybody reads.
 const BACKTRACE_FRAMES_MAX: NonZeroUsize = NonZeroUsize::new(32).unwrap();
@@ -35,11 +44,18 @@ pub enum EngineKind {
     P2,
     /// WASI 0.3, and 0.2 beside it.
     P3,
+    /// As [`Self::P2`], for code of the baseline compiler.
+    P2Baseline,
+    /// As [`Self::P3`], for code of the baseline compiler.
+    P3Baseline,
 }
 
 impl EngineKind {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::P2, Self::P3];
+    /// All.
+    pub const ALL: [Self; 4] = [Self::P2, Self::P3, Self::P2Baseline, Self::P3Baseline];
+
+    /// Those whose code is optimized.
+    pub const OPTIMIZED: [Self; 2] = [Self::P2, Self::P3];
 
     /// The engine for a component: 0.3 where any interface that it imports or exports is of WASI 0.3.
     #[must_use]
@@ -49,6 +65,26 @@ impl EngineKind {
         let any = all.any(|id| id.namespace == "wasi" && id.version.as_ref().is_some_and(is_0_3));
         if any { Self::P3 } else { Self::P2 }
     }
+
+    /// The engine for code of the same component that the baseline compiler has made: four to eight times as
+    /// soon, and slower where much is computed.
+    #[must_use]
+    pub fn baseline(self) -> Self {
+        match self {
+            Self::P2 | Self::P2Baseline => Self::P2Baseline,
+            Self::P3 | Self::P3Baseline => Self::P3Baseline,
+        }
+    }
+
+    /// Whether its code is the baseline compiler's.
+    #[must_use]
+    pub fn is_baseline(self) -> bool {
+        self == self.baseline()
+    }
+
+    fn is_concurrent(self) -> bool {
+        self.baseline() == Self::P3Baseline
+    }
 }
 
 impl fmt::Display for EngineKind {
@@ -56,6 +92,8 @@ impl fmt::Display for EngineKind {
         f.write_str(match self {
             Self::P2 => "p2",
             Self::P3 => "p3",
+            Self::P2Baseline => "p2-baseline",
+            Self::P3Baseline => "p3-baseline",
         })
     }
 }
@@ -68,7 +106,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Which of the two it is.
+    /// Which one it is.
     #[must_use]
     pub fn kind(&self) -> EngineKind {
         self.kind
@@ -90,15 +128,31 @@ pub struct EngineError {
     source: anyhow::Error,
 }
 
-/// Makes the engine that runs guests. It reserves address space for all instances that may ever be, and uses
-/// memory only for those that are.
+/// Makes an engine that runs guests and could compile them: for tools. It reserves address space for all
+/// instances that may ever be, and uses memory only for those that are.
 ///
 /// # Errors
 /// [`EngineError`] where the machine can't.
 pub fn engine(kind: EngineKind) -> Result<Engine, EngineError> {
+    make(kind, &running(kind))
+}
+
+/// The same for nodes: it loads what [`crate::compile()`] has made and has no compiler, whose code would
+/// otherwise be in the memory of every process. wasmtime knows the baseline compiler's calling convention by
+/// that compiler alone: engines of those kinds have it.
+///
+/// # Errors
+/// [`EngineError`] where the machine can't.
+pub fn running_engine(kind: EngineKind) -> Result<Engine, EngineError> {
+    let mut config = running(kind);
+    config.enable_compiler(kind.is_baseline());
+    make(kind, &config)
+}
+
+fn running(kind: EngineKind) -> Config {
     let mut config = config(kind);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
-    make(kind, &config)
+    config
 }
 
 /// Makes an engine that only compiles: it reserves nothing, so that it works under an address space limit.
@@ -143,19 +197,25 @@ fn make(kind: EngineKind, config: &Config) -> Result<Engine, EngineError> {
 
 /// What compiled code depends on.
 fn config(kind: EngineKind) -> Config {
+    let (strategy, wasm_stack) = match kind.is_baseline() {
+        true => (Strategy::Winch, BASELINE_WASM_STACK_BYTES),
+        false => (Strategy::Cranelift, WASM_STACK_BYTES),
+    };
     let mut config = Config::new();
     config
+        .strategy(strategy)
         .epoch_interruption(true)
         .memory_init_cow(true)
-        .max_wasm_stack(WASM_STACK_BYTES)
-        .async_stack_size(ASYNC_STACK_BYTES)
+        .max_wasm_stack(wasm_stack)
+        .async_stack_size(wasm_stack + HOST_STACK_BYTES)
         .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES_MAX))
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-        .concurrency_support(kind == EngineKind::P3);
-    let features = match kind {
-        EngineKind::P2 => FEATURES.difference(WasmFeatures::CM_ASYNC),
-        EngineKind::P3 => FEATURES,
-    };
+        .concurrency_support(kind.is_concurrent());
+    let mut features = FEATURES;
+    features.set(WasmFeatures::CM_ASYNC, kind.is_concurrent());
+    if kind.is_baseline() {
+        features.remove(NOT_IN_BASELINE);
+    }
     config.wasm_features(features, true).wasm_features(features.complement(), false);
     config
 }

@@ -7,6 +7,7 @@ mod cpu;
 mod denial;
 mod egress;
 mod engine;
+mod files;
 mod limits;
 mod linker;
 mod often;
@@ -23,14 +24,14 @@ mod words;
 pub use compile::{CompileError, compile};
 pub use denial::{DENIAL_DETAIL_BYTES_MAX, DENIALS_APART_MAX, Denial, OnDenial};
 pub use egress::load_system_roots;
-pub use engine::{Engine, EngineError, EngineKind, engine, engine_hash};
+pub use engine::{Engine, EngineError, EngineKind, engine, engine_hash, running_engine};
 pub use limits::{
     AFTER_ANSWER_SECONDS_MAX, COMPONENT_HANDLES_MAX, CONCURRENT_REQUESTS_MAX, CONFIG_VALUE_BYTES_MAX,
     CORE_INSTANCES_MAX, CPU_PER_CALL_MILLIS_DEFAULT, FIELDS_BYTES_MAX, HOST_COPY_BYTES_MAX,
     KEYVALUE_ANSWER_BYTES_MAX, KEYVALUE_ENTRY_BYTES, KEYVALUE_KEY_BYTES_MAX, KEYVALUE_PAGE_KEYS_MAX,
     LOG_CONTEXT_BYTES_MAX, LOG_MESSAGE_BYTES_MAX, MEMORIES_MAX, MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MAX,
     OUTPUT_BYTES_PER_SECOND_DEFAULT, RANDOM_BYTES_MAX, REQUEST_BODY_BYTES_DEFAULT,
-    REQUEST_TIMEOUT_MILLIS_DEFAULT, TABLE_ELEMENTS_MAX, TABLES_MAX,
+    REQUEST_TIMEOUT_MILLIS_DEFAULT, SOCKETS_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX,
 };
 pub use outcome::{Outcome, code};
 pub use program::{LoadError, Program};

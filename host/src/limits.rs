@@ -62,6 +62,11 @@ pub const COMPONENT_HANDLES_MAX: usize = 10_000;
 /// 1 MiB; an environment or a header list is smaller.
 pub const HOST_COPY_BYTES_MAX: usize = 16 << 20;
 
+/// Sockets that the guests of a pod have made and not dropped yet, all its instances together: a client with
+/// a pool has some tens, and each takes a descriptor and buffers of the kernel. Half of what a process may
+/// open where the node sets no more, so that the server and its own requests keep theirs.
+pub const SOCKETS_MAX: usize = 512;
+
 /// Bytes of one call for random numbers; whoever needs more calls again.
 pub const RANDOM_BYTES_MAX: u64 = 1 << 20;
 
@@ -71,7 +76,7 @@ pub const FIELDS_BYTES_MAX: usize = 128 << 10;
 
 /// One value of `wasi:config/store` that comes from a ConfigMap or Secret, in bytes. A whole ConfigMap has
 /// 1 MiB at most; there may be 64 values, and a guest may ask for all at once.
-pub const CONFIG_VALUE_BYTES_MAX: u64 = 64 << 10;
+pub const CONFIG_VALUE_BYTES_MAX: usize = 64 << 10;
 
 /// A key of `wasi:keyvalue`, in bytes: as long as most stores take.
 pub const KEYVALUE_KEY_BYTES_MAX: usize = 1024;

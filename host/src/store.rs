@@ -72,7 +72,6 @@ impl Stores {
         cap::random::give(&mut wasi, &self.task);
         cap::clocks::give(&mut wasi, &self.task);
         cap::filesystem::give(&mut wasi, &self.task)?;
-        cap::sockets::give(&mut wasi, self.sockets.as_ref());
         let mut table = ResourceTable::new();
         table.set_max_capacity(COMPONENT_HANDLES_MAX);
         let mut http = WasiHttpCtx::new();

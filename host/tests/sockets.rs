@@ -301,12 +301,41 @@ fn datagrams_of_strangers_reach_a_listener_alone() {
 }
 
 #[test]
-fn sockets_are_handles_and_as_many_as_those() {
+fn a_socket_beside_a_listener_hears_no_stranger() {
+    in_network(&[], || {
+        let mut grant = connect(cidr("127.0.0.1/32"), Protocol::Udp, &[]);
+        grant.listen.push(ListenRule { port: 9053, protocol: Protocol::Udp });
+        for name in GUESTS {
+            let client = Listener::start(name, &grant, "udp-listen 127.0.0.1:0");
+            let port = udp_port();
+            let [stranger, friend] =
+                ["127.0.0.1:9999", "127.0.0.1:5432"].map(UdpSocket::bind).map(Result::unwrap);
+            stranger.send_to(b"strange", ("127.0.0.1", port)).unwrap();
+            friend.send_to(b"granted", ("127.0.0.1", port)).unwrap();
+            assert_eq!(client.ended(), "ok granted\n", "{name}");
+        }
+    });
+}
+
+/// The port of the only UDP socket in this network.
+fn udp_port() -> u16 {
+    let table = std::fs::read_to_string("/proc/thread-self/net/udp").unwrap();
+    let ports: Vec<&str> =
+        table.lines().skip(1).map(|line| &line.split_whitespace().nth(1).unwrap()[9..]).collect();
+    assert_eq!(ports.len(), 1, "{table}");
+    u16::from_str_radix(ports[0], 16).unwrap()
+}
+
+#[test]
+fn a_guest_has_so_many_sockets_and_hears_of_the_limit() {
     in_network(&[], || {
         let grant = connect(cidr("93.184.216.0/24"), Protocol::Tcp, &[]);
-        for name in GUESTS {
-            let ended = ended(name, &grant, "hold 100");
-            assert_eq!(ended.stdout, "ok 100\n", "{name}: {ended:?}");
+        let most = morph_host::SOCKETS_MAX;
+        check(&grant, &format!("hold {most} then hold {most}"), &[format!("ok {most}").as_str(); 2]);
+        for (name, word) in GUESTS.into_iter().zip(["new-socket-limit", "other"]) {
+            let ended = ended(name, &grant, "hold 10000");
+            assert_eq!(ended.stdout.trim_end(), format!("{word} after {most}"), "{name}: {ended:?}");
+            assert!(ended.stderr.contains("limit sockets"), "{name}: {}", ended.stderr);
         }
     });
 }

@@ -14,7 +14,7 @@ mod reference;
 mod resolver;
 mod transport;
 
-pub use address::{AddressPolicy, HostPattern, HostPatternError, public_networks};
+pub use address::{AddressPolicy, HostPattern, HostPatternError};
 pub use client::{Artifact, Client, ClientConfig};
 pub use credentials::{DOCKER_CONFIG_SIZE_BYTES_MAX, DockerConfigError};
 pub use error::{ArtifactError, Error};

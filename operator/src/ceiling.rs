@@ -9,11 +9,11 @@ pub use plan::{BINDING_LABEL, Bound, POLICIES_MAX, wanted};
 use crate::backoff;
 use crate::controller::watched;
 use crate::morph::apply::compare;
-use crate::morph::server::{CallError, Server, within, word};
+use crate::morph::server::{CallError, Doomed, Pages, Server, was_deleted, within};
 use crate::sweeper::lead_or_stop;
 use futures::StreamExt as _;
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
-use kube::api::{DeleteParams, ListParams, Preconditions};
+use kube::api::ListParams;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Resource, ResourceExt as _};
 use morph_crds::MorphPolicy;
@@ -125,18 +125,9 @@ async fn put(
 
 /// Whether it was deleted; that it has changed or gone meanwhile is the next pass's.
 async fn delete(server: &Server, binding: &ValidatingAdmissionPolicyBinding) -> Result<bool, CallError> {
-    let preconditions = Preconditions { uid: binding.uid(), resource_version: binding.resource_version() };
-    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    let name = binding.name_any();
-    let api = server.everywhere::<ValidatingAdmissionPolicyBinding>();
-    match within(format!("delete binding {name}"), api.delete(&name, &params)).await {
-        Ok(_) => {
-            server.metrics.wrote("delete", word("validatingadmissionpolicybindings"));
-            Ok(true)
-        }
-        Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    let resource_version = binding.metadata.resource_version.as_deref();
+    let doomed = Doomed { resource_version, ..Doomed::of(&binding.metadata) };
+    was_deleted(server.delete_everywhere::<ValidatingAdmissionPolicyBinding>(&doomed).await)
 }
 
 /// All objects of a kind, in pages.
@@ -145,14 +136,12 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let api = server.everywhere::<K>();
-    let mut params = params.limit(PAGE_OBJECTS);
+    let mut pages = Pages::new(params.limit(PAGE_OBJECTS));
     let mut all = Vec::new();
-    loop {
-        let page = within(format!("list {}", K::plural(&())), api.list(&params)).await?;
-        params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+    while let Some(params) = pages.next() {
+        let page = within(format!("list {}", K::plural(&())), api.list(params)).await?;
+        pages.turn(&page.metadata);
         all.extend(page.items);
-        if params.continue_token.is_none() {
-            return Ok(all);
-        }
     }
+    Ok(all)
 }

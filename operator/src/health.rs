@@ -1,31 +1,19 @@
 //! Serves /livez, /readyz and /metrics over HTTP, to the kubelet and to Prometheus. Decides nothing but
 //! what a path is answered with.
 
+use crate::listen::{self, Limits};
 use crate::metrics::Metrics;
-use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Connections served at once: a kubelet and a few scrapers. More wait in the kernel's queue.
-pub const CONNECTIONS_MAX: usize = 32;
-
-/// How long a connection may last, in milliseconds, whatever comes over it.
-pub const CONNECTION_MS_MAX: u64 = 60_000;
-
-/// How long a request's head may take, in milliseconds.
-pub const HEAD_MS_MAX: u64 = 5_000;
+/// A kubelet and a few scrapers.
+const LIMITS: Limits = Limits { connections: 32, connection_ms: 60_000, head_ms: 5_000 };
 
 /// What the ports answer from.
 #[derive(Default)]
@@ -100,58 +88,21 @@ impl Health {
     }
 }
 
-/// Opens a port.
-///
-/// # Errors
-/// The address can't be had.
-pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))
-}
-
 /// Serves one port until told to stop.
 ///
 /// # Errors
-/// None: a connection that fails is its client's affair, and said in the log.
+/// As [`listen::serve`].
 pub async fn serve(
     listener: TcpListener,
     port: Port,
     health: Arc<Health>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            Some(ended) = connections.join_next() => ended.context("a connection's task")?,
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, port, Arc::clone(&health)));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection can't be accepted");
-                    // Out of descriptors, say: trying again at once would only burn CPU.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            },
-        }
-    }
-    connections.shutdown().await;
-    Ok(())
-}
-
-async fn connection(stream: TcpStream, port: Port, health: Arc<Health>) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let response = health.respond(port, &request);
-        async move { Ok::<_, Infallible>(response) }
-    });
-    let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(HEAD_MS_MAX))
-        .serve_connection(TokioIo::new(stream), service);
-    match tokio::time::timeout(Duration::from_millis(CONNECTION_MS_MAX), served).await {
-        Ok(Ok(())) | Err(_) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a connection ended early"),
-    }
+    let connection = |stream| {
+        let health = Arc::clone(&health);
+        listen::http1(stream, LIMITS, move |request| std::future::ready(health.respond(port, &request)))
+    };
+    listen::serve(listener, LIMITS, stop, connection).await
 }
 
 #[cfg(test)]

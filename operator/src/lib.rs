@@ -3,11 +3,13 @@
 
 pub mod backoff;
 pub mod ceiling;
+pub mod clock;
 pub mod controller;
 pub mod denials;
 pub mod events;
 pub mod health;
 pub mod leader;
+pub mod listen;
 pub mod logging;
 pub mod metrics;
 pub mod morph;

@@ -1,6 +1,6 @@
 //! Log lines on stderr: JSON for machines, words for people. Nothing else is set up here.
 
-use crate::settings::LogFormat;
+use crate::settings::{LogFormat, LogSettings};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
@@ -24,10 +24,10 @@ pub enum LoggingError {
 ///
 /// # Errors
 /// A filter that can't be parsed, or a logger that stands already.
-pub fn start(format: LogFormat, filter: &str) -> Result<(), LoggingError> {
-    let filter = parse(filter)?;
+pub fn start(log: &LogSettings) -> Result<(), LoggingError> {
+    let filter = parse(&log.filter)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
+    match log.format {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).finish().try_init()?,
         LogFormat::Text => builder.with_ansi(false).finish().try_init()?,
     }

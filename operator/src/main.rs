@@ -14,14 +14,14 @@ use morph_operator::metrics::Metrics;
 use morph_operator::morph::reconcile::Reconciler;
 use morph_operator::morph::server::Server;
 use morph_operator::registry::Resolver;
-use morph_operator::settings::{KeysSettings, LogFormat, NodeSettings, Settings};
+use morph_operator::settings::{KeysSettings, LogSettings, NodeSettings, Settings};
 use morph_operator::signing::command::{self, Done};
 use morph_operator::signing::trust::Trust;
 use morph_operator::supervise::{Phase, Supervisor};
-use morph_operator::{ceiling, controller, denials, logging, node, sweeper};
+use morph_operator::{ceiling, clock, controller, denials, listen, logging, node, sweeper};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -37,21 +37,21 @@ fn main() -> ExitCode {
     match command {
         Some("node") => {
             let settings = NodeSettings::parse_from(&words[1..]);
-            start(settings.log_format, &settings.log.clone(), agent(settings))
+            start(&settings.log.clone(), agent(settings))
         }
         Some("keys") => {
             let settings = KeysSettings::parse_from(&words[1..]);
-            start(settings.log_format, &settings.log.clone(), keys(settings))
+            start(&settings.log.clone(), keys(settings))
         }
         _ => {
             let settings = Settings::parse();
-            start(settings.log_format, &settings.log.clone(), run(settings))
+            start(&settings.log.clone(), run(settings))
         }
     }
 }
 
-fn start(format: LogFormat, filter: &str, program: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
-    if let Err(error) = logging::start(format, filter) {
+fn start(log: &LogSettings, program: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    if let Err(error) = logging::start(log) {
         eprintln!("morph-operator: {error}");
         return ExitCode::FAILURE;
     }
@@ -81,7 +81,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     for (port, name, address) in
         [(Port::Health, "health", settings.health_addr), (Port::Metrics, "metrics", settings.metrics_addr)]
     {
-        let listener = health::bind(address).await?;
+        let listener = listen::bind(address).await?;
         let token = tasks.stop(Phase::Service);
         tasks.spawn(Phase::Service, name, health::serve(listener, port, Arc::clone(&health), token));
     }
@@ -145,7 +145,7 @@ async fn take_denials(settings: &Settings, server: &Server, tasks: &mut Supervis
     let tls = tls::acceptor(&read(tls::CERTIFICATE_FILE)?, &read(tls::KEY_FILE)?)?;
     let account = judge::account(&settings.node_namespace, denials::AGENT_ACCOUNT);
     let receiver = Arc::new(Receiver::new(server.clone(), recorder(settings, server), account));
-    let listener = health::bind(settings.denials_addr).await?;
+    let listener = listen::bind(settings.denials_addr).await?;
     let token = tasks.stop(Phase::Service);
     tasks.spawn(Phase::Service, "denials", denials::serve::serve(listener, tls, receiver, token));
     Ok(())
@@ -163,7 +163,7 @@ async fn agent(settings: NodeSettings) -> anyhow::Result<()> {
 
 /// Makes the keys that sign grants, or adds one.
 async fn keys(settings: KeysSettings) -> anyhow::Result<()> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("a clock before 1970")?.as_secs();
+    let now = clock::unix_seconds()?;
     let done = command::run(client().await?, &settings.namespace, settings.action, now).await?;
     match done {
         Done::Made => tracing::info!("the keys are made"),

@@ -67,13 +67,21 @@ pub struct Settings {
     #[command(flatten)]
     pub network: NetworkSettings,
 
+    /// What is logged, and how.
+    #[command(flatten)]
+    pub log: LogSettings,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Args)]
+pub struct LogSettings {
     /// How log lines look.
-    #[arg(long, env = "MORPH_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
-    pub log_format: LogFormat,
+    #[arg(long = "log-format", env = "MORPH_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
+    pub format: LogFormat,
 
     /// What is logged, in the syntax of tracing's EnvFilter.
-    #[arg(long, env = "MORPH_LOG", default_value = "info")]
-    pub log: String,
+    #[arg(long = "log", env = "MORPH_LOG", default_value = "info")]
+    pub filter: String,
 }
 
 /// Whom registries are asked as, and which of them.

@@ -9,6 +9,7 @@ pub use protocol::{Form, Request};
 use crate::arguments::Arguments;
 use crate::bundle::{Record, neighbour};
 use crate::config::{ConfigError, NodeConfig};
+use crate::failpoint::failpoint;
 use crate::lock::Lock;
 use crate::spec::{Role, Spec, SpecError};
 use containerd_shim_protos::api::ConnectRequest;
@@ -30,6 +31,9 @@ pub const SERVE_ARGUMENT: &str = "serve";
 /// What a server says when it is ready; anything else is why it isn't.
 pub const READY: &str = "ready";
 
+/// Where containerd 1.7 finds a task's server again; its own shims write it, so each shim must.
+const ADDRESS_FILE: &str = "address";
+
 /// How long a server may take to begin, in milliseconds: building engines takes some ten.
 const READY_MILLIS_MAX: u64 = 10_000;
 
@@ -50,9 +54,6 @@ pub const LOCK_MILLIS_MAX: u64 = 2 * (BUSY_MILLIS_MAX + READY_MILLIS_MAX);
 
 /// Longest reason of a server that doesn't begin, in bytes.
 const REASON_BYTES_MAX: u64 = 4096;
-
-/// A log that is longer than this, in bytes, is begun anew by the next server.
-const LOG_BYTES_MAX: u64 = 4 << 20;
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +133,7 @@ pub fn start(arguments: &Arguments, input: &[u8]) -> Result<Vec<u8>, BootstrapEr
     let spec = Spec::read(&bundle, &request.id)?;
     if let Role::Container { sandbox, .. } = &spec.role {
         let address = address_of_sandbox(&bundle, sandbox, &request.id)?;
-        return Ok(request.answer(&address));
+        return answered(&request, &bundle, &address);
     }
     let config = NodeConfig::load()?;
     let pods = spec.role.pod().map_or("", |pod| pod.namespace.as_str());
@@ -143,7 +144,20 @@ pub fn start(arguments: &Arguments, input: &[u8]) -> Result<Vec<u8>, BootstrapEr
         group.begin(&request, pods)?;
     }
     drop(lock);
-    Ok(request.answer(&group.address()))
+    failpoint!("start.answer").map_err(file_error(&group.socket, "a failpoint"))?;
+    answered(&request, &bundle, &group.address())
+}
+
+/// Prints the address, and leaves it where releases that ask by flags look for it when they come back: what
+/// has none is dead to containerd 1.7, and is deleted.
+fn answered(request: &Request, bundle: &Path, address: &str) -> Result<Vec<u8>, BootstrapError> {
+    if request.form == Form::Address {
+        let (place, new) = (bundle.join(ADDRESS_FILE), bundle.join(format!(".{ADDRESS_FILE}")));
+        std::fs::write(&new, address)
+            .and_then(|()| std::fs::rename(&new, &place))
+            .map_err(file_error(&place, "writing the server's address"))?;
+    }
+    Ok(request.answer(address))
 }
 
 /// The server that has a pod's sandbox has its containers too, whatever program is installed now.
@@ -157,7 +171,7 @@ fn address_of_sandbox(bundle: &Path, sandbox: &str, id: &str) -> Result<String, 
 }
 
 /// What the server of a socket holds as long as it lives.
-fn life_file(socket: &Path) -> PathBuf {
+pub(crate) fn life_file(socket: &Path) -> PathBuf {
     socket.with_extension("life")
 }
 
@@ -241,6 +255,7 @@ impl Group {
             pods: pods.into(),
             debug: request.debug,
         };
+        failpoint!("start.spawn").map_err(file_error(&self.socket, "a failpoint"))?;
         let begun = self.spawn(&arguments, listener.into());
         if begun.is_err() {
             // Nobody listens there; the next start removes it as well.
@@ -286,9 +301,6 @@ fn first_words(socket: UnixStream) -> io::Result<String> {
 }
 
 fn open_log(path: &Path) -> io::Result<File> {
-    if std::fs::metadata(path).is_ok_and(|status| status.len() > LOG_BYTES_MAX) {
-        std::fs::remove_file(path)?;
-    }
     File::options().append(true).create(true).mode(0o600).open(path)
 }
 

@@ -1,31 +1,24 @@
 //! The node's code cache: machine code by component and engine, compiled once for a key however many tasks
-//! and servers ask at once. What an entry is on disk is `store`'s matter; who compiles is `compile`'s.
+//! and servers ask at once. What an entry is on disk is `store`'s matter, which ones go is `eviction`'s, who
+//! compiles is `compile`'s, and what is done when nobody waits is `chores`'.
 
+mod chores;
+mod eviction;
+mod maker;
 mod store;
 
-use crate::compile::{CompileError, Compiler};
+use crate::compile::CompileError;
 use crate::turns::Turns;
 use crate::wire::EngineKind;
+use chores::Chores;
+use maker::Maker;
 use morph_grant::Digest;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-use store::{Key, Store};
-use tokio::sync::Semaphore;
-
-/// Compilations at once in one server. One uses all processors, and each may use as much memory as
-/// [`crate::compile::COMPILE_MEMORY_BYTES_MAX`]; the second keeps a small component from waiting for a large.
-const COMPILATIONS_AT_ONCE: usize = 2;
-
-/// How long a verdict on a component is remembered, in seconds: a container that is restarted again and again
-/// is told so without another compilation, and a slow node gets its chance in time.
-const VERDICT_SECONDS: u64 = 180;
-
-/// Verdicts remembered; past that all are forgotten.
-const VERDICTS_MAX: usize = 256;
+use std::sync::Arc;
+use store::Key;
 
 /// Why there is no code.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +34,6 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// There is no engine on this machine.
-    #[error("code cache")]
-    Engine(#[from] morph_host::EngineError),
     /// The component's bytes can't be had.
     #[error("reading component {digest}")]
     Read {
@@ -75,127 +65,110 @@ pub enum Error {
     Thread(#[from] tokio::task::JoinError),
 }
 
+impl Error {
+    /// Whether the disk, or what this node's root may have of it, is full.
+    fn is_full(&self) -> bool {
+        let Self::Store { source, .. } = self else { return false };
+        matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
+/// How a cache is kept.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its directory, which is made and kept for root alone.
+    pub directory: PathBuf,
+    /// How large it may grow, in bytes.
+    pub bytes_max: u64,
+    /// Whether the baseline compiler makes a component's first code.
+    pub baseline_first: bool,
+    /// What code must fit, by engine.
+    pub engines: HashMap<EngineKind, String>,
+}
+
+/// Code that can be run.
+#[derive(Debug)]
+pub struct Code {
+    /// What workers map.
+    pub file: File,
+    /// The engine that it was made for.
+    pub engine: EngineKind,
+}
+
+/// What code is wanted.
+#[derive(Debug, Clone)]
+struct Wanted {
+    component: Digest,
+    kind: EngineKind,
+    /// Key of its optimized code.
+    best: Key,
+    /// Key of what the baseline compiler makes of it; none if it isn't asked.
+    baseline: Option<Key>,
+}
+
 /// Code of one node, shared by all servers on it.
 #[derive(Debug)]
 pub struct Cache {
-    store: Arc<Store>,
-    compiler: Compiler,
-    /// What code must fit, by engine.
-    engines: HashMap<EngineKind, String>,
-    /// Tasks that want the same key take turns here, so that one thread at most waits for the lock file.
+    maker: Arc<Maker>,
+    /// Tasks that want the same component take turns here: one thread at most waits for the lock file.
     turns: Turns<Key>,
-    /// What compilers have said of components, and when.
-    verdicts: Mutex<HashMap<Key, (Instant, CompileError)>>,
-    places: Semaphore,
+    /// Ends with the cache.
+    chores: Chores,
 }
 
 impl Cache {
-    /// Opens the cache in `directory`, which it makes and keeps for root alone. `program compile` is the
-    /// compile child; a server passes `/proc/self/exe`.
-    pub async fn open(directory: &Path, program: &Path) -> Result<Self, Error> {
-        let directory = directory.to_path_buf();
-        let (store, engines) = tokio::task::spawn_blocking(move || {
-            let store = Store::open(&directory)?;
-            let mut engines = HashMap::new();
-            for kind in EngineKind::ALL {
-                engines.insert(kind, morph_host::engine_hash(kind)?);
-            }
-            Ok::<_, Error>((store, engines))
-        })
-        .await??;
-        Ok(Self {
-            store: Arc::new(store),
-            compiler: Compiler::new(program),
-            engines,
-            turns: Turns::default(),
-            verdicts: Mutex::default(),
-            places: Semaphore::new(COMPILATIONS_AT_ONCE),
-        })
+    /// Opens the cache. `program compile` is the compile child; a server passes `/proc/self/exe`.
+    pub async fn open(options: Options, program: &Path) -> Result<Self, Error> {
+        let program = program.to_path_buf();
+        let maker = tokio::task::spawn_blocking(move || Maker::open(&options, &program)).await??;
+        Ok(Self { maker: Arc::new(maker), turns: Turns::default(), chores: Chores::default() })
     }
 
-    /// The code of a component, mapped by workers from the file that this answers. `read` brings the
-    /// component's bytes, and is asked only if there is no code yet. A caller that gives up loses nothing
-    /// but its own compilation.
-    pub async fn code<R, E>(&self, digest: &Digest, kind: EngineKind, read: R) -> Result<File, Error>
+    /// The code of a component, mapped by workers from the file that this answers: the best there is, and
+    /// what is made soonest if there is none. `read` brings the component's bytes, and is asked only if there
+    /// is no code yet. A caller that gives up loses nothing but its own compilation.
+    pub async fn code<R, E>(&self, digest: &Digest, kind: EngineKind, read: R) -> Result<Code, Error>
     where
         R: Future<Output = Result<Vec<u8>, E>>,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let key = self.key(digest, kind);
-        if let Some(code) = self.find(&key).await? {
+        let wanted = self.maker.wanted(digest, kind);
+        if let Some(code) = self.ready(&wanted).await? {
             return Ok(code);
         }
-        let turn = self.turns.of(&key);
+        let turn = self.turns.of(&wanted.best);
         let _turn = turn.lock().await;
-        if let Some(code) = self.find(&key).await? {
+        if let Some(code) = self.ready(&wanted).await? {
             return Ok(code);
         }
-        if let Some(source) = self.verdict(&key) {
-            return Err(Error::Compile { digest: digest.clone(), source });
-        }
-        let store = Arc::clone(&self.store);
-        let wanted = key.clone();
-        let _lock = tokio::task::spawn_blocking(move || store.lock(&wanted)).await??;
-        if let Some(code) = self.find(&key).await? {
+        self.maker.check(&wanted)?;
+        let _lock = self.maker.lock(wanted.first()).await?;
+        if let Some(code) = self.ready(&wanted).await? {
             return Ok(code);
         }
         // After the lock: what another server compiles needs no place here. The semaphore is never closed; an
         // error would only mean no bound.
-        let _place = self.places.acquire().await;
+        let _place = self.maker.places.acquire().await;
         let component =
             read.await.map_err(|error| Error::Read { digest: digest.clone(), source: error.into() })?;
-        self.make(&key, digest, kind, &component).await
-    }
-
-    async fn make(
-        &self,
-        key: &Key,
-        digest: &Digest,
-        kind: EngineKind,
-        component: &[u8],
-    ) -> Result<File, Error> {
-        let found = Digest::of(component);
-        if found != *digest {
-            return Err(Error::OtherBytes { digest: digest.clone(), found });
-        }
-        let (draft, file) = self.store.begin(key)?;
-        let mut file = tokio::fs::File::from_std(file);
-        let compiled = match self.compiler.compile(component, kind, &mut file).await {
-            Ok(compiled) => compiled,
-            Err(source) => {
-                self.remember(key, &source);
-                return Err(Error::Compile { digest: digest.clone(), source });
-            }
-        };
-        let file = file.into_std().await;
-        let (store, sha256) = (Arc::clone(&self.store), compiled.sha256);
-        let code = tokio::task::spawn_blocking(move || store.commit(draft, &file, &sha256)).await??;
-        tracing::info!(key = %key, component = %digest, engine = %kind, ms = %compiled.millis, "compiled");
+        let code = self.maker.make_first(&wanted, component).await?;
+        self.chores.follow(&self.maker, &wanted, code.engine);
         Ok(code)
     }
 
-    async fn find(&self, key: &Key) -> Result<Option<File>, Error> {
-        let (store, key) = (Arc::clone(&self.store), key.clone());
-        tokio::task::spawn_blocking(move || store.find(&key)).await?
-    }
-
-    fn key(&self, digest: &Digest, kind: EngineKind) -> Key {
-        let engine = self.engines.get(&kind).map_or("", String::as_str);
-        Key::new(digest, kind, engine)
-    }
-
-    fn verdict(&self, key: &Key) -> Option<CompileError> {
-        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        verdicts.retain(|_, (said, _)| said.elapsed() < Duration::from_secs(VERDICT_SECONDS));
-        verdicts.get(key)?.1.again()
-    }
-
-    fn remember(&self, key: &Key, error: &CompileError) {
-        let Some(verdict) = error.again() else { return };
-        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        if verdicts.len() >= VERDICTS_MAX {
-            verdicts.clear();
+    /// The best code that there is already. Where that is the baseline compiler's, its successor is wanted.
+    async fn ready(&self, wanted: &Wanted) -> Result<Option<Code>, Error> {
+        let code = self.maker.find(wanted).await?;
+        if let Some(code) = code.as_ref().filter(|code| code.engine.is_baseline()) {
+            self.chores.follow(&self.maker, wanted, code.engine);
         }
-        verdicts.insert(key.clone(), (Instant::now(), verdict));
+        Ok(code)
+    }
+}
+
+impl Wanted {
+    /// Whose lock a first compilation takes.
+    fn first(&self) -> &Key {
+        self.baseline.as_ref().unwrap_or(&self.best)
     }
 }

@@ -3,6 +3,7 @@
 
 mod layout;
 mod limits;
+mod systemd;
 
 pub use layout::Version;
 
@@ -44,6 +45,17 @@ pub enum CgroupError {
         /// The file that would hold the limit.
         file: String,
     },
+    /// A memory limit below what is in use.
+    #[error(
+        "memory limit {limit_bytes}: {used_bytes} bytes are in use and can't be given back; nothing was \
+         changed"
+    )]
+    InUse {
+        /// The limit.
+        limit_bytes: u64,
+        /// What is in use.
+        used_bytes: u64,
+    },
     /// Waited in vain.
     #[error("cgroup {path}: not {wanted} after {} ms", SETTLE_MILLIS_MAX)]
     Unsettled {
@@ -79,18 +91,25 @@ impl Cgroup {
         Self::create_in(&layout, path, resources)
     }
 
-    fn create_in(layout: &Layout, path: &Path, resources: &Resources) -> Result<Self, CgroupError> {
-        let cgroup = Self {
-            version: layout.version,
-            directories: layout
-                .hierarchies
-                .iter()
-                .map(|hierarchy| Directory {
-                    controllers: hierarchy.controllers.clone(),
-                    path: hierarchy.root.join(path),
-                })
-                .collect(),
+    /// Where [`Self::create`] would make it: for who notes it down before there is anything to lose.
+    ///
+    /// # Errors
+    /// A list of mounts that can't be read.
+    pub fn planned(path: &Path) -> Result<Self, CgroupError> {
+        let layout = Layout::read().map_err(file_error(Path::new("/proc/self/mountinfo"), "reading"))?;
+        Ok(Self::planned_in(&layout, path))
+    }
+
+    fn planned_in(layout: &Layout, path: &Path) -> Self {
+        let directory = |hierarchy: &layout::Hierarchy| Directory {
+            controllers: hierarchy.controllers.clone(),
+            path: hierarchy.root.join(path),
         };
+        Self { version: layout.version, directories: layout.hierarchies.iter().map(directory).collect() }
+    }
+
+    fn create_in(layout: &Layout, path: &Path, resources: &Resources) -> Result<Self, CgroupError> {
+        let cgroup = Self::planned_in(layout, path);
         let made = layout
             .hierarchies
             .iter()
@@ -133,15 +152,87 @@ impl Cgroup {
     /// # Errors
     /// [`CgroupError::NoController`], or what the kernel says.
     pub fn limit(&self, resources: &Resources) -> Result<(), CgroupError> {
-        for Setting { controller, file, value } in limits::settings(self.version, resources) {
-            let absent = || CgroupError::NoController { controller: controller.into(), file: file.clone() };
-            let path = self.file(controller, &file).ok_or_else(absent)?;
-            match write(&path, &value) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(absent()),
-                other => other.map_err(file_error(&path, "writing a limit"))?,
+        let settings = limits::settings(self.version, resources);
+        let mut again = Vec::new();
+        for setting in &settings {
+            match self.set(setting) {
+                // The kernel compares a new period with the old quota, and the two may only fit together.
+                Err(CgroupError::File { source, .. })
+                    if setting.file == limits::PERIOD && source.kind() == io::ErrorKind::InvalidInput =>
+                {
+                    again.push(setting);
+                }
+                other => other?,
             }
         }
-        Ok(())
+        again.into_iter().try_for_each(|setting| self.set(setting))
+    }
+
+    /// As [`Self::limit`], of a cgroup with processes in it; systemd is told too.
+    ///
+    /// # Errors
+    /// [`CgroupError::InUse`], and as there and of [`Self::adopt`]. Memory is the first to be set: where it
+    /// can't be, all is as it was.
+    pub fn update(&self, resources: &Resources) -> Result<(), CgroupError> {
+        let limit = resources.memory.as_ref().and_then(|memory| memory.limit);
+        let Some(limit_bytes) = limit.and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0)
+        else {
+            return self.limit_running(resources);
+        };
+        let in_use = || CgroupError::InUse { limit_bytes, used_bytes: self.held_bytes() };
+        // The kernel of version 2 sets such a limit and kills whoever is above it; that of version 1 refuses.
+        if self.version == Version::V2 && self.held_bytes() > limit_bytes {
+            return Err(in_use());
+        }
+        match self.limit_running(resources) {
+            Err(CgroupError::File { source, .. }) if source.kind() == io::ErrorKind::ResourceBusy => {
+                Err(in_use())
+            }
+            other => other,
+        }
+    }
+
+    /// Memory in use that the kernel can't take back: pages of files can be read again.
+    fn held_bytes(&self) -> u64 {
+        let (usage, files) = match self.version {
+            Version::V1 => ("memory.usage_in_bytes", "cache "),
+            Version::V2 => ("memory.current", "file "),
+        };
+        let read = |file: &str| {
+            let path = self.file("memory", file);
+            path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
+        };
+        let used: u64 = read(usage).trim().parse().unwrap_or(0);
+        let stat = read("memory.stat");
+        let kept: Option<u64> = stat.lines().find_map(|line| line.strip_prefix(files)?.trim().parse().ok());
+        used.saturating_sub(kept.unwrap_or(0))
+    }
+
+    fn set(&self, setting: &Setting) -> Result<(), CgroupError> {
+        let Setting { controller, file, value } = setting;
+        let absent = || CgroupError::NoController { controller: (*controller).into(), file: file.clone() };
+        let path = self.file(controller, file).ok_or_else(absent)?;
+        match write(&path, value) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(absent()),
+            other => other.map_err(file_error(&path, "writing a limit")),
+        }
+    }
+
+    /// Tells systemd of it, where its path is of systemd's making and systemd runs. The process is in it.
+    ///
+    /// # Errors
+    /// What systemd says.
+    pub fn adopt(&self, pid: i32, resources: &Resources) -> Result<(), CgroupError> {
+        self.scope().map_or(Ok(()), |scope| scope.start(self.version, pid, resources))
+    }
+
+    fn limit_running(&self, resources: &Resources) -> Result<(), CgroupError> {
+        self.scope().map_or(Ok(()), |scope| scope.update(self.version, resources))?;
+        self.limit(resources)
+    }
+
+    fn scope(&self) -> Option<systemd::Scope<'_>> {
+        systemd::Scope::of(&self.directories.first()?.path)
     }
 
     /// Processes in it.
@@ -204,6 +295,7 @@ impl Cgroup {
     /// What the kernel says; [`CgroupError::Unsettled`].
     pub fn kill(&self) -> Result<(), CgroupError> {
         let place = self.directories.first().map_or(PathBuf::new(), |directory| directory.path.clone());
+        self.kill_at_once();
         settle(&place, "empty", || {
             let pids = self.processes()?;
             for pid in &pids {
@@ -214,6 +306,14 @@ impl Cgroup {
             }
             Ok(pids.is_empty())
         })
+    }
+
+    /// With version 2 one write ends all, those as well that are being made. Kernels before 5.14 lack the
+    /// file; then, as with version 1, each process is ended by itself.
+    fn kill_at_once(&self) {
+        if let (Version::V2, Some(path)) = (self.version, self.file("cgroup", "cgroup.kill")) {
+            drop(write(&path, "1"));
+        }
     }
 
     /// Lets processes go on, without waiting: with version 1 a frozen one doesn't die. One that can't be

@@ -3,6 +3,8 @@
 
 use crate::bundle::{Process, Record, neighbour};
 use crate::cgroup::CgroupError;
+use crate::failpoint::failpoint;
+use crate::remains;
 use containerd_shim_protos::api::DeleteResponse;
 use containerd_shim_protos::protobuf::{Message, MessageField};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -41,6 +43,15 @@ pub enum CleanupError {
     /// A cgroup.
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
+    /// What a dead server left.
+    #[error("{path}: left by a server that is dead")]
+    Server {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
 }
 
 /// Takes down the task of a bundle; for a sandbox, its whole pod: some releases of containerd clean up nobody
@@ -57,6 +68,8 @@ pub fn delete(bundle: &Path, id: &str) -> Result<Vec<u8>, CleanupError> {
             result = delete_pod(bundle, id);
         }
         result = result.and(take_down(bundle, record));
+        let cleared = remains::clear(&record.address);
+        result = result.and(cleared.map_err(|(path, source)| CleanupError::Server { path, source }));
     }
     result?;
     let response = DeleteResponse {
@@ -95,12 +108,16 @@ fn read(bundle: &Path) -> Result<Option<Record>, CleanupError> {
 }
 
 fn take_down(bundle: &Path, record: &Record) -> Result<(), CleanupError> {
+    let of_record = |source| CleanupError::Record { path: bundle.into(), source };
+    failpoint!("cleanup.process").map_err(of_record)?;
     if let Some(process) = record.process {
         end(process).map_err(|source| CleanupError::Process { pid: process.pid, source })?;
     }
+    failpoint!("cleanup.cgroup").map_err(of_record)?;
     record.cgroup.kill()?;
     record.cgroup.remove()?;
-    Record::remove(bundle).map_err(|source| CleanupError::Record { path: bundle.into(), source })
+    failpoint!("cleanup.record").map_err(of_record)?;
+    Record::remove(bundle).map_err(of_record)
 }
 
 /// Kills a process and waits until it is gone, whoever is its parent now.

@@ -1,6 +1,7 @@
 //! The node's configuration: one small TOML file that the administrator owns. Read once by each process;
 //! nothing in it can be changed by a pod.
 
+use crate::walls::Wall;
 use morph_grant::Digest;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,13 @@ pub const CONFIG_VARIABLE: &str = "MORPH_NODE_CONFIG";
 /// Where the file is looked for when the variable isn't set; there it may be missing.
 pub const CONFIG_PATH: &str = "/etc/morph/node.toml";
 
+/// Size of the code cache where nothing else is said, in bytes: the code of some thousand small components
+/// or a hundred large ones. The kubelet sees it as part of its node's disk.
+pub const CACHE_BYTES_DEFAULT: u64 = 4 << 30;
+
+/// Least size of the code cache, in bytes: the code of one large component.
+pub const CACHE_BYTES_MIN: u64 = 64 << 20;
+
 /// What the administrator says of this node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -19,6 +27,12 @@ pub struct NodeConfig {
     pub cluster: Option<String>,
     /// Compiled code, root only; survives reboots.
     pub cache_dir: PathBuf,
+    /// How large the cache may grow, in bytes; what was used longest ago goes first. What was used in the
+    /// last minutes stays, even past this.
+    pub cache_bytes_max: u64,
+    /// Whether a component that this node sees for the first time runs on code of wasmtime's baseline
+    /// compiler until it is started again: it is there four to eight times as soon, and slower.
+    pub baseline_first: bool,
     /// Sockets, locks and logs of servers.
     pub run_dir: PathBuf,
     /// The kubelet's root directory: granted volumes lie below its `pods`.
@@ -27,6 +41,8 @@ pub struct NodeConfig {
     pub denials_socket: PathBuf,
     /// Public halves of the keys whose grants are taken: its files `*.pem`, read anew for each sandbox.
     pub trusted_keys_dir: PathBuf,
+    /// Walls without which no server starts, of those that a kernel may lack ([`Wall`]).
+    pub required_walls: Vec<Wall>,
 }
 
 impl Default for NodeConfig {
@@ -34,10 +50,13 @@ impl Default for NodeConfig {
         Self {
             cluster: None,
             cache_dir: "/var/lib/morph/cache".into(),
+            cache_bytes_max: CACHE_BYTES_DEFAULT,
+            baseline_first: true,
             run_dir: "/run/morph".into(),
             kubelet_dir: "/var/lib/kubelet".into(),
             denials_socket: "/run/morph-node/denials.sock".into(),
             trusted_keys_dir: "/etc/morph/keys".into(),
+            required_walls: vec![Wall::Seccomp],
         }
     }
 }
@@ -62,6 +81,12 @@ pub enum ConfigError {
         /// What is wrong, with its line.
         #[source]
         source: Box<toml::de::Error>,
+    },
+    /// A cache that would hold nothing.
+    #[error("node configuration {path}: cache_bytes_max must be at least {CACHE_BYTES_MIN}")]
+    SmallCache {
+        /// The file.
+        path: PathBuf,
     },
     /// A directory isn't absolute.
     #[error("node configuration {path}: {key} must be an absolute path")]
@@ -105,6 +130,9 @@ impl NodeConfig {
                 return Err(ConfigError::Relative { path: path.into(), key });
             }
         }
+        if config.cache_bytes_max < CACHE_BYTES_MIN {
+            return Err(ConfigError::SmallCache { path: path.into() });
+        }
         Ok(config)
     }
 
@@ -144,6 +172,39 @@ mod tests {
             let error = parse(&format!("{key} = \"relative\"")).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");
         }
+    }
+
+    #[test]
+    fn a_wall_that_nobody_knows_is_refused() {
+        let error = parse("required_walls = [\"moat\"]").unwrap_err();
+        assert!(crate::grant::chain(&error).contains("moat"), "{error}");
+        let config = parse("required_walls = [\"seccomp\", \"landlock-tcp\"]").unwrap();
+        assert_eq!(config.required_walls, [Wall::Seccomp, Wall::LandlockTcp]);
+        assert_eq!(parse("required_walls = []").unwrap().required_walls, []);
+    }
+
+    #[test]
+    fn every_key_is_documented_with_its_default() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/node.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let keys = serde_json::to_value(NodeConfig::default()).unwrap();
+        let keys = keys.as_object().unwrap();
+        for (key, value) in keys {
+            let default = if value.is_null() { "none".into() } else { format!("`{value}`") };
+            let row = format!("| `{key}` | {default} | ");
+            assert!(page.contains(&row), "docs/node.md lacks the row {row}");
+        }
+        let rows =
+            page.lines().take_while(|line| !line.starts_with("## ")).filter(|line| line.starts_with("| `"));
+        assert_eq!(rows.count(), keys.len(), "a row of docs/node.md has no key");
+    }
+
+    #[test]
+    fn a_cache_that_would_hold_nothing_is_refused() {
+        let error = parse("cache_bytes_max = 1000").unwrap_err().to_string();
+        assert!(error.contains("cache_bytes_max must be at least 67108864"), "{error}");
+        let config = parse("cache_bytes_max = 67_108_864\nbaseline_first = false").unwrap();
+        assert_eq!((config.cache_bytes_max, config.baseline_first), (CACHE_BYTES_MIN, false));
     }
 
     #[test]

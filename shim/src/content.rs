@@ -2,9 +2,11 @@
 //! of containerd's content store. Every blob is hashed here; an image id proves nothing.
 
 mod containerd;
+mod locations;
 mod manifest;
 
 pub use containerd::Containerd;
+pub use locations::Locations;
 
 use async_trait::async_trait;
 use manifest::Entry;

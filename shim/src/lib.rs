@@ -1,5 +1,7 @@
 //! How containerd starts, watches and stops a Morph: the parts of `containerd-shim-morph-v1`.
 //! It knows no Kubernetes API, and no guest runs in the process that serves containerd.
+// The feature `failpoints` is another package's, which builds these sources once more: see `failpoint`.
+#![allow(unexpected_cfgs)]
 
 pub mod arguments;
 pub mod bootstrap;
@@ -12,12 +14,16 @@ pub mod config;
 pub mod content;
 pub mod denial;
 pub mod events;
+mod failpoint;
 pub mod grant;
 pub mod info;
 pub mod keys;
 pub mod lock;
+pub mod log;
 pub mod node;
 pub mod process;
+pub mod program;
+mod remains;
 pub mod sandbox;
 mod sandbox_process;
 mod seal;
@@ -30,6 +36,7 @@ pub mod task;
 pub mod termination;
 mod turns;
 mod voice;
+pub mod walls;
 pub mod wire;
 mod worker;
 pub mod zygote;

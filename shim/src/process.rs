@@ -97,7 +97,7 @@ pub struct SandboxSpec {
     pub own_pid_namespace: bool,
     /// Host name to set in a uts namespace of its own.
     pub hostname: Option<String>,
-    /// Files to which the pid is written: `cgroup.procs` of each hierarchy.
+    /// Its cgroups: `cgroup.procs` of each hierarchy.
     pub cgroup_procs: Vec<PathBuf>,
     /// `oom_score_adj`; where this process may not lower it, it stays as inherited.
     pub oom_score_adj: Option<i32>,
@@ -114,7 +114,7 @@ pub struct WorkerSpec {
     pub ipc: Namespace,
     /// Host name: the pod's, or its own.
     pub uts: Namespace,
-    /// Files to which the pid is written: `cgroup.procs` of each hierarchy.
+    /// Its cgroups: `cgroup.procs` of each hierarchy.
     pub cgroup_procs: Vec<PathBuf>,
     /// `oom_score_adj`; where this process may not lower it, it stays as inherited.
     pub oom_score_adj: Option<i32>,
@@ -230,11 +230,12 @@ impl Zygote {
 }
 
 /// The mounts of a worker, the compiled code's last. Asks file systems, and may hang with them.
-fn detach(mounts: &[Granted], code: &File) -> Result<(Vec<OwnedFd>, Vec<MountTarget>), Error> {
+pub(crate) fn detach(mounts: &[Granted], code: &File) -> Result<(Vec<OwnedFd>, Vec<MountTarget>), Error> {
     let (mut detached, mut targets) = (Vec::new(), Vec::new());
     for mount in mounts {
         detached.push(mount.detach()?);
-        targets.push(MountTarget { path: mount.target.clone(), directory: mount.is_directory()? });
+        let directory = mount.is_directory()?;
+        targets.push(MountTarget { path: mount.target.clone(), directory, read_only: mount.read_only });
     }
     detached.push(mounts::detach_code(code)?);
     Ok((detached, targets))

@@ -1,10 +1,12 @@
 //! The process of a sandbox: it holds the pod's namespaces and reaps what is left to it, and ends at SIGTERM.
 //! It runs nothing and sees no file of the node.
 
+use crate::failpoint::failpoint;
 use crate::process::UNPRIVILEGED_ID;
-use crate::seal;
+use crate::seal::landlock::Rules;
+use crate::seal::{self, Step};
 use crate::wire::{self, FromChild, SandboxSetup, ToChild};
-use crate::zygote::reason;
+use crate::zygote::{Ready, reason};
 use rustix::io::Errno;
 use rustix::process::WaitOptions;
 use std::io;
@@ -13,9 +15,10 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 /// Lives as a sandbox; answers the exit code.
-pub(crate) fn live(control: &UnixStream) -> ExitCode {
+pub(crate) fn live(control: &UnixStream, ready: &Ready) -> ExitCode {
     let refused = match wire::receive::<ToChild>(control) {
-        Ok(Some((ToChild::Sandbox(setup), descriptors))) => match set_up(&setup, descriptors, control) {
+        Ok(Some((ToChild::Sandbox(setup), descriptors))) => match set_up(&setup, descriptors, control, ready)
+        {
             Ok(()) => None,
             Err(error) => Some(reason(&error)),
         },
@@ -24,14 +27,20 @@ pub(crate) fn live(control: &UnixStream) -> ExitCode {
         Ok(None) | Err(_) => return ExitCode::FAILURE,
     };
     let answer = refused.map_or(FromChild::Ready, |reason| FromChild::Refused { reason });
-    let ready = answer == FromChild::Ready;
-    if wire::send(control, &answer, &[]).is_err() || !ready {
+    let up = answer == FromChild::Ready;
+    if wire::send(control, &answer, &[]).is_err() || !up {
         return ExitCode::FAILURE;
     }
     hold().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
 }
 
-fn set_up(setup: &SandboxSetup, descriptors: Vec<OwnedFd>, control: &UnixStream) -> Result<(), seal::Error> {
+fn set_up(
+    setup: &SandboxSetup,
+    descriptors: Vec<OwnedFd>,
+    control: &UnixStream,
+    ready: &Ready,
+) -> Result<(), seal::Error> {
+    failpoint!("sandbox.seal").step("a failpoint")?;
     seal::set_process_name("morph-sandbox");
     seal::enter_namespaces(&setup.entry, &mut descriptors.into_iter())?;
     if let Some(name) = &setup.hostname {
@@ -39,7 +48,9 @@ fn set_up(setup: &SandboxSetup, descriptors: Vec<OwnedFd>, control: &UnixStream)
     }
     seal::limit_resources(&[])?;
     seal::give_up_root(UNPRIVILEGED_ID, UNPRIVILEGED_ID, &[])?;
-    seal::die_with_parent(control)
+    seal::die_with_parent(control)?;
+    Rules::default().enforce(ready.kernel)?;
+    ready.filters.as_ref().map_or(Ok(()), |filters| filters.sandbox.install())
 }
 
 /// Waits for the end, reaping whatever the pod leaves to its pid 1.

@@ -2,14 +2,21 @@
 //! `zygote`, `sandbox` and `worker` say in which order; nothing here knows what runs inside.
 #![allow(unsafe_code)] // each block says why
 
+pub(crate) mod detect;
+pub(crate) mod landlock;
+mod pages;
 mod root;
+pub(crate) mod seccomp;
+mod terminal;
 
+pub(crate) use pages::OwnPages;
 pub(crate) use root::{CODE_PATH, enter_root, leave_node_files};
+pub(crate) use terminal::{open_terminal, take_terminal};
 
 use crate::wire::{Entry, Join, Rlimit};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use rustix::process::{DumpableBehavior, Resource, Signal};
+use rustix::process::{DumpableBehavior, Pid, Resource, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, LinkNameSpaceType, Uid, UnshareFlags};
 use std::ffi::CString;
 use std::io;
@@ -135,6 +142,15 @@ pub(crate) fn clone_child(
     }
 }
 
+/// Forks this process, which must have one thread, into a pid namespace of its own, as its pid 1. Answers the
+/// child in the parent, `None` in the child.
+pub(crate) fn fork_into_pid_namespace() -> Result<Option<Pid>> {
+    unshare(UnshareFlags::NEWPID).step("making a pid namespace")?;
+    // SAFETY: there is one thread, so the child finds every lock free.
+    let pid = unsafe { libc::fork() };
+    if pid < 0 { Err(io::Error::last_os_error()).step("forking") } else { Ok(Pid::from_raw(pid)) }
+}
+
 /// `CLONE_INTO_CGROUP` (`linux/sched.h`).
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
@@ -203,6 +219,26 @@ pub(crate) fn close_from(first: u32) -> Result<()> {
     // SAFETY: the caller owns nothing at or above `first`: no `OwnedFd` is closed behind its owner's back.
     let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()).step("closing inherited descriptors") }
+}
+
+/// Goes into cgroups of version 1 by their `tasks` files. A process with one thread that moves itself so
+/// takes no lock that all processes of the node share; being moved by another waits for all processors, some
+/// six milliseconds.
+pub(crate) fn enter_cgroups(tasks_files: Vec<OwnedFd>) -> Result<()> {
+    for (index, file) in tasks_files.iter().enumerate() {
+        let step =
+            || format!("entering cgroup {} of {} (in mountinfo's order)", index + 1, tasks_files.len());
+        rustix::io::write(file, b"0").map_err(io::Error::from).step(step())?;
+    }
+    Ok(())
+}
+
+/// Drops pages of a private mapping of a file, from beginning to end. They were never written to.
+fn drop_pages((begin, end): (usize, usize)) -> io::Result<()> {
+    // SAFETY: what is dropped of an unwritten private mapping comes again from its file as it was; the file
+    // of a running program can't be written to.
+    let result = unsafe { libc::madvise(begin as *mut libc::c_void, end - begin, libc::MADV_DONTNEED) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Leaves this process with new namespaces of these kinds.
@@ -326,13 +362,18 @@ pub(crate) fn give_up_root(uid: u32, gid: u32, groups: &[u32]) -> Result<()> {
 /// Dies with the server: the last step, since a change of user forgets it. `socket` is the server's: when its
 /// other end is closed, the server went before this was set.
 pub(crate) fn die_with_parent(socket: &UnixStream) -> Result<()> {
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).step("refusing to be traced")?;
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).step("binding to the server")?;
+    die_with_fork_parent()?;
     let mut descriptors = [PollFd::new(socket, PollFlags::HUP)];
     rustix::event::poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))
         .step("looking for the server")?;
     let gone = descriptors[0].revents().contains(PollFlags::HUP);
     if gone { Err(Errno::PIPE).step("looking for the server") } else { Ok(()) }
+}
+
+/// Dies with the process that has forked it, if that still lives; also to be done last.
+pub(crate) fn die_with_fork_parent() -> Result<()> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).step("refusing to be traced")?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).step("binding to the parent")
 }
 
 /// Names the process in lists of processes, in at most 15 bytes.

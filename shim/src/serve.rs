@@ -2,14 +2,19 @@
 //! last task. No guest runs in it.
 
 use crate::bootstrap::{LOCK_MILLIS_MAX, READY, ServerArguments};
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
+use crate::compile::Compiler;
 use crate::config::NodeConfig;
 use crate::content::Containerd;
 use crate::events::{Forwarding, Publisher};
+use crate::failpoint::failpoint;
 use crate::grant::chain;
 use crate::lock::Lock;
+use crate::log;
 use crate::process::Zygote;
+use crate::seal::OwnPages;
 use crate::task::{Parts, Server, Service};
+use crate::walls::{self, Kernel};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
 use std::io::Write;
@@ -61,8 +66,7 @@ pub fn main(text: &str) -> ExitCode {
 
 fn begin(text: &str) -> Result<(), Error> {
     let arguments: ServerArguments = serde_json::from_str(text)?;
-    let level = if arguments.debug { tracing::Level::DEBUG } else { tracing::Level::INFO };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).init();
+    log::begin(arguments.debug)?;
     // Not with containerd's session, if that is a terminal's. It fails for who leads one already.
     let _ = rustix::process::setsid();
     raise_descriptors()?;
@@ -122,12 +126,16 @@ fn say_ready() -> std::io::Result<()> {
 }
 
 async fn serve(arguments: ServerArguments, listener: UnixListener, socket: Socket) -> Result<(), Error> {
+    failpoint!("serve.begin")?;
     let (server, forwarding) = make(&arguments).await?;
     let listener = Listener::try_from(listener)?;
     let mut ttrpc = ttrpc::r#async::Server::new().add_listener(listener);
     ttrpc = ttrpc.register_service(Service::methods(&server));
     ttrpc.start().await?;
     say_ready()?;
+    if let Err(error) = OwnPages::look().and_then(|pages| pages.give_back()) {
+        tracing::debug!(%error, "pages of the beginning stay in memory");
+    }
     tracing::info!(address = arguments.address, pods = arguments.pods, "serving");
     let lock = until_unused(&server, &arguments.lock).await?;
     end(&arguments, &socket, lock)?;
@@ -141,8 +149,9 @@ async fn serve(arguments: ServerArguments, listener: UnixListener, socket: Socke
 
 async fn make(arguments: &ServerArguments) -> Result<(Arc<Server>, Forwarding), Error> {
     let config = NodeConfig::load()?;
+    check_walls(&config)?;
     let program = Path::new(PROGRAM);
-    let (zygote, cache) = tokio::join!(Zygote::start(program), Cache::open(&config.cache_dir, program));
+    let (zygote, cache) = tokio::join!(Zygote::start(program), open_cache(&config, program));
     let (publisher, forwarding) = Publisher::start(&arguments.containerd_ttrpc, &arguments.namespace);
     let server = Server::new(Parts {
         config,
@@ -153,6 +162,30 @@ async fn make(arguments: &ServerArguments) -> Result<(Arc<Server>, Forwarding), 
         publisher,
     });
     Ok((server, forwarding))
+}
+
+/// What this kernel can't do is in the log; what it must do and can't ends the server before there is a pod.
+fn check_walls(config: &NodeConfig) -> Result<(), Error> {
+    let kernel = Kernel::detect();
+    let Kernel { seccomp, landlock_abi } = kernel;
+    match kernel.lacks() {
+        lacks if lacks.is_empty() => tracing::info!(seccomp, landlock_abi, "this kernel has every wall"),
+        lacks => {
+            let lacks = walls::line(&lacks);
+            tracing::warn!(seccomp, landlock_abi, lacks, "this kernel lacks walls round guests");
+        }
+    }
+    Ok(kernel.check(&config.required_walls)?)
+}
+
+async fn open_cache(config: &NodeConfig, program: &Path) -> Result<Cache, Error> {
+    let options = cache::Options {
+        directory: config.cache_dir.clone(),
+        bytes_max: config.cache_bytes_max,
+        baseline_first: config.baseline_first,
+        engines: Compiler::new(program).engines().await?,
+    };
+    Ok(Cache::open(options, program).await?)
 }
 
 /// Waits until there has been no task and no call for a while, and holds the group's lock then: no `start` is

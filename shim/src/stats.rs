@@ -228,6 +228,70 @@ mod tests {
         assert_eq!([table.get("a"), table.get("b"), table.get("c")], [1, u64::MAX, 0]);
     }
 
+    /// The figures from files as a kernel writes them.
+    fn figures<M: Message>(version: &str, files: &[(&str, &str)]) -> M {
+        let directory = tempfile::tempdir().unwrap();
+        for (file, text) in files {
+            std::fs::write(directory.path().join(file), text).unwrap();
+        }
+        let controllers = ["cpu", "cpuacct", "memory", "pids"];
+        let directories = [serde_json::json!({ "controllers": controllers, "path": directory.path() })];
+        let cgroup = serde_json::json!({ "version": version, "directories": directories });
+        let any = read(&serde_json::from_value(cgroup).unwrap()).unwrap();
+        M::parse_from_bytes(&any.value).unwrap()
+    }
+
+    #[test]
+    fn files_of_version_1_become_its_message() {
+        let metrics: v1::Metrics = figures(
+            "V1",
+            &[
+                ("cpuacct.usage", "1234567890\n"),
+                ("cpuacct.usage_percpu", "1000000000 234567890 \n"),
+                ("cpuacct.stat", "user 100\nsystem 20\n"),
+                ("cpu.stat", "nr_periods 9\nnr_throttled 3\nthrottled_time 77\n"),
+                ("memory.usage_in_bytes", "5000\n"),
+                ("memory.limit_in_bytes", "67108864\n"),
+                ("memory.failcnt", "4\n"),
+                ("memory.stat", "cache 10\nrss 20\ntotal_inactive_file 30\n"),
+                ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"),
+                ("pids.current", "3\n"),
+                ("pids.max", "max\n"),
+            ],
+        );
+        let (cpu, memory) = (&metrics.cpu, &metrics.memory);
+        assert_eq!((cpu.usage.total, cpu.usage.per_cpu.len()), (1_234_567_890, 2));
+        assert_eq!((cpu.usage.user, cpu.usage.kernel), (1_000_000_000, 200_000_000));
+        assert_eq!((cpu.throttling.periods, cpu.throttling.throttled_time), (9, 77));
+        assert_eq!((memory.usage.usage, memory.usage.limit, memory.usage.failcnt), (5000, 67_108_864, 4));
+        assert_eq!((memory.cache, memory.rss, memory.total_inactive_file), (10, 20, 30));
+        assert_eq!(metrics.memory_oom_control.oom_kill, 2);
+        assert_eq!((metrics.pids.current, metrics.pids.limit), (3, 0));
+    }
+
+    #[test]
+    fn files_of_version_2_become_its_message() {
+        let metrics: v2::Metrics = figures(
+            "V2",
+            &[
+                ("cpu.stat", "usage_usec 900\nuser_usec 600\nsystem_usec 300\nnr_throttled 3\n"),
+                ("memory.current", "5000\n"),
+                ("memory.max", "67108864\n"),
+                ("memory.swap.max", "0\n"),
+                ("memory.stat", "anon 20\nfile 10\ninactive_file 30\n"),
+                ("memory.events", "low 0\nhigh 0\nmax 8\noom 2\noom_kill 1\n"),
+                ("pids.current", "3\n"),
+                ("pids.max", "max\n"),
+            ],
+        );
+        let (cpu, memory) = (&metrics.cpu, &metrics.memory);
+        assert_eq!((cpu.usage_usec, cpu.user_usec, cpu.system_usec, cpu.nr_throttled), (900, 600, 300, 3));
+        assert_eq!((memory.usage, memory.usage_limit, memory.swap_limit), (5000, 67_108_864, 0));
+        assert_eq!((memory.anon, memory.file, memory.inactive_file), (20, 10, 30));
+        assert_eq!((metrics.memory_events.max, metrics.memory_events.oom_kill), (8, 1));
+        assert_eq!((metrics.pids.current, metrics.pids.limit), (3, u64::MAX));
+    }
+
     #[test]
     fn a_process_is_counted_while_its_cgroup_is_there() {
         let path = PathBuf::from("morph-test").join(format!("stats-{}", std::process::id()));

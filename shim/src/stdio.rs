@@ -2,12 +2,16 @@
 //! ever started (`binary://`): it would run with the server's rights. The server keeps a read end of each
 //! output fifo until the task is deleted, so that a guest gets no EPIPE while containerd is away.
 
+mod terminal;
+
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use terminal::{Sink, Source, Terminal};
+use tokio::net::unix::pipe::{Receiver, Sender};
 
 /// Longest error line written to a task's standard error, in bytes: what a fifo takes at once.
 const LINE_BYTES_MAX: usize = 4096;
@@ -21,7 +25,7 @@ pub struct Streams {
     pub stdout: String,
     /// Standard error; empty for none, or for output's with a terminal.
     pub stderr: String,
-    /// Whether a terminal was asked for. There is none for guests: bytes pass as they are.
+    /// Whether a terminal was asked for: then all three are one.
     pub terminal: bool,
 }
 
@@ -68,6 +72,7 @@ pub struct Kept {
     /// A write end of the input fifo: without it a guest that reads early sees the end of its input before
     /// containerd has opened it. `CloseIO` lets it go.
     stdin: Option<OwnedFd>,
+    terminal: Option<Terminal>,
 }
 
 impl Kept {
@@ -75,22 +80,65 @@ impl Kept {
     pub fn close_stdin(&mut self) {
         self.stdin = None;
     }
+
+    /// Says how large the terminal's window is; `None` if there is no terminal.
+    pub fn resize(&self, columns: u16, rows: u16) -> Option<io::Result<()>> {
+        self.terminal.as_ref().map(|terminal| terminal.resize(columns, rows))
+    }
+
+    /// Ends when the last output of a process that has ended is where it belongs.
+    pub async fn drained(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.drained().await;
+        }
+    }
 }
 
 impl Streams {
-    /// Opens all three. Never waits for the other end of a fifo.
+    /// Opens all three. Never waits for the other end of a fifo. With a terminal it is to be called within a
+    /// runtime, which copies from then on.
     ///
     /// # Errors
     /// The first stream that can't be opened.
     pub fn open(&self) -> Result<Opened, StdioError> {
         let mut kept = Kept::default();
+        if self.terminal {
+            let guest = self.open_terminal(&mut kept)?;
+            let copy = || guest.try_clone().map_err(failed("terminal", Path::new("/dev/ptmx")));
+            return Ok(Opened { process: [copy()?, copy()?, guest], kept });
+        }
         let stdin = self.open_input(&mut kept)?;
         let stdout = open_output("stdout", &self.stdout, &mut kept._read_ends)?;
-        let stderr = match self.stderr.as_str() {
-            "" if self.terminal => stdout.try_clone().map_err(failed("stderr", Path::new(&self.stdout)))?,
-            path => open_output("stderr", path, &mut kept._read_ends)?,
-        };
+        let stderr = open_output("stderr", &self.stderr, &mut kept._read_ends)?;
         Ok(Opened { process: [stdin, stdout, stderr], kept })
+    }
+
+    /// Makes a terminal between the guest and containerd's fifos; answers the guest's end.
+    fn open_terminal(&self, kept: &mut Kept) -> Result<OwnedFd, StdioError> {
+        let stdout = open_output("stdout", &self.stdout, &mut kept._read_ends)?;
+        let is_pipe = is_fifo(&local_path("stdout", &self.stdout)?);
+        let sink: Sink = match is_pipe {
+            true => {
+                Box::new(Sender::from_owned_fd(stdout).map_err(failed("stdout", Path::new(&self.stdout)))?)
+            }
+            false => Box::new(tokio::fs::File::from_std(stdout.into())),
+        };
+        let source = self.open_typed(kept)?;
+        let opened = Terminal::open(source, sink);
+        let (terminal, guest) = opened.map_err(failed("terminal", Path::new("/dev/ptmx")))?;
+        kept.terminal = Some(terminal);
+        Ok(guest)
+    }
+
+    /// Where what is typed comes from; none where nobody can type.
+    fn open_typed(&self, kept: &mut Kept) -> Result<Option<Source>, StdioError> {
+        let path = local_path("stdin", &self.stdin)?;
+        if !is_fifo(&path) {
+            return Ok(None);
+        }
+        let stdin = self.open_input(kept)?;
+        let source = Receiver::from_owned_fd(stdin).map_err(failed("stdin", &path))?;
+        Ok(Some(Box::new(source)))
     }
 
     fn open_input(&self, kept: &mut Kept) -> Result<OwnedFd, StdioError> {
@@ -108,11 +156,12 @@ impl Streams {
     pub fn write_error(&self, line: &str) -> Result<(), StdioError> {
         let uri = if self.stderr.is_empty() && self.terminal { &self.stdout } else { &self.stderr };
         let path = local_path("stderr", uri)?;
-        let mut end = line.len().min(LINE_BYTES_MAX - 1);
+        let mut end = line.len().min(LINE_BYTES_MAX - 2);
         while !line.is_char_boundary(end) {
             end -= 1;
         }
-        let text = format!("{}\n", &line[..end]);
+        let line_end = if self.terminal { "\r\n" } else { "\n" };
+        let text = format!("{}{line_end}", &line[..end]);
         let file = open("stderr", &path, OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK)?;
         rustix::io::write(&file, text.as_bytes())
             .map(drop)

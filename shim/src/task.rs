@@ -4,7 +4,9 @@
 mod announce;
 mod create;
 mod fault;
+mod guarded;
 mod inspect;
+mod laps;
 mod life;
 mod list;
 mod prepare;
@@ -12,6 +14,8 @@ mod server;
 mod worlds;
 
 pub use fault::Fault;
+#[cfg(test)]
+pub(crate) use prepare::PREPARE_SECONDS_MAX;
 pub use server::{Parts, Server};
 
 use crate::events::timestamp;
@@ -46,8 +50,10 @@ impl Service {
     #[must_use]
     pub fn methods(server: &Arc<Server>) -> HashMap<String, Methods> {
         let make = || create_task(Arc::new(Self { server: Arc::clone(server) }));
-        let mut methods = make();
-        methods.extend(make().into_values().map(|service| (SERVICE_V2.to_owned(), service)));
+        let guarded = |(name, service)| (name, guarded::guarded(service));
+        let mut methods: HashMap<_, _> = make().into_iter().map(guarded).collect();
+        methods
+            .extend(make().into_values().map(|service| (SERVICE_V2.to_owned(), guarded::guarded(service))));
         methods
     }
 
@@ -151,8 +157,11 @@ impl Task for Service {
         Err(unimplemented("exec: there is no program in a component's container that could be run"))
     }
 
-    async fn resize_pty(&self, _: &TtrpcContext, _: ResizePtyRequest) -> ttrpc::Result<Empty> {
-        Err(unimplemented("resize: guests have no terminal"))
+    async fn resize_pty(&self, _: &TtrpcContext, request: ResizePtyRequest) -> ttrpc::Result<Empty> {
+        let task = self.task(&request.id, &request.exec_id)?;
+        let cells = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
+        task.resize(cells(request.width), cells(request.height)).await?;
+        Ok(Empty::new())
     }
 
     async fn close_io(&self, _: &TtrpcContext, request: CloseIORequest) -> ttrpc::Result<Empty> {

@@ -1,6 +1,7 @@
 //! The termination message of a container, written where the kubelet reads it: into the file that it mounted,
 //! below its own directory and nowhere else.
 
+use crate::process::Exit;
 use crate::spec::{Pod, Spec};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use std::io::{self, Write};
@@ -8,6 +9,26 @@ use std::path::{Component, Path, PathBuf};
 
 /// What the kubelet reads of a message, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 4096;
+
+/// Why a process ended that gave no reason itself; `None` where nobody needs to be told. `killed` says that
+/// somebody asked for its death, `out_of_memory` that its cgroup had one killed.
+#[must_use]
+pub fn reason(exit: Exit, killed: bool, out_of_memory: bool) -> Option<String> {
+    match exit {
+        Exit::Code(0) => None,
+        Exit::Code(code) => Some(format!("the worker ended with code {code} and gave no reason")),
+        Exit::Signal(libc::SIGKILL) if killed => None,
+        Exit::Signal(libc::SIGKILL) if out_of_memory => {
+            Some("killed: the container's memory limit is too small".into())
+        }
+        Exit::Signal(libc::SIGSYS) => Some(
+            "killed by seccomp: the worker made a system call that nothing of ours makes; it was taken over, \
+             and its component is hostile"
+                .into(),
+        ),
+        Exit::Signal(signal) => Some(format!("killed by signal {signal}")),
+    }
+}
 
 /// The file of a container's termination message.
 #[derive(Debug, Clone, PartialEq, Eq)]

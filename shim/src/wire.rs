@@ -18,7 +18,8 @@ use std::os::unix::net::UnixStream;
 pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
 
 /// Most descriptors that ride on one message: three namespaces, the compiled code and the volumes of a pod,
-/// of which the schema allows 32. The kernel's own limit is 253.
+/// of which the schema allows 32; or a worker's streams and the hierarchies of cgroups, some ten. The
+/// kernel's own limit is 253.
 pub const DESCRIPTORS_MAX: usize = 64;
 
 /// Bytes of the length that opens a frame.
@@ -27,11 +28,14 @@ const LENGTH_BYTES: usize = 4;
 /// Server to zygote. No tenant's data is in it: that goes over the child's own socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToZygote {
-    /// Fork once. Descriptors: control, then (for a worker) stdin, stdout, stderr, then (if so said) the
-    /// directory of a cgroup of version 2 in which the child is to be born.
+    /// Fork once. Descriptors: control, then (for a worker) stdin, stdout, stderr, then the `tasks` files of
+    /// cgroups of version 1 that the child is to go into, then (if so said) the directory of a cgroup of
+    /// version 2 in which it is to be born.
     Fork {
         /// What the child is to be.
         role: Role,
+        /// How many `tasks` files there are.
+        tasks_files: usize,
         /// Whether a cgroup directory is the last descriptor.
         into_cgroup: bool,
     },
@@ -177,6 +181,8 @@ pub struct MountTarget {
     pub path: String,
     /// Whether the mount's root is a directory.
     pub directory: bool,
+    /// Whether nothing below it can be written.
+    pub read_only: bool,
 }
 
 /// One resource limit, named as in OCI (`RLIMIT_NOFILE`).

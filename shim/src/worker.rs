@@ -1,10 +1,12 @@
 //! The process of one container: seals itself, maps its code, says so, and at the word runs the guest to its
 //! end. What a guest may do is the task's and `morph_host`'s; what the process may do is `seal`'s.
 
+use crate::failpoint::failpoint;
+use crate::seal::landlock::{Rules, needs_network};
 use crate::seal::{self, Step};
 use crate::voice::Voice;
 use crate::wire::{self, FromChild, ToChild, WorkerSetup};
-use crate::zygote::{Engines, reason};
+use crate::zygote::{Ready, reason};
 use morph_host::{Denial, Outcome, Program, Run, Stdio, Task};
 use std::error::Error;
 use std::io;
@@ -20,13 +22,13 @@ use std::sync::Arc;
 const SERVER_THREADS_MAX: usize = 4;
 
 /// Lives as a worker; answers the exit code.
-pub(crate) fn live(control: &UnixStream, stdio: Vec<OwnedFd>, engines: &Engines) -> ExitCode {
+pub(crate) fn live(control: &UnixStream, stdio: Vec<OwnedFd>, ready: &Ready) -> ExitCode {
     let (setup, descriptors) = match wire::receive::<ToChild>(control) {
         Ok(Some((ToChild::Worker(setup), descriptors))) => (setup, descriptors),
         // The server is gone, or talks nonsense; it reads the end of this process as a refusal.
         Ok(_) | Err(_) => return ExitCode::FAILURE,
     };
-    let answer = match prepare(&setup, descriptors, stdio, engines, control) {
+    let answer = match prepare(&setup, descriptors, stdio, ready, control) {
         Ok(program) => wire::send(control, &FromChild::Ready, &[]).map(|()| program),
         Err(error) => {
             let refused = FromChild::Refused { reason: reason(&*error) };
@@ -40,14 +42,15 @@ pub(crate) fn live(control: &UnixStream, stdio: Vec<OwnedFd>, engines: &Engines)
     }
 }
 
-/// The seal, in its order, then the code.
+/// The seal, in its order. Code is mapped before the last wall: after that nothing new can be run.
 fn prepare(
     setup: &WorkerSetup,
     descriptors: Vec<OwnedFd>,
     stdio: Vec<OwnedFd>,
-    engines: &Engines,
+    ready: &Ready,
     control: &UnixStream,
 ) -> Result<Program, Box<dyn Error>> {
+    failpoint!("worker.seal")?;
     seal::set_process_name(&format!("morph-{}", setup.id));
     take_streams(stdio)?;
     let mut descriptors = descriptors.into_iter();
@@ -56,7 +59,14 @@ fn prepare(
     seal::limit_resources(&setup.rlimits)?;
     seal::give_up_root(setup.uid, setup.gid, &setup.groups)?;
     seal::die_with_parent(control)?;
-    Ok(Program::load(engines.of(setup.engine), Path::new(seal::CODE_PATH))?)
+    failpoint!("worker.load")?;
+    Rules::of(setup).enforce(ready.kernel)?;
+    let program = Program::load(&ready.engines.of(setup.engine)?, Path::new(seal::CODE_PATH))?;
+    if let Some(filters) = &ready.filters {
+        let filter = if needs_network(setup) { &filters.network } else { &filters.worker };
+        filter.install()?;
+    }
+    Ok(program)
 }
 
 fn take_streams(stdio: Vec<OwnedFd>) -> Result<(), seal::Error> {
@@ -65,13 +75,14 @@ fn take_streams(stdio: Vec<OwnedFd>) -> Result<(), seal::Error> {
     };
     rustix::stdio::dup2_stdin(stdin).step("taking standard input")?;
     rustix::stdio::dup2_stdout(stdout).step("taking standard output")?;
-    rustix::stdio::dup2_stderr(stderr).step("taking standard error")
+    rustix::stdio::dup2_stderr(stderr).step("taking standard error")?;
+    seal::take_terminal(rustix::stdio::stdin())
 }
 
 fn run(program: Program, task: Task, control: &UnixStream) -> ExitCode {
     let Ok(voice) = Voice::new(control) else { return ExitCode::FAILURE };
     let voice = Arc::new(voice);
-    let outcome = match runtime(&task) {
+    let outcome = match failpoint!("worker.run").and_then(|()| runtime(&task)) {
         Ok(runtime) => {
             let outcome = runtime.block_on(guest(program, task, &voice));
             // A guest that left a read of its standard input behind must not keep the process.
@@ -118,3 +129,6 @@ async fn guest(program: Program, task: Task, voice: &Arc<Voice>) -> io::Result<O
     let denied = Arc::new(move |denial: &Denial| witness.denied(denial));
     Ok(morph_host::run(program, task, Stdio::inherit()?, stop, listening, Some(denied)).await)
 }
+
+#[cfg(test)]
+mod tests;

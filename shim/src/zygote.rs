@@ -1,9 +1,13 @@
-//! The zygote: one thread, both engines built, nothing of any tenant. It forks on request and gives each
+//! The zygote: one thread, its engines built, nothing of any tenant. It forks on request and gives each
 //! child its socket; what a child then does is `sandbox_process` and `worker`. It never compiles and never
 //! runs a guest.
 
+use crate::failpoint::failpoint;
+use crate::seal::seccomp::Filter;
+use crate::seal::seccomp::table::Role as Caller;
 use crate::seal::{self, Step};
-use crate::wire::{self, EngineKind, FromZygote, Role, ToZygote};
+use crate::walls::Kernel;
+use crate::wire::{self, EngineKind, FromChild, FromZygote, Role, ToZygote};
 use crate::{sandbox_process, worker};
 use morph_host::Engine;
 use rustix::fs::{Mode, OFlags};
@@ -15,7 +19,39 @@ use std::process::ExitCode;
 /// Name in lists of processes.
 const NAME: &str = "morph-zygote";
 
-/// Both engines.
+/// What children find ready: the engines, and the walls that are the same for all of them.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// Both engines.
+    pub(crate) engines: Engines,
+    /// What the kernel can do.
+    pub(crate) kernel: Kernel,
+    /// The filters; none where the kernel has no seccomp.
+    pub(crate) filters: Option<Filters>,
+}
+
+/// A filter of system calls for each kind of child.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    /// A worker without network.
+    pub(crate) worker: Filter,
+    /// A worker with it.
+    pub(crate) network: Filter,
+    /// A sandbox.
+    pub(crate) sandbox: Filter,
+}
+
+impl Filters {
+    fn make() -> Result<Self, seal::Error> {
+        Ok(Self {
+            worker: Filter::of(&[Caller::Worker])?,
+            network: Filter::of(&[Caller::Worker, Caller::Network])?,
+            sandbox: Filter::of(&[Caller::Sandbox])?,
+        })
+    }
+}
+
+/// Those whose code is optimized: what nearly every worker runs.
 #[derive(Debug)]
 pub struct Engines {
     p2: Engine,
@@ -24,14 +60,17 @@ pub struct Engines {
 
 impl Engines {
     fn build() -> Result<Self, morph_host::EngineError> {
-        Ok(Self { p2: morph_host::engine(EngineKind::P2)?, p3: morph_host::engine(EngineKind::P3)? })
+        let engine = morph_host::running_engine;
+        Ok(Self { p2: engine(EngineKind::P2)?, p3: engine(EngineKind::P3)? })
     }
 
-    /// The one of this kind.
-    pub fn of(&self, kind: EngineKind) -> &Engine {
+    /// The one of this kind. Those for code of the baseline compiler run a component's first start on a
+    /// node alone: they are made in the worker that needs one, and cost no other process anything.
+    pub fn of(&self, kind: EngineKind) -> Result<Engine, morph_host::EngineError> {
         match kind {
-            EngineKind::P2 => &self.p2,
-            EngineKind::P3 => &self.p3,
+            EngineKind::P2 => Ok(self.p2.clone()),
+            EngineKind::P3 => Ok(self.p3.clone()),
+            EngineKind::P2Baseline | EngineKind::P3Baseline => morph_host::running_engine(kind),
         }
     }
 }
@@ -40,9 +79,9 @@ impl Engines {
 /// returns that child's exit code.
 pub fn main() -> ExitCode {
     let served = take_socket().and_then(|socket| match prepare() {
-        Ok((engines, threads)) => {
+        Ok((ready, threads)) => {
             wire::send(&socket, &FromZygote::Up { threads }, &[])?;
-            if threads == 1 { serve(socket, engines) } else { Ok(ExitCode::FAILURE) }
+            if threads == 1 { serve(socket, ready) } else { Ok(ExitCode::FAILURE) }
         }
         Err(error) => {
             wire::send(&socket, &FromZygote::Refused { reason: reason(&*error) }, &[])?;
@@ -79,26 +118,33 @@ fn take_socket() -> io::Result<UnixStream> {
     Ok(socket.into())
 }
 
-/// Everything that children share; answers the engines and how many threads there are.
-fn prepare() -> Result<(Engines, usize), Box<dyn std::error::Error>> {
+/// Everything that children share, and how many threads there are.
+pub(crate) fn prepare() -> Result<(Ready, usize), Box<dyn std::error::Error>> {
     seal::set_process_name(NAME);
+    crate::failpoint::prepare();
+    failpoint!("zygote.begin")?;
     seal::hold_stop_signals()?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let threads =
         rustix::fs::open("/proc/self/task", flags, Mode::empty()).step("opening /proc/self/task")?;
     // Workers have no files of the node: what TLS trusts is in memory before they are born.
     morph_host::load_system_roots();
+    let pages = seal::OwnPages::look()?;
     seal::leave_node_files()?;
     // After that, never before: with /proc at hand wasmtime would keep this process's page map open and,
     // in a forked child, reset the child's memory by what the *zygote* has written.
     let engines = Engines::build()?;
+    let kernel = Kernel::detect();
+    let filters = if kernel.seccomp { Some(Filters::make()?) } else { None };
+    // What it took to get here is not needed again.
+    pages.give_back()?;
     let entries = rustix::fs::Dir::new(threads).step("counting threads")?;
     let mut count = 0;
     for entry in entries {
         let entry = entry.step("counting threads")?;
         count += usize::from(entry.file_name().to_bytes().iter().all(u8::is_ascii_digit));
     }
-    Ok((engines, count))
+    Ok((Ready { engines, kernel, filters }, count))
 }
 
 /// What a child is born with.
@@ -107,9 +153,11 @@ struct Birth {
     control: UnixStream,
     /// Standard streams of a worker; empty for a sandbox.
     stdio: Vec<OwnedFd>,
+    /// `tasks` files of cgroups of version 1.
+    tasks_files: Vec<OwnedFd>,
 }
 
-fn serve(socket: UnixStream, engines: Engines) -> io::Result<ExitCode> {
+fn serve(socket: UnixStream, ready: Ready) -> io::Result<ExitCode> {
     while let Some((request, descriptors)) = wire::receive::<ToZygote>(&socket)? {
         let (birth, cgroup) = match birth(request, descriptors) {
             Ok(parts) => parts,
@@ -122,12 +170,17 @@ fn serve(socket: UnixStream, engines: Engines) -> io::Result<ExitCode> {
             Role::Sandbox { own_pid_namespace } => own_pid_namespace,
             Role::Worker => true,
         };
+        if let Err(error) = failpoint!("zygote.fork") {
+            refuse(&socket, &error)?;
+            continue;
+        }
         match seal::clone_child(own_pid_namespace, cgroup.as_ref().map(AsFd::as_fd)) {
             Ok(None) => {
                 drop((socket, cgroup));
-                return Ok(live(birth, engines));
+                return Ok(live(birth, &ready));
             }
             Ok(Some((pid, pidfd))) => {
+                failpoint!("zygote.forked")?;
                 wire::send(&socket, &FromZygote::Forked { pid }, &[pidfd.as_fd()])?;
             }
             Err(error) => refuse(&socket, &error)?,
@@ -140,11 +193,11 @@ fn refuse(socket: &UnixStream, error: &io::Error) -> io::Result<()> {
     wire::send(socket, &FromZygote::Refused { reason: format!("fork: {error}") }, &[])
 }
 
-/// Sorts the descriptors of a request: control, streams, cgroup.
+/// Sorts the descriptors of a request: control, streams, `tasks` files, cgroup.
 fn birth(request: ToZygote, descriptors: Vec<OwnedFd>) -> io::Result<(Birth, Option<OwnedFd>)> {
-    let ToZygote::Fork { role, into_cgroup } = request;
+    let ToZygote::Fork { role, tasks_files, into_cgroup } = request;
     let streams = if role == Role::Worker { 3 } else { 0 };
-    let wanted = 1 + streams + usize::from(into_cgroup);
+    let wanted = (1 + streams + usize::from(into_cgroup)).saturating_add(tasks_files);
     if descriptors.len() != wanted {
         let text = format!("{} descriptors came instead of {wanted}", descriptors.len());
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
@@ -152,14 +205,22 @@ fn birth(request: ToZygote, descriptors: Vec<OwnedFd>) -> io::Result<(Birth, Opt
     let mut descriptors = descriptors.into_iter();
     let control = descriptors.next().ok_or(io::ErrorKind::InvalidData)?;
     let stdio = descriptors.by_ref().take(streams).collect();
-    Ok((Birth { role, control: control.into(), stdio }, descriptors.next()))
+    let tasks_files = descriptors.by_ref().take(tasks_files).collect();
+    Ok((Birth { role, control: control.into(), stdio, tasks_files }, descriptors.next()))
 }
 
-fn live(birth: Birth, engines: Engines) -> ExitCode {
-    let Birth { role, control, stdio } = birth;
+fn live(birth: Birth, ready: &Ready) -> ExitCode {
+    let Birth { role, control, stdio, tasks_files } = birth;
+    // Before it hears of anything that is a tenant's.
+    if let Err(error) = seal::enter_cgroups(tasks_files) {
+        let refused = FromChild::Refused { reason: reason(&error) };
+        // If the server can't be told, it is gone.
+        drop(wire::send(&control, &refused, &[]));
+        return ExitCode::FAILURE;
+    }
     match role {
-        Role::Sandbox { .. } => sandbox_process::live(&control),
-        Role::Worker => worker::live(&control, stdio, &engines),
+        Role::Sandbox { .. } => sandbox_process::live(&control, ready),
+        Role::Worker => worker::live(&control, stdio, ready),
     }
 }
 

@@ -172,7 +172,8 @@ fn line_of(code: &[char], at: usize) -> usize {
 pub(crate) fn is_test_file(path: &str) -> bool {
     let parts: Vec<_> = path.split('/').collect();
     let name = parts.last().copied().unwrap_or_default();
-    matches!(parts.first(), Some(&("bench" | "e2e" | "testkit")))
+    matches!(parts.first(), Some(&("e2e" | "testkit")))
+        || path.starts_with("bench/peer/")
         || parts.iter().any(|part| matches!(*part, "tests" | "fuzz_targets"))
         || name == "tests.rs"
 }

@@ -11,7 +11,7 @@ use crate::bounds::{
 };
 use crate::{
     Access, EnvFrom, EnvVar, Filesystem, Limits, MorphSpec, MorphType, Probe, Probes, Quantity,
-    ResourceAmounts, Resources, Run, Template, Volume,
+    QuantityError, ResourceAmounts, Resources, Run, Template, Volume,
 };
 use std::collections::BTreeMap;
 
@@ -116,9 +116,14 @@ fn check_memory(spec: &MorphSpec, found: &mut Findings) {
     }
 }
 
-/// A quantity's value; none for a text that isn't one, of which the schema says so already.
+/// A quantity's value; none for a text that isn't one, of which the schema says so already. What is past all
+/// counting is more than every bound, as for the API server.
 fn milli(quantity: &Quantity) -> Option<u128> {
-    quantity.milli().ok()
+    match quantity.milli() {
+        Ok(value) => Some(value),
+        Err(QuantityError::TooLarge(_)) => Some(u128::MAX),
+        Err(QuantityError::Malformed(_)) => None,
+    }
 }
 
 fn check_run(run: &Run, found: &mut Findings) {

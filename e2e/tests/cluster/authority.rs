@@ -3,6 +3,7 @@
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, Config};
@@ -10,6 +11,9 @@ use morph_e2e::{Cluster, Space, until};
 use serde_json::{Value, json};
 
 const GRANT: &str = "hayride.dev/grant";
+
+/// The operator's word of which key has signed: it keeps that key trusted.
+const KEY: &str = "hayride.dev/grant-key";
 
 /// A client of a user who has the ClusterRole *edit* in this namespace and nothing else.
 pub(crate) async fn editor(space: &Space) -> Result<Client> {
@@ -23,7 +27,18 @@ pub(crate) async fn editor(space: &Space) -> Result<Client> {
         .await?;
     let mut config = Config::infer().await?;
     config.auth_info.impersonate = Some(name);
-    Ok(Client::try_from(config)?)
+    let client = Client::try_from(config)?;
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let may: SelfSubjectAccessReview = serde_json::from_value(json!({
+        "spec": { "resourceAttributes": { "namespace": space.name, "verb": "create", "resource": "pods" } },
+    }))?;
+    // The API server knows of the binding a moment after it has stored it.
+    until(30, "the binding of the editor", async || {
+        let status = reviews.create(&PostParams::default(), &may).await?.status;
+        Ok(if status.as_ref().is_some_and(|status| status.allowed) { Ok(()) } else { Err(status) })
+    })
+    .await?;
+    Ok(client)
 }
 
 fn pod(name: &str, image: &str, args: &[&str]) -> Value {
@@ -53,6 +68,27 @@ pub(crate) async fn terminated(space: &Space, name: &str) -> Result<(i32, String
     })
     .await?;
     Ok((state.exit_code, state.message.unwrap_or_default()))
+}
+
+#[tokio::test]
+async fn a_namespace_that_asks_for_it_takes_pods_of_our_runtime_class_alone() -> Result<()> {
+    let labels = [("hayride.dev/require-runtime-class", "true")];
+    Cluster::run_labelled("our-class", &labels, async |space| {
+        let image = space.push_guest("hello").await?.image;
+        let mut by_runc = pod("by-runc", &image, &[]);
+        by_runc["spec"].as_object_mut().context("no spec")?.remove("runtimeClassName");
+        let pods: Api<Pod> = Api::namespaced(editor(space).await?, &space.name);
+        let made = pods.create(&PostParams::default(), &serde_json::from_value(by_runc)?).await;
+        let Err(kube::Error::Api(refused)) = made else { anyhow::bail!("it was taken: {made:?}") };
+        assert_eq!(refused.code, 403, "{refused:?}");
+        for word in [space.name.as_str(), labels[0].0, "its pods must have runtimeClassName: morph"] {
+            assert!(refused.message.contains(word), "{word}: {}", refused.message);
+        }
+        space.morph("hello", &json!({ "image": image })).await?;
+        space.ready("hello").await?;
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]
@@ -142,6 +178,55 @@ async fn no_grant_is_copied_patched_scaled_or_kept() -> Result<()> {
         let after = space.pod_count("hello", 1).await?;
         assert_eq!(after[0].metadata.uid, mine.metadata.uid);
         Ok(())
+    })
+    .await
+}
+
+/// An ordinary Deployment without pods.
+fn deployment(name: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name },
+        "spec": {
+            "replicas": 0, "selector": { "matchLabels": { "app": name } },
+            "template": {
+                "metadata": { "labels": { "app": name } },
+                "spec": { "containers": [{ "name": "main", "image": "main.example/main:1" }] },
+            },
+        },
+    })
+}
+
+#[tokio::test]
+async fn nobody_but_the_operator_says_which_key_is_in_use() -> Result<()> {
+    Cluster::run("retired", async |space| {
+        let editor = editor(space).await?;
+        let image = space.push_guest("hello").await?.image;
+        space.morph("hello", &json!({ "image": image })).await?;
+        space.ready("hello").await?;
+        let deployments: Api<Deployment> = Api::namespaced(editor.clone(), &space.name);
+        let retired = json!({ "metadata": { "annotations": { KEY: "0".repeat(32) } } });
+        let gone = json!({ "metadata": { "annotations": { KEY: null } } });
+        let merge = PatchParams::default();
+        for (what, patch) in [("another key", &retired), ("no key", &gone)] {
+            refused(what, deployments.patch("hello", &merge, &Patch::Merge(patch)).await)?;
+        }
+        let mut made = deployment("made");
+        made["metadata"]["annotations"] = retired["metadata"]["annotations"].clone();
+        let made = serde_json::from_value(made)?;
+        refused("a key from the start", deployments.create(&PostParams::default(), &made).await)?;
+        let plain = serde_json::from_value(deployment("plain"))?;
+        deployments.create(&PostParams::default(), &plain).await?;
+        refused("a key later on", deployments.patch("plain", &merge, &Patch::Merge(&retired)).await)?;
+        // What is no word of a key stays everybody's.
+        let note = json!({ "metadata": { "annotations": { "note.example/is": "mine" } } });
+        for name in ["plain", "hello"] {
+            deployments.patch(name, &merge, &Patch::Merge(&note)).await?;
+        }
+        // Nor does the operator say so of what carries no grant.
+        let mut config = Config::infer().await?;
+        config.auth_info.impersonate = Some("system:serviceaccount:morph-system:morph-operator".to_owned());
+        let operator: Api<Deployment> = Api::namespaced(Client::try_from(config)?, &space.name);
+        refused("a key of nothing", operator.patch("plain", &merge, &Patch::Merge(&retired)).await)
     })
     .await
 }

@@ -250,7 +250,7 @@ fn morph_at_most() -> Value {
         json!({ "name": format!("v{i:02}{}", "a".repeat(60)), "projected": { "sources": sources } })
     };
     json!({
-        "image": image(63), "replicas": 10_000, "http": { "maxConcurrency": 1024 },
+        "image": image(63), "replicas": 10_000, "http": { "maxConcurrency": 128 },
         "env": entries("name", "A"),
         "envFrom": (0..16).map(|i| json!({ "secretRef": { "name": long(i, 253) } })).collect::<Vec<_>>(),
         "config": entries("key", "a"),

@@ -4,7 +4,7 @@
 mod forged;
 mod signed;
 
-use super::{ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, STANDARD};
+use super::{ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, STANDARD, holds};
 use crate::samples::{document, key, open, seal, trusted};
 use crate::{
     Access, Component, Digest, Document, EnvLiteral, FilesystemGrant, Grants, Http, Limits, Link, RunType,
@@ -26,6 +26,21 @@ fn what_is_sealed_opens_to_the_same_document_and_text() {
     let text = seal(&document()).unwrap();
     assert_eq!(open(&text).unwrap(), document());
     assert_eq!(seal(&open(&text).unwrap()).unwrap(), text);
+}
+
+#[test]
+fn a_text_holds_its_own_document_and_no_other_whoever_signed_it() {
+    let document = document();
+    let other = Document { args: vec!["other".into()], ..document.clone() };
+    for signer in [key(1), key(2)] {
+        let text = crate::seal(&document, &signer).unwrap();
+        assert!(holds(&text, &document) && !holds(&text, &other));
+        assert!(!holds(&text.replace(PAYLOAD_TYPE, "text/plain"), &document));
+        assert!(!holds(&text.replace("\"signatures\":[", "\"signatures\":[],\"more\":["), &document));
+    }
+    for text in ["", "{}", "nonsense"] {
+        assert!(!holds(text, &document), "{text}");
+    }
 }
 
 #[test]

@@ -3,13 +3,12 @@
 
 use super::{Linked, Track, known};
 use crate::Task;
+use crate::files::{Files, Unread};
 use crate::limits::CONFIG_VALUE_BYTES_MAX;
 use crate::store::State;
 use bindings::wasi::config::store::{self, Error};
 use morph_grant::ConfigEntry;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read as _};
-use std::path::Path;
+use std::io::ErrorKind;
 use wasmtime::component::{HasData, Linker};
 
 mod bindings {
@@ -55,35 +54,22 @@ impl Config<'_> {
     fn value(&self, entry: &ConfigEntry) -> Result<Option<String>, Error> {
         let (None, Some(name)) = (&entry.value, &entry.file) else { return Ok(entry.value.clone()) };
         let upstream = |what: &str| Error::Upstream(format!("the value of {:?} {what}", entry.key));
-        // What a grant calls a file is a name, never a way to one.
-        let is_name = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
-        let Some(directory) = self.0.files.as_deref().filter(|_| is_name) else {
-            return Err(upstream("has no file that it could come from"));
-        };
-        let value = match read(&directory.join(name)) {
+        let value = match Files::new(self.0.files.as_deref()).read(name, CONFIG_VALUE_BYTES_MAX) {
             Ok(value) => value,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                return Err(Error::Io(format!(
-                    "the value of {:?} can't be read: {}",
-                    entry.key,
-                    error.kind()
-                )));
+            Err(Unread::NoFiles | Unread::NoName) => {
+                return Err(upstream("has no file that it could come from"));
+            }
+            Err(Unread::Kind(ErrorKind::NotFound)) => return Ok(None),
+            Err(Unread::Kind(kind)) => {
+                return Err(Error::Io(format!("the value of {:?} can't be read: {kind}", entry.key)));
             }
         };
-        if value.len() as u64 > CONFIG_VALUE_BYTES_MAX {
+        if value.len() > CONFIG_VALUE_BYTES_MAX {
             let limit = format!("has more than {CONFIG_VALUE_BYTES_MAX} bytes (limit configValueBytes)");
             return Err(upstream(&limit));
         }
-        String::from_utf8(value).map(Some).map_err(|_| upstream("is no text in UTF-8"))
+        String::from_utf8(value.to_vec()).map(Some).map_err(|_| upstream("is no text in UTF-8"))
     }
-}
-
-/// The bytes of a file, one more than may be at most.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(CONFIG_VALUE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -53,10 +53,19 @@ impl Shared {
         .await;
     }
 
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_end_stream()
+    }
+
     fn lock(&self) -> MutexGuard<'_, WasiBody> {
         self.body.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// A request's place among those under way. Its body and its answer's hold it together: a server may answer,
+/// and go on reading for as long as the guest writes.
+pub(crate) type Place = Arc<OwnedSemaphorePermit>;
 
 /// A guest's body on its way out.
 pub(crate) struct Leaving {
@@ -65,11 +74,17 @@ pub(crate) struct Leaving {
     limit: u64,
     /// A header that only the host may set.
     reserved: Option<HeaderName>,
+    _place: Option<Place>,
 }
 
 impl Leaving {
-    pub(crate) fn new(shared: Shared, limit: u64, reserved: Option<HeaderName>) -> Self {
-        Self { shared, left: limit, limit, reserved }
+    pub(crate) fn new(
+        shared: Shared,
+        limit: u64,
+        reserved: Option<HeaderName>,
+        place: Option<Place>,
+    ) -> Self {
+        Self { shared, left: limit, limit, reserved, _place: place }
     }
 }
 
@@ -119,7 +134,7 @@ pub(crate) struct Arriving {
     pub(crate) waiting: Option<Pin<Box<Sleep>>>,
     pub(crate) secret: Option<Secret>,
     pub(crate) note: Note,
-    pub(crate) place: Option<OwnedSemaphorePermit>,
+    pub(crate) place: Option<Place>,
 }
 
 impl Arriving {

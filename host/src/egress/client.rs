@@ -1,15 +1,16 @@
 //! Sends the requests of a pod's guests: each against the rules, then with its credential, over connections
 //! that belong to one rule. Redirects are answers like others: whoever follows one asks anew.
 
-use super::body::{Arriving, Leaving, Shared};
+use super::body::{Arriving, Leaving, Place, Shared};
 use super::connect::{Connector, Failure};
-use super::credential::{self, Files, Secret};
+use super::credential::{self, Secret};
 use super::name::Host;
 use super::resolve;
 use super::rule::{HEADERS_BYTES_MAX, HEADERS_MAX, Refused, Rule, Rules, Target, headers_fit};
 use super::trust::Trust;
 use crate::Task;
 use crate::denial::{Denial, Denials};
+use crate::files::Files;
 use http::header::{self, HeaderMap, HeaderName};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
@@ -22,7 +23,7 @@ use morph_grant::{Credential, HttpGrant, HttpLimits, HttpScheme};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -161,7 +162,7 @@ impl Egress {
         let (Some(rule), Some(client)) = (self.rules.all().get(at), self.clients.get(at)) else {
             return Err(Error::HttpRequestDenied);
         };
-        self.check_length(&parts.headers, note)?;
+        self.check_length(&parts.headers, body, note)?;
         let timeouts = Timeouts::new(&self.limits, options);
         let deadline = Instant::now() + timeouts.head;
         let place = self.place(deadline, note).await?;
@@ -171,7 +172,7 @@ impl Egress {
             None => (None, None),
         };
         let is_head = parts.method == Method::HEAD;
-        let leaving = Leaving::new(body.clone(), self.limits.request_bytes, reserved);
+        let leaving = Leaving::new(body.clone(), self.limits.request_bytes, reserved, Some(place.clone()));
         let sent = client.request(Request::from_parts(parts, leaving));
         let response = match timeout_at(deadline, sent).await {
             Ok(sent) => sent.map_err(|error| failed(&error, note))?,
@@ -184,9 +185,9 @@ impl Egress {
     }
 
     /// A place among the requests under way.
-    async fn place(&self, deadline: Instant, note: &Note) -> Result<OwnedSemaphorePermit, Error> {
+    async fn place(&self, deadline: Instant, note: &Note) -> Result<Place, Error> {
         match timeout_at(deadline, self.places.clone().acquire_owned()).await {
-            Ok(Ok(place)) => Ok(place),
+            Ok(Ok(place)) => Ok(Arc::new(place)),
             Ok(Err(_)) | Err(_) => {
                 note.limit("concurrency", "limits.maxConcurrency requests are under way");
                 Err(Error::ConnectionLimitReached)
@@ -194,8 +195,18 @@ impl Egress {
         }
     }
 
-    fn check_length(&self, headers: &HeaderMap, note: &Note) -> Result<(), Error> {
+    /// What is declared fits the limit and the body. One that stays empty isn't waited for: HTTP/1 would send
+    /// its head as it is, and the server take the connection's next request for the body.
+    fn check_length(&self, headers: &HeaderMap, body: &Shared, note: &Note) -> Result<(), Error> {
         match length(headers) {
+            None if headers.contains_key(header::CONTENT_LENGTH) => {
+                note.tell("content-length", "a length that can't be read");
+                Err(Error::HttpRequestBodySize(None))
+            }
+            Some(length) if length > 0 && body.is_empty() => {
+                note.tell("content-length", "an empty body that is declared longer");
+                Err(Error::HttpRequestBodySize(Some(0)))
+            }
             Some(length) if length > self.limits.request_bytes => {
                 note.limit("request-bytes", "the request's body is longer than limits.requestBytesMax");
                 Err(Error::HttpRequestBodySize(Some(self.limits.request_bytes)))
@@ -235,7 +246,7 @@ impl Egress {
         response: Response<Incoming>,
         is_head: bool,
         between: Duration,
-        (secret, place): (Option<Secret>, OwnedSemaphorePermit),
+        (secret, place): (Option<Secret>, Place),
         note: &Note,
     ) -> Result<Response<WasiBody>, Error> {
         let (mut parts, body) = response.into_parts();
@@ -302,9 +313,11 @@ fn prepare(parts: &mut Parts, target: &Target) -> Result<(), Error> {
     Ok(())
 }
 
-/// What the headers say of the body's length.
+/// What the headers say of the body's length, once.
 fn length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    let mut said = headers.get_all(header::CONTENT_LENGTH).iter();
+    let (Some(length), None) = (said.next(), said.next()) else { return None };
+    length.to_str().ok()?.parse().ok()
 }
 
 /// How long what may take: the grant's bound, or less if the guest wants less.

@@ -1,10 +1,10 @@
 //! The credential of a rule: read anew for each request, put in after the check, taken out of what comes
 //! back. No value is in a `Debug`, a log line, an error or anything that a guest gets.
 
+use crate::files::{Files, Unread};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use morph_grant::Credential;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::io;
 use zeroize::Zeroizing;
 
 /// Bytes of one credential. Tokens with many claims take 4 KiB.
@@ -31,27 +31,14 @@ pub(crate) enum Error {
     Header(String),
 }
 
-/// The directory of files that no guest sees.
-#[derive(Debug, Clone)]
-pub(crate) struct Files(Option<PathBuf>);
-
-impl Files {
-    pub(crate) fn new(directory: Option<&Path>) -> Self {
-        Self(directory.map(Path::to_owned))
-    }
-
-    /// What the file has now. The kubelet changes files by turning a link round, which each opening follows.
-    pub(crate) fn read(&self, name: &str, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let directory = self.0.as_ref().ok_or(Error::NoFiles)?;
-        let failed = |error: io::Error| Error::Read(name.to_owned(), error.kind());
-        // What a grant calls a file is a name, never a way to one.
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-            return Err(failed(io::ErrorKind::InvalidInput.into()));
+impl Error {
+    /// Why the file with this name has nothing to give.
+    pub(crate) fn unread(name: &str, why: Unread) -> Self {
+        match why {
+            Unread::NoFiles => Self::NoFiles,
+            Unread::NoName => Self::Read(name.to_owned(), io::ErrorKind::InvalidInput),
+            Unread::Kind(kind) => Self::Read(name.to_owned(), kind),
         }
-        let file = std::fs::File::open(directory.join(name)).map_err(failed)?;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max.min(4 << 10)));
-        file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-        Ok(bytes)
     }
 }
 
@@ -60,7 +47,8 @@ pub(crate) struct Secret(Zeroizing<Vec<u8>>);
 
 /// Reads the value of a credential: the file without the newline at its end.
 pub(crate) fn read(files: &Files, credential: &Credential) -> Result<Secret, Error> {
-    let mut bytes = files.read(&credential.file, CREDENTIAL_BYTES_MAX)?;
+    let bytes = files.read(&credential.file, CREDENTIAL_BYTES_MAX);
+    let mut bytes = bytes.map_err(|why| Error::unread(&credential.file, why))?;
     if bytes.len() > CREDENTIAL_BYTES_MAX {
         return Err(Error::Size(credential.file.clone()));
     }

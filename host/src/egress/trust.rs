@@ -1,7 +1,8 @@
 //! Whom TLS trusts: the system's certificates, read once while there is a system to read them from, and a
 //! grant's own bundle, looked at for each new connection.
 
-use super::credential::{CERTIFICATES_BYTES_MAX, Files};
+use super::credential::{self, CERTIFICATES_BYTES_MAX};
+use crate::files::Files;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -60,7 +61,10 @@ impl Trust {
     /// The configuration for a connection that is made now.
     pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, Error> {
         let bundle = match &self.bundle {
-            Some(name) => self.files.read(name, CERTIFICATES_BYTES_MAX)?.to_vec(),
+            Some(name) => {
+                let read = self.files.read(name, CERTIFICATES_BYTES_MAX);
+                read.map_err(|why| credential::Error::unread(name, why))?.to_vec()
+            }
             None => Vec::new(),
         };
         if bundle.len() > CERTIFICATES_BYTES_MAX {

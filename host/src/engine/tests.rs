@@ -13,8 +13,8 @@ fn bytes(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-/// Whether the engine, and what reads components before it, take these bytes.
-fn taken(text: &str) -> (bool, [bool; 2]) {
+/// Whether what reads components, and then each of the engines, take these bytes.
+fn taken(text: &str) -> (bool, [bool; 4]) {
     let bytes = bytes(text);
     let by = |kind| compiling_engine(kind).unwrap().inner.precompile_component(&bytes).is_ok();
     (inspect(&bytes).is_ok(), EngineKind::ALL.map(by))
@@ -23,19 +23,39 @@ fn taken(text: &str) -> (bool, [bool; 2]) {
 #[test]
 fn code_of_the_compiling_engine_loads_into_the_running_one() {
     for kind in EngineKind::ALL {
-        let running = engine(kind).unwrap();
-        assert_eq!(engine_hash(kind).unwrap(), hash(&running), "{kind}");
+        assert_eq!(engine_hash(kind).unwrap(), hash(&engine(kind).unwrap()), "{kind}");
         let code = compile(&bytes("(component)"), kind).unwrap();
-        // SAFETY: made by `compile` a line above.
-        #[allow(unsafe_code)]
-        let loaded = unsafe { Component::deserialize(&running.inner, &code) };
-        assert!(loaded.is_ok(), "{kind}: {:?}", loaded.err());
+        for running in [engine(kind).unwrap(), running_engine(kind).unwrap()] {
+            // SAFETY: made by `compile` a line above.
+            #[allow(unsafe_code)]
+            let loaded = unsafe { Component::deserialize(&running.inner, &code) };
+            assert!(loaded.is_ok(), "{kind}: {:?}", loaded.err());
+        }
     }
 }
 
 #[test]
-fn the_two_engines_never_share_code() {
-    assert_ne!(engine_hash(EngineKind::P2).unwrap(), engine_hash(EngineKind::P3).unwrap());
+fn a_nodes_engines_cannot_compile() {
+    for kind in EngineKind::OPTIMIZED {
+        let engine = running_engine(kind).unwrap();
+        assert!(engine.inner.precompile_component(&bytes("(component)")).is_err(), "{kind}");
+    }
+}
+
+#[test]
+fn no_two_engines_share_code() {
+    let hashes: std::collections::BTreeSet<_> =
+        EngineKind::ALL.map(|kind| engine_hash(kind).unwrap()).into_iter().collect();
+    assert_eq!(hashes.len(), EngineKind::ALL.len());
+}
+
+#[test]
+fn code_of_the_baseline_compiler_is_refused_by_the_engine_of_the_other() {
+    let code = compile(&bytes("(component)"), EngineKind::P2Baseline).unwrap();
+    // SAFETY: made by `compile` a line above.
+    #[allow(unsafe_code)]
+    let loaded = unsafe { Component::deserialize(&engine(EngineKind::P2).unwrap().inner, &code) };
+    assert!(loaded.is_err());
 }
 
 #[test]
@@ -51,20 +71,20 @@ fn the_hash_is_the_same_in_every_process() {
 #[test]
 fn making_engines_starts_no_thread() {
     let before = threads();
-    let _engines = EngineKind::ALL.map(|kind| engine(kind).unwrap());
+    let _engines = EngineKind::ALL.map(|kind| running_engine(kind).unwrap());
     assert_eq!(threads(), before);
 }
 
 #[test]
 fn an_engine_keeps_no_descriptor_that_a_fork_would_get_wrong() {
-    let _engines = EngineKind::ALL.map(|kind| engine(kind).unwrap());
+    let _engines = EngineKind::ALL.map(|kind| running_engine(kind).unwrap());
     let open = std::fs::read_dir("/proc/self/fd").unwrap();
     let open: Vec<_> = open.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok()).collect();
     assert!(open.iter().all(|path| !path.ends_with("pagemap")), "{open:?}");
 }
 
 #[test]
-fn what_is_off_is_off_in_the_reader_and_in_both_engines() {
+fn what_is_off_is_off_in_the_reader_and_in_each_engine() {
     for (what, module) in [
         ("64-bit memory", "(memory i64 1)"),
         ("shared memory", "(memory 1 1 shared)"),
@@ -75,33 +95,42 @@ fn what_is_off_is_off_in_the_reader_and_in_both_engines() {
         ("wide arithmetic", "(func (param i64 i64) (result i64 i64) local.get 0 local.get 1 i64.mul_wide_s)"),
     ] {
         let text = format!("(component (core module {module}))");
-        assert_eq!(taken(&text), (false, [false, false]), "{what}");
+        assert_eq!(taken(&text), (false, [false; 4]), "{what}");
     }
 }
 
 #[test]
-fn what_is_on_is_on_in_the_reader_and_in_both_engines() {
+fn what_is_on_is_on_in_the_reader_and_in_each_engine() {
     for (what, module) in [
         ("nothing", ""),
-        ("tail calls", "(func $f return_call $f)"),
         ("several memories", "(memory 1) (memory 1)"),
         ("SIMD", "(func (result v128) v128.const i64x2 0 0)"),
-        (
-            "relaxed SIMD",
-            "(func (param v128 v128) (result v128) local.get 0 local.get 1 i8x16.relaxed_swizzle)",
-        ),
         ("bulk memory", "(memory 1) (func i32.const 0 i32.const 0 i32.const 0 memory.fill)"),
         ("extended constants", "(global i32 i32.const 1 i32.const 2 i32.add)"),
         ("reference types", "(table 1 funcref) (func (result funcref) i32.const 0 table.get 0)"),
     ] {
         let text = format!("(component (core module {module}))");
-        assert_eq!(taken(&text), (true, [true, true]), "{what}");
+        assert_eq!(taken(&text), (true, [true; 4]), "{what}");
+    }
+}
+
+#[test]
+fn what_the_baseline_compiler_lacks_is_on_in_the_reader_and_in_the_optimizing_engines() {
+    for (what, module) in [
+        ("tail calls", "(func $f return_call $f)"),
+        (
+            "relaxed SIMD",
+            "(func (param v128 v128) (result v128) local.get 0 local.get 1 i8x16.relaxed_swizzle)",
+        ),
+    ] {
+        let text = format!("(component (core module {module}))");
+        assert_eq!(taken(&text), (true, [true, true, false, false]), "{what}");
     }
 }
 
 #[test]
 fn asynchronous_components_are_for_the_engine_of_0_3() {
-    assert_eq!(taken("(component (type (stream u8)))"), (true, [false, true]));
+    assert_eq!(taken("(component (type (stream u8)))"), (true, [false, true, false, true]));
 }
 
 #[test]

@@ -250,8 +250,12 @@ fn poll_room(queue: &mut Queue, cx: &Context<'_>) -> Poll<io::Result<usize>> {
 }
 
 impl Shared {
-    /// Writes what can be written without blocking.
+    /// Writes what can be written without blocking. Nothing to a terminal: it is called writable when it
+    /// takes a single byte, and one whose reader is away would hold up the guest's thread, and every stop.
     fn write_at_once(&self, bytes: &mut Bytes) -> io::Result<()> {
+        if self.is_terminal {
+            return Ok(());
+        }
         while !bytes.is_empty() && self.is_writable()? {
             let piece = bytes.get(..PIECE_BYTES).unwrap_or(bytes);
             match rustix::io::write(&self.descriptor, piece) {

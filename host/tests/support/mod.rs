@@ -21,10 +21,15 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A guest of `e2e/guests` whose code is made once for all tests and mapped by each.
 pub fn guest(name: &str) -> Program {
+    guest_on(name, |kind| kind)
+}
+
+/// The same on an engine that is chosen by the one that fits.
+pub fn guest_on(name: &str, engine_of: impl FnOnce(EngineKind) -> EngineKind) -> Program {
     let target = target_dir();
     let component = target.join("guests").join(format!("{name}.wasm"));
     let bytes = std::fs::read(&component).unwrap_or_else(|e| panic!("{component:?}: {e}; run hack/guests"));
-    let kind = EngineKind::of(&morph_component::inspect(&bytes).unwrap());
+    let kind = engine_of(EngineKind::of(&morph_component::inspect(&bytes).unwrap()));
     let key = morph_grant::Digest::of(&bytes).hex();
     let code = target.join("guests-code").join(format!("{key}-{}", morph_host::engine_hash(kind).unwrap()));
     if !code.exists() {
@@ -65,7 +70,7 @@ pub fn with_run(version: &str, function: &str, items: &str) -> Program {
 
 /// One engine of each kind for the whole test process, as in a zygote.
 pub fn engine(kind: EngineKind) -> Engine {
-    static ENGINES: [OnceLock<Engine>; 2] = [OnceLock::new(), OnceLock::new()];
+    static ENGINES: [OnceLock<Engine>; EngineKind::ALL.len()] = [const { OnceLock::new() }; _];
     ENGINES[kind as usize].get_or_init(|| morph_host::engine(kind).unwrap()).clone()
 }
 

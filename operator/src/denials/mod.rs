@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod receive;
 pub mod serve;
 pub mod tls;
+pub mod tokens;
 
 /// The audience of the agents' tokens: one that is meant for the API server, or anybody else, isn't taken.
 pub const AUDIENCE: &str = "morph-operator";

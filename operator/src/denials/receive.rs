@@ -1,9 +1,11 @@
 //! Takes the reports of one request: whose token it is, whose pods they are, what is worth an Event. The
-//! judgements are in `judge.rs` and `ledger.rs`; here the API server is asked.
+//! judgements are in `judge.rs`, `ledger.rs` and `tokens.rs`; here the API server is asked.
 
 use super::judge::{self, NoAgent, NoPod};
 use super::ledger::{Kind, Ledger, Telling};
+use super::tokens::{BELIEVED_MS, Known, Tokens};
 use super::{AUDIENCE, REPORTS_MAX};
+use crate::clock;
 use crate::events::Recorder;
 use crate::morph::server::{CallError, Server, within};
 use http::StatusCode;
@@ -12,23 +14,15 @@ use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::api::{Api, PostParams};
 use lru::LruCache;
 use morph_grant::DenialReport;
-use sha2::{Digest as _, Sha256};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// How long an answer of the API server is believed, in seconds: a token that was revoked, a pod that moved,
-/// is noticed after that.
-pub const BELIEVED_SECONDS: u64 = 60;
+use tokio::time::Instant;
 
 /// Longest token that is looked at, in bytes; the API server's own are below two thousand.
 pub const TOKEN_BYTES_MAX: usize = 8 << 10;
 
-/// Tokens and pods whose answers are remembered.
-const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4_095);
-
-/// Whose share the looks at unknown tokens are: nobody's yet. No node has an empty name.
-const NOBODY: &str = "";
+/// Pods whose answers are remembered.
+const PODS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4_095);
 
 /// A pod as one node reports of it.
 type PodKey = (String, String, String, String, String);
@@ -44,8 +38,8 @@ pub struct Receiver {
 
 struct Memory {
     ledger: Ledger,
-    tokens: LruCache<[u8; 32], (Instant, Result<String, NoAgent>)>,
-    pods: LruCache<PodKey, (Instant, Result<ObjectReference, NoPod>)>,
+    tokens: Tokens,
+    pods: LruCache<PodKey, (u64, Result<ObjectReference, NoPod>)>,
 }
 
 /// Why a request came to nothing.
@@ -92,11 +86,8 @@ impl Receiver {
     /// Takes reports from the ServiceAccount of this name, as the API server spells it.
     #[must_use]
     pub fn new(server: Server, recorder: Recorder, account: String) -> Self {
-        let memory = Memory {
-            ledger: Ledger::default(),
-            tokens: LruCache::new(REMEMBERED_MAX),
-            pods: LruCache::new(REMEMBERED_MAX),
-        };
+        let memory =
+            Memory { ledger: Ledger::default(), tokens: Tokens::default(), pods: LruCache::new(PODS_MAX) };
         Self { server, recorder, account, begin: Instant::now(), memory: Mutex::new(memory) }
     }
 
@@ -107,7 +98,7 @@ impl Receiver {
     pub async fn receive(&self, token: &str, body: &[u8]) -> Result<(), Unheard> {
         let taken = self.take_all(token, body).await;
         if let Err(unheard) = &taken {
-            self.refused(unheard.word());
+            self.refused(unheard.word(), 1);
             tracing::debug!(%unheard, "denials are not taken");
         }
         taken
@@ -122,17 +113,33 @@ impl Receiver {
         if !self.may(&node, reports.len()) {
             return Err(Unheard::Rate);
         }
+        let mut judged = Vec::with_capacity(reports.len());
         for report in &reports {
-            match self.morph(&node, report).await? {
-                Ok(about) => self.tell(&about, report).await,
-                Err(no_pod) => {
-                    self.refused("pod");
-                    tracing::info!(node, pod = report.pod, namespace = report.namespace, %no_pod,
-                        "a node reports of what is not its own");
-                }
+            judged.push(self.morph(&node, report).await?);
+        }
+        let mut capped = 0;
+        for (report, about) in reports.iter().zip(&judged) {
+            if let Ok(about) = about {
+                capped += u64::from(self.tell(about, report).await == Told::Capped);
             }
         }
+        // Last and all at once: an agent whose request came to nothing sends the same again.
+        self.refused("capped", capped);
+        for (report, about) in reports.iter().zip(&judged) {
+            self.count(&node, report, about);
+        }
         Ok(())
+    }
+
+    fn count(&self, node: &str, report: &DenialReport, about: &Result<ObjectReference, NoPod>) {
+        match about {
+            Ok(_) => self.server.metrics.denied(&report.capability, &report.rule),
+            Err(no_pod) => {
+                self.refused("pod", 1);
+                let DenialReport { namespace, pod, .. } = report;
+                tracing::info!(node, pod, namespace, %no_pod, "a node reports of what is not its own");
+            }
+        }
     }
 
     /// The node whose agent's token it is.
@@ -140,15 +147,17 @@ impl Receiver {
         if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
             return Err(NoAgent::Unauthenticated.into());
         }
-        let key: [u8; 32] = Sha256::digest(token).into();
-        if let Some(known) = fresh(self.memory().tokens.get(&key)) {
-            return known.map_err(Into::into);
-        }
-        if !self.may(NOBODY, 1) {
+        let known = self.memory().tokens.known(token, self.now_ms());
+        let share = match known {
+            Known::Node(node) => return Ok(node),
+            Known::NoAgent(no_agent) => return Err(no_agent.into()),
+            Known::Ask { share } => share,
+        };
+        if !self.may(&share, 1) {
             return Err(Unheard::Rate);
         }
         let node = judge::node(&self.review(token).await?, &self.account);
-        self.memory().tokens.put(key, (Instant::now(), node.clone()));
+        self.memory().tokens.learn(token, &node, self.now_ms());
         node.map_err(Into::into)
     }
 
@@ -171,41 +180,48 @@ impl Receiver {
         let text = |text: &str| text.to_owned();
         let DenialReport { namespace, pod, pod_uid, morph_uid, .. } = report;
         let key = (text(node), text(namespace), text(pod), text(pod_uid), text(morph_uid));
-        if let Some(known) = fresh(self.memory().pods.get(&key)) {
-            return Ok(known);
+        // A pod that has moved is noticed as late as a token that was revoked.
+        if let Some((since, known)) = self.memory().pods.get(&key)
+            && self.now_ms().saturating_sub(*since) < BELIEVED_MS
+        {
+            return Ok(known.clone());
         }
         let api = self.server.namespaced::<Pod>(namespace);
         let found = within(format!("get pod {namespace}/{pod}"), api.get_opt(pod)).await?;
         let judged = found.map_or(Err(NoPod::Unknown), |pod| judge::morph(&pod, report, node));
-        self.memory().pods.put(key, (Instant::now(), judged.clone()));
+        self.memory().pods.put(key, (self.now_ms(), judged.clone()));
         Ok(judged)
     }
 
-    async fn tell(&self, about: &ObjectReference, report: &DenialReport) {
-        self.server.metrics.denied(&report.capability, &report.rule);
+    /// Writes the Event that a denial is worth, if it is.
+    async fn tell(&self, about: &ObjectReference, report: &DenialReport) -> Told {
         let kind = Kind { capability: report.capability.clone(), rule: report.rule.clone() };
         let name = about.name.as_deref().unwrap_or_default();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        // Before 1970, all is one window.
+        let now = clock::unix_seconds().unwrap_or_default();
         let telling = self.memory().ledger.tell(name, &report.morph_uid, &kind, now);
         match telling {
-            Telling::Known => {}
-            Telling::Capped => self.refused("capped"),
+            Telling::Known => Told::Enough,
+            Telling::Capped => Told::Capped,
             Telling::Tell(event) => {
-                let note = note(report);
-                if !self.recorder.tell_denial(about, event, &note).await {
-                    self.memory().ledger.untell(&report.morph_uid, &kind);
-                }
+                let mut telling = Begun { receiver: self, uid: &report.morph_uid, kind: &kind, told: false };
+                telling.told = self.recorder.tell_denial(about, event, &note(report)).await;
+                Told::Enough
             }
         }
     }
 
     fn may(&self, node: &str, reports: usize) -> bool {
-        let now_ms = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.memory().ledger.may_report(node, reports, now_ms)
+        self.memory().ledger.may_report(node, reports, self.now_ms())
     }
 
-    fn refused(&self, reason: &'static str) {
-        self.server.metrics.denials_refused.get_or_create(&[("reason", reason)]).inc();
+    /// Milliseconds since the receiver began.
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn refused(&self, reason: &'static str, count: u64) {
+        self.server.metrics.denials_refused.get_or_create(&[("reason", reason)]).inc_by(count);
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -213,10 +229,30 @@ impl Receiver {
     }
 }
 
-/// An answer that is still believed.
-fn fresh<T: Clone>(remembered: Option<&(Instant, T)>) -> Option<T> {
-    let (since, answer) = remembered?;
-    (since.elapsed() < Duration::from_secs(BELIEVED_SECONDS)).then(|| answer.clone())
+/// What became of a denial's Event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// It is there, or was tried.
+    Enough,
+    /// The Morph has had its share.
+    Capped,
+}
+
+/// A telling that is under way. One that comes to nothing, or whose request is given up meanwhile, is taken
+/// back, or its Event would be lost for the whole window.
+struct Begun<'a> {
+    receiver: &'a Receiver,
+    uid: &'a str,
+    kind: &'a Kind,
+    told: bool,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if !self.told {
+            self.receiver.memory().ledger.untell(self.uid, self.kind);
+        }
+    }
 }
 
 /// What the Event says. The quoted part is the guest's words.

@@ -2,86 +2,47 @@
 
 use super::receive::Receiver;
 use super::{BODY_BYTES_MAX, PATH};
+use crate::listen::{self, Limits};
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-/// Connections served at once: an agent comes at most once a second, and for some milliseconds. More wait in
-/// the kernel's queue.
-pub const CONNECTIONS_MAX: usize = 64;
-
-/// How long a connection may last, in milliseconds, whatever comes over it: who came first must not keep
-/// others out. It is also how long an agent waits for its answer.
-pub const CONNECTION_MS_MAX: u64 = 10_000;
+/// An agent comes at most once a second, and for some milliseconds. Who came first must not keep others out;
+/// a connection lasts as long as an agent waits for its answer.
+const LIMITS: Limits = Limits { connections: 64, connection_ms: 10_000, head_ms: HANDSHAKE_MS_MAX };
 
 /// How long the handshake, and then a request's head, may take, in milliseconds.
-pub const HEAD_MS_MAX: u64 = 3_000;
+const HANDSHAKE_MS_MAX: u64 = 3_000;
 
 /// Serves until told to stop.
 ///
 /// # Errors
-/// None but a panic of a connection's task: one that fails is its client's affair.
+/// As [`listen::serve`].
 pub async fn serve(
     listener: TcpListener,
     tls: TlsAcceptor,
     receiver: Arc<Receiver>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            Some(ended) = connections.join_next() => ended.context("a connection's task")?,
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, tls.clone(), Arc::clone(&receiver)));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection can't be accepted");
-                    // Out of descriptors, say: trying again at once would only burn CPU.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            },
-        }
-    }
-    connections.shutdown().await;
-    Ok(())
+    let connection = |stream| connection(stream, tls.clone(), Arc::clone(&receiver));
+    listen::serve(listener, LIMITS, stop, connection).await
 }
 
-async fn connection(stream: TcpStream, tls: TlsAcceptor, receiver: Arc<Receiver>) {
-    let served = async {
-        let greeted = tokio::time::timeout(Duration::from_millis(HEAD_MS_MAX), tls.accept(stream)).await;
-        let stream = greeted.context("no handshake in time")?.context("the handshake")?;
-        let service = service_fn(move |request: Request<Incoming>| {
-            let receiver = Arc::clone(&receiver);
-            async move { Ok::<_, Infallible>(answer(request, &receiver).await) }
-        });
-        hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_millis(HEAD_MS_MAX))
-            .serve_connection(TokioIo::new(stream), service)
-            .await
-            .context("the connection")
-    };
-    match tokio::time::timeout(Duration::from_millis(CONNECTION_MS_MAX), served).await {
-        Ok(Ok(())) | Err(_) => {}
-        Ok(Err(error)) => tracing::debug!(error = format!("{error:#}"), "an agent's connection ended early"),
-    }
+async fn connection(stream: TcpStream, tls: TlsAcceptor, receiver: Arc<Receiver>) -> anyhow::Result<()> {
+    let greeted = tokio::time::timeout(Duration::from_millis(HANDSHAKE_MS_MAX), tls.accept(stream)).await;
+    let stream = greeted.context("no handshake in time")?.context("the handshake")?;
+    listen::http1(stream, LIMITS, |request| answer(request, Arc::clone(&receiver))).await
 }
 
-async fn answer(request: Request<Incoming>, receiver: &Receiver) -> Response<Full<Bytes>> {
-    let (status, text) = match hear(request, receiver).await {
+async fn answer(request: Request<Incoming>, receiver: Arc<Receiver>) -> Response<Full<Bytes>> {
+    let (status, text) = match hear(request, &receiver).await {
         Ok(()) => (StatusCode::NO_CONTENT, String::new()),
         Err((status, text)) => (status, format!("{text}\n")),
     };

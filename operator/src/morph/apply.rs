@@ -4,14 +4,13 @@
 pub(crate) mod compare;
 
 use super::observe::Live;
-use super::server::{CallError, Server, within, word};
+use super::server::{CallError, Doomed, Server};
 use super::{Applied, ChildKind, Deletion, Failure, Object, Plan};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Resource;
-use kube::api::{DeleteParams, Preconditions, PropagationPolicy};
 use kube::core::NamespaceResourceScope;
 use lru::LruCache;
 use morph_crds::Reason;
@@ -136,23 +135,13 @@ impl Applier {
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {
-        let propagation = if deletion.wait_for_pods {
-            PropagationPolicy::Foreground
-        } else {
-            PropagationPolicy::Background
+        let doomed = Doomed {
+            name: &deletion.name,
+            uid: &deletion.uid,
+            resource_version: Some(&deletion.resource_version),
+            waits: deletion.wait_for_pods,
         };
-        let params = DeleteParams {
-            propagation_policy: Some(propagation),
-            preconditions: Some(Preconditions {
-                uid: Some(deletion.uid.clone()),
-                resource_version: Some(deletion.resource_version.clone()),
-            }),
-            ..DeleteParams::default()
-        };
-        let what = format!("delete {} {namespace}/{}", K::kind(&()), deletion.name);
-        within(what, self.server.namespaced::<K>(namespace).delete(&deletion.name, &params)).await?;
-        self.server.metrics.wrote("delete", word(&K::plural(&())));
-        Ok(())
+        self.server.delete::<K>(namespace, &doomed).await
     }
 }
 

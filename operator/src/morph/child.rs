@@ -74,6 +74,14 @@ pub struct Child {
     pub state: ChildState,
 }
 
+impl Child {
+    /// Whether it is a Job that has come to its end: it never starts a pod again.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, ChildState::Job { end: Some(_), .. })
+    }
+}
+
 /// How an object fares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChildState {

@@ -89,7 +89,8 @@ impl Model {
         fixture::key(self.rotations)
     }
 
-    /// As the operator publishes them: the last two keys, and those that something there names.
+    /// As the operator publishes them: the last two keys, and those that something names that can still start
+    /// a pod.
     fn trusted(&self) -> Arc<TrustedKeys> {
         let live: BTreeSet<KeyId> = self.keys_in_use();
         let own = self.rotations.saturating_sub(1);
@@ -98,7 +99,8 @@ impl Model {
     }
 
     fn keys_in_use(&self) -> BTreeSet<KeyId> {
-        let grants = self.children.0.iter().filter_map(|child| child.grant.as_ref());
+        let lives = self.children.0.iter().filter(|child| !child.has_ended());
+        let grants = lives.filter_map(|child| child.grant.as_ref());
         grants.map(|grant| morph_grant::key_id_of(grant).unwrap()).collect()
     }
 
@@ -363,6 +365,26 @@ fn a_new_key_rolls_no_pod_and_runs_no_command_again() {
         }
         assert_eq!((model.stored, model.runs, model.children.0), before, "{spec}");
     }
+}
+
+#[test]
+fn a_command_that_has_ended_keeps_no_key_and_its_next_run_has_the_new_one() {
+    let mut model = Model::new("image: r.test/a:command\n");
+    model.pass();
+    assert_eq!(model.keys_in_use(), BTreeSet::from([fixture::key(0).public().id()]), "it runs");
+    model.rest();
+    assert_eq!(model.keys_in_use(), BTreeSet::new());
+    for _ in 0..3 {
+        model.step(Step::Rotate);
+        model.rest();
+    }
+    assert_eq!(model.runs.len(), 1, "nor is it run again");
+    model.step(Step::Change("image: r.test/a:command\nrun: {completions: 2}\n"));
+    model.pass();
+    model.children = settled(std::mem::take(&mut model.children));
+    model.pass();
+    assert_eq!(model.keys_in_use(), BTreeSet::from([fixture::key(3).public().id()]));
+    assert_eq!(model.runs.len(), 2);
 }
 
 #[test]

@@ -20,8 +20,8 @@ const BAD_COMPONENT: i32 = 127;
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// Make this pod.
-    Make(Box<Pod>),
+    /// Make this pod; it is under way then.
+    Make(Box<Pod>, Failure),
     /// Nothing: it is under way.
     Wait(Failure),
     /// It has come to nothing that may pass: away with it, and once more.
@@ -50,7 +50,9 @@ pub fn name(morph: &Morph) -> String {
 /// What to do, from the operator's own failure and the pod as it is.
 #[must_use]
 pub fn step(morph: &Morph, failure: &Failure, found: Option<&Pod>) -> Step {
-    let Some(found) = found else { return Step::Make(Box::new(inspector(morph))) };
+    let Some(found) = found else {
+        return Step::Make(Box::new(inspector(morph)), under_way(failure));
+    };
     let identity = Identity::of(morph);
     let owned = found.metadata.owner_references.iter().flatten().any(|owner| owner.uid == identity.uid);
     let marked = found.metadata.annotations.iter().flatten().any(|(key, _)| key == INSPECT_ANNOTATION);

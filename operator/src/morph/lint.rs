@@ -120,7 +120,7 @@ fn object_problems(identity: &Identity, seen: &Seen, object: &Object) -> Vec<Str
                 (spec.revision_history_limit == Some(0), "keeps old ReplicaSets, and with them old grants"),
                 (spec.replicas == Some(seen.morph.spec.replicas), "has other replicas than the Morph"),
             ]));
-            problems.extend(pods::problems(identity, seen, &spec.template, "Always"));
+            problems.extend(pods::problems(identity, seen, &spec.template, "Always", false));
         }
         Object::Job(job) => {
             let spec = job.spec.clone().unwrap_or_default();
@@ -128,11 +128,13 @@ fn object_problems(identity: &Identity, seen: &Seen, object: &Object) -> Vec<Str
                 (spec.selector.is_none(), "selects pods by itself"),
                 (spec.ttl_seconds_after_finished.is_none(), "loses the proof that it ran"),
             ]));
-            problems.extend(pods::problems(identity, seen, &spec.template, "Never"));
+            let found = seen.children.get(ChildKind::Job, object.name());
+            let ended = found.is_some_and(|job| job.owner.as_ref() == Some(&identity.uid) && job.has_ended());
+            problems.extend(pods::problems(identity, seen, &spec.template, "Never", ended));
         }
         Object::CronJob(cron_job) => {
             let template = cron_job.spec.job_template.spec.clone().unwrap_or_default().template;
-            problems.extend(pods::problems(identity, seen, &template, "Never"));
+            problems.extend(pods::problems(identity, seen, &template, "Never", false));
         }
     }
     problems

@@ -1,7 +1,7 @@
 //! Reads what a decision about a Morph rests on, fresh from the API server: a decision never rests on a cache
 //! that is behind its own writes. Decides nothing.
 
-use super::server::{CallError, Server, within};
+use super::server::{CallError, Pages, Server, within};
 use super::{Ceiling, Child, ChildKind, Children};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
@@ -127,15 +127,13 @@ where
 /// not the Morph's.
 async fn jobs(server: &Server, namespace: &str, name: &str) -> Result<Vec<Job>, CallError> {
     let api = server.namespaced::<Job>(namespace);
-    let mut params = ListParams::default().labels(&format!("{MORPH_LABEL}={name}")).limit(PAGE_JOBS);
+    let mut pages =
+        Pages::new(ListParams::default().labels(&format!("{MORPH_LABEL}={name}")).limit(PAGE_JOBS));
     let mut all = Vec::new();
-    loop {
-        let page = within(format!("list Jobs of {namespace}/{name}"), api.list(&params)).await?;
-        params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+    while let Some(params) = pages.next() {
+        let page = within(format!("list Jobs of {namespace}/{name}"), api.list(params)).await?;
+        pages.turn(&page.metadata);
         all.extend(page.items);
-        if params.continue_token.is_none() {
-            break;
-        }
     }
     for job in &mut all {
         job.managed_fields_mut().clear();

@@ -3,7 +3,7 @@
 use super::apply::{Applier, refused};
 use super::inspect::{self, Step};
 use super::observe::{Observed, observe};
-use super::server::{CallError, Server, within};
+use super::server::{CallError, Doomed, Server, was_deleted, within};
 use super::{
     Applied, Failure, Fence, Identity, Object, Plan, Refusal, Resolution, Seen, Valid, ceiling, drain, lint,
     plan, recall, report, validate,
@@ -16,7 +16,6 @@ use crate::signing::trust::Signing;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::Resource as _;
-use kube::api::{DeleteParams, Preconditions};
 use morph_crds::{ConditionType, Morph, MorphStatus, Reason};
 use serde_json::json;
 use std::sync::Arc;
@@ -164,11 +163,8 @@ impl Reconciler {
         let soon = Some(Duration::from_millis(INSPECT_MS));
         let failed = |failure, retry| Look { retry, ..Look::of(Resolution::Failed(failure)) };
         Ok(match inspect::step(morph, failure, found.as_ref()) {
-            Step::Make(pod) => match self.server.apply::<Pod>(&namespace, &name, &*pod).await {
-                Ok(made) => match inspect::step(morph, failure, Some(&made)) {
-                    Step::Wait(failure) => failed(failure, soon),
-                    _ => failed(failure.clone(), soon),
-                },
+            Step::Make(pod, failure) => match self.server.apply::<Pod>(&namespace, &name, &*pod).await {
+                Ok(_) => failed(failure, soon),
                 Err(error) => failed(refused("Pod", &name, error)?, retry),
             },
             Step::Wait(failure) => failed(failure, soon),
@@ -261,19 +257,9 @@ impl Reconciler {
 
     /// This very pod; it may be gone already.
     async fn delete_pod(&self, pod: &Pod) -> Result<(), CallError> {
-        let meta = &pod.metadata;
-        let (namespace, name) = (meta.namespace.as_deref(), meta.name.as_deref());
-        let (namespace, name) = (namespace.unwrap_or_default(), name.unwrap_or_default());
-        let preconditions = Preconditions { uid: meta.uid.clone(), resource_version: None };
-        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        let api = self.server.namespaced::<Pod>(namespace);
-        let deleted = api.delete(name, &params);
-        match within(format!("delete Pod {namespace}/{name}"), deleted).await {
-            Ok(_) => self.server.metrics.wrote("delete", "pods"),
-            Err(error) if matches!(error.code(), Some(404 | 409)) => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
+        let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+        let deleted = self.server.delete::<Pod>(namespace, &Doomed::of(&pod.metadata)).await;
+        was_deleted(deleted).map(drop)
     }
 
     fn forget(&self, morph: &Morph) {

@@ -2,7 +2,8 @@
 //! counted. Decides nothing.
 
 use crate::metrics::Metrics;
-use kube::api::{Api, Patch, PatchParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, ObjectMeta};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy};
 use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource};
 use serde::Serialize;
@@ -63,6 +64,41 @@ impl CallError {
             Self::Slow { .. } => self.to_string(),
         };
         text.chars().take(ANSWER_CHARS_MAX).collect()
+    }
+}
+
+/// An object that shall be gone: this one, and no other of its name.
+#[derive(Debug, Clone, Copy)]
+pub struct Doomed<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its uid.
+    pub uid: &'a str,
+    /// Its state, if no later one shall go.
+    pub resource_version: Option<&'a str>,
+    /// Whether it stays visible until what it owns is gone.
+    pub waits: bool,
+}
+
+impl<'a> Doomed<'a> {
+    /// The object with this metadata, in any state.
+    #[must_use]
+    pub fn of(meta: &'a ObjectMeta) -> Self {
+        let text = |field: &'a Option<String>| field.as_deref().unwrap_or_default();
+        Self { name: text(&meta.name), uid: text(&meta.uid), resource_version: None, waits: false }
+    }
+
+    fn params(&self) -> DeleteParams {
+        let propagation =
+            if self.waits { PropagationPolicy::Foreground } else { PropagationPolicy::Background };
+        DeleteParams {
+            propagation_policy: Some(propagation),
+            preconditions: Some(Preconditions {
+                uid: Some(self.uid.to_owned()),
+                resource_version: self.resource_version.map(ToOwned::to_owned),
+            }),
+            ..DeleteParams::default()
+        }
     }
 }
 
@@ -160,6 +196,52 @@ impl Server {
         self.metrics.wrote("patch", "morphs/status");
         Ok(())
     }
+
+    /// Deletes an object, and what it owns.
+    ///
+    /// # Errors
+    /// The API server refuses or doesn't answer: with 404 if the object is gone, with 409 if it is another
+    /// one or in another state.
+    pub async fn delete<K>(&self, namespace: &str, doomed: &Doomed<'_>) -> Result<(), CallError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let what = format!("delete {} {namespace}/{}", K::kind(&()), doomed.name);
+        self.delete_from(&self.namespaced::<K>(namespace), what, doomed).await
+    }
+
+    /// The same of an object that is in no namespace.
+    ///
+    /// # Errors
+    /// As [`Server::delete`].
+    pub async fn delete_everywhere<K>(&self, doomed: &Doomed<'_>) -> Result<(), CallError>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let what = format!("delete {} {}", K::kind(&()), doomed.name);
+        self.delete_from(&self.everywhere::<K>(), what, doomed).await
+    }
+
+    async fn delete_from<K>(&self, api: &Api<K>, what: String, doomed: &Doomed<'_>) -> Result<(), CallError>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        within(what, api.delete(doomed.name, &doomed.params())).await?;
+        self.metrics.wrote("delete", word(&K::plural(&())));
+        Ok(())
+    }
+}
+
+/// Whether it was deleted: that it is gone already, or has changed meanwhile, is left to the next look.
+///
+/// # Errors
+/// Any other.
+pub fn was_deleted(deleted: Result<(), CallError>) -> Result<bool, CallError> {
+    match deleted {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// A resource's name as a label of metrics: a word of ours.
@@ -180,6 +262,33 @@ pub(crate) fn word(resource: &str) -> &'static str {
     WORDS.into_iter().find(|word| *word == resource).unwrap_or("other")
 }
 
+/// The pages of a list, one after the other: no more is kept of them than whoever reads them takes.
+#[derive(Debug)]
+pub struct Pages {
+    params: ListParams,
+    ended: bool,
+}
+
+impl Pages {
+    /// From the first page on; how many objects are on one is said by these.
+    #[must_use]
+    pub fn new(params: ListParams) -> Self {
+        Self { params, ended: false }
+    }
+
+    /// What to ask for next; nothing after the last page.
+    #[must_use]
+    pub fn next(&self) -> Option<&ListParams> {
+        (!self.ended).then_some(&self.params)
+    }
+
+    /// Goes on behind a page.
+    pub fn turn(&mut self, page: &ListMeta) {
+        self.params.continue_token = page.continue_.clone().filter(|token| !token.is_empty());
+        self.ended = self.params.continue_token.is_none();
+    }
+}
+
 /// Waits for a request, but not for ever.
 ///
 /// # Errors
@@ -192,5 +301,26 @@ pub async fn within<T>(
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(source)) => Err(CallError::Failed { what, source: Box::new(source) }),
         Err(_) => Err(CallError::Slow { what }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn pages_follow_each_other_to_the_last() {
+        let page = |token: Option<&str>| ListMeta { continue_: token.map(Into::into), ..ListMeta::default() };
+        for last in [None, Some("")] {
+            let mut pages = Pages::new(ListParams::default().labels("a").limit(7));
+            assert_eq!(pages.next().unwrap().continue_token, None);
+            pages.turn(&page(Some("second")));
+            let second = pages.next().unwrap();
+            assert_eq!(second.continue_token.as_deref(), Some("second"));
+            assert_eq!((second.label_selector.as_deref(), second.limit), (Some("a"), Some(7)));
+            pages.turn(&page(last));
+            assert!(pages.next().is_none());
+        }
     }
 }

@@ -1,16 +1,16 @@
 //! Deletes what carries our label and whose Morph is gone: owner references can be removed, and with them the
 //! garbage collector's reach; a grant must not outlive its Morph.
 
-use super::server::{CallError, Server, within, word};
-use super::{KEY_ANNOTATION, MORPH_UID_LABEL};
+use super::server::{CallError, Doomed, Pages, Server, was_deleted, within, word};
+use super::{Child, KEY_ANNOTATION, MORPH_UID_LABEL};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DeleteParams, ListParams, Preconditions, PropagationPolicy};
-use kube::core::{NamespaceResourceScope, PartialObjectMeta};
-use kube::{Resource, ResourceExt as _};
+use kube::Resource;
+use kube::api::ListParams;
+use kube::core::NamespaceResourceScope;
 use morph_crds::Morph;
 use morph_grant::KeyId;
 use serde::de::DeserializeOwned;
@@ -22,6 +22,15 @@ pub const PAGE_OBJECTS: u32 = 500;
 
 /// Most objects that one sweep deletes; the next takes the rest.
 pub const DELETIONS_MAX: usize = 500;
+
+/// Jobs read in one page: they are read whole.
+const PAGE_JOBS: u32 = 100;
+
+/// Pods that can still start a container.
+const LIVING_PODS: &str = "status.phase!=Succeeded,status.phase!=Failed";
+
+/// Pods that never start one again: they need no key.
+const ENDED_PODS: [&str; 2] = ["status.phase=Succeeded", "status.phase=Failed"];
 
 /// An object that lost its Morph.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,15 +58,18 @@ pub struct Swept {
 pub async fn sweep(server: &Server) -> Result<Swept, CallError> {
     let mut sweep = Sweep { server, living: None, left: DELETIONS_MAX, keys: BTreeSet::new() };
     // Makers before what they make, or it would be made again.
-    sweep.kind::<CronJob>().await?;
-    sweep.kind::<Deployment>().await?;
-    sweep.kind::<Job>().await?;
-    sweep.kind::<ReplicaSet>().await?;
-    sweep.kind::<Service>().await?;
-    sweep.kind::<ServiceAccount>().await?;
-    sweep.kind::<Pod>().await?;
+    sweep.kind::<CronJob>(None, said_key).await?;
+    sweep.kind::<Deployment>(None, said_key).await?;
+    sweep.jobs().await?;
+    sweep.kind::<ReplicaSet>(None, no_key).await?;
+    sweep.kind::<Service>(None, no_key).await?;
+    sweep.kind::<ServiceAccount>(None, no_key).await?;
+    sweep.kind::<Pod>(Some(LIVING_PODS), signing_key).await?;
+    for ended in ENDED_PODS {
+        sweep.kind::<Pod>(Some(ended), no_key).await?;
+    }
     // Last: while a pod is there, it keeps its fence.
-    sweep.kind::<NetworkPolicy>().await?;
+    sweep.kind::<NetworkPolicy>(None, no_key).await?;
     Ok(Swept { deleted: DELETIONS_MAX - sweep.left, keys: sweep.keys })
 }
 
@@ -69,20 +81,54 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    async fn kind<K>(&mut self) -> Result<(), CallError>
+    /// One kind; of pods, those that a field selector chooses.
+    async fn kind<K>(
+        &mut self,
+        fields: Option<&str>,
+        key_of: fn(&ObjectMeta) -> Option<KeyId>,
+    ) -> Result<(), CallError>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
         K: Send + Sync + 'static,
     {
-        // The objects first: the Morph of each was there before it, so one that isn't found later is gone.
-        let keys = &mut self.keys;
-        let note = |object: &PartialObjectMeta<K>| keys.extend(key_of(&object.metadata));
-        let found = list::<K>(self.server, Some(MORPH_UID_LABEL), note).await?;
-        let ours: Vec<Orphan> = found.iter().filter_map(orphan).collect();
+        let api = self.server.everywhere::<K>();
+        let params = ListParams::default().labels(MORPH_UID_LABEL).limit(PAGE_OBJECTS);
+        let params = ListParams { field_selector: fields.map(ToOwned::to_owned), ..params };
+        let mut pages = Pages::new(params);
+        let mut ours = Vec::new();
+        while let Some(params) = pages.next() {
+            let page = within(format!("list {}", K::plural(&())), api.list_metadata(params)).await?;
+            pages.turn(&page.metadata);
+            self.keys.extend(page.items.iter().filter_map(|object| key_of(&object.metadata)));
+            ours.extend(page.items.iter().filter_map(|object| orphan(&object.metadata)));
+        }
+        self.lost::<K>(&ours).await
+    }
+
+    /// Jobs: whether one can start a pod is in its status.
+    async fn jobs(&mut self) -> Result<(), CallError> {
+        let api = self.server.everywhere::<Job>();
+        let mut pages = Pages::new(ListParams::default().labels(MORPH_UID_LABEL).limit(PAGE_JOBS));
+        let mut ours = Vec::new();
+        while let Some(params) = pages.next() {
+            let page = within("list jobs".to_owned(), api.list(params)).await?;
+            pages.turn(&page.metadata);
+            self.keys.extend(page.items.iter().filter_map(job_key));
+            ours.extend(page.items.iter().filter_map(|job| orphan(&job.metadata)));
+        }
+        self.lost::<Job>(&ours).await
+    }
+
+    /// Deletes those whose Morph is gone. They were read first: the Morph of each was there before it, so one
+    /// that isn't found now is gone.
+    async fn lost<K>(&mut self, ours: &[Orphan]) -> Result<(), CallError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
         if ours.is_empty() {
             return Ok(());
         }
-        let living = self.living(&ours).await?;
+        let living = self.living(ours).await?;
         for lost in ours.iter().filter(|object| !living.contains(&object.morph)) {
             if self.left == 0 {
                 tracing::warn!(limit = DELETIONS_MAX, "a sweep has found more than it deletes at once");
@@ -100,8 +146,14 @@ impl Sweep<'_> {
         {
             return Ok(living.clone());
         }
-        let morphs = list::<Morph>(self.server, None, |_| {}).await?;
-        let living: HashSet<String> = morphs.into_iter().filter_map(|morph| morph.metadata.uid).collect();
+        let api = self.server.everywhere::<Morph>();
+        let mut pages = Pages::new(ListParams::default().limit(PAGE_OBJECTS));
+        let mut living = HashSet::new();
+        while let Some(params) = pages.next() {
+            let page = within("list morphs".to_owned(), api.list_metadata(params)).await?;
+            pages.turn(&page.metadata);
+            living.extend(page.items.into_iter().filter_map(|morph| morph.metadata.uid));
+        }
         self.living = Some(living.clone());
         Ok(living)
     }
@@ -111,45 +163,44 @@ impl Sweep<'_> {
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {
-        let params = DeleteParams {
-            propagation_policy: Some(PropagationPolicy::Background),
-            preconditions: Some(Preconditions {
-                uid: Some(lost.uid.clone()),
-                resource_version: Some(lost.resource_version.clone()),
-            }),
-            ..DeleteParams::default()
-        };
-        let resource = word(&K::plural(&()));
-        let what = format!("delete {resource} {}/{}", lost.namespace, lost.name);
-        let api = self.server.namespaced::<K>(&lost.namespace);
-        match within(what, api.delete(&lost.name, &params)).await {
-            Ok(_) => {
-                tracing::info!(
-                    resource,
-                    namespace = lost.namespace,
-                    name = lost.name,
-                    "swept: its Morph is gone"
-                );
-                self.server.metrics.wrote("delete", resource);
-                self.server.metrics.swept.get_or_create(&[("resource", resource)]).inc();
-                Ok(true)
-            }
-            // Gone already, or changed since it was read: the next sweep sees it as it is then.
-            Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(false),
-            Err(error) => Err(error),
+        let Orphan { namespace, name, uid, resource_version, .. } = lost;
+        let resource_version = Some(resource_version.as_str());
+        let doomed = Doomed { name, uid, resource_version, waits: false };
+        if !was_deleted(self.server.delete::<K>(namespace, &doomed).await)? {
+            return Ok(false);
         }
+        let resource = word(&K::plural(&()));
+        tracing::info!(resource, namespace, name, "swept: its Morph is gone");
+        self.server.metrics.swept.get_or_create(&[("resource", resource)]).inc();
+        Ok(true)
     }
 }
 
-/// The key that signed an object's grant: a workload says so, and a pod has the grant itself.
-fn key_of(meta: &ObjectMeta) -> Option<KeyId> {
-    let annotations = meta.annotations.as_ref()?;
-    let said = annotations.get(KEY_ANNOTATION).and_then(|id| id.parse().ok());
-    said.or_else(|| morph_grant::key_id_of(annotations.get(morph_grant::ANNOTATION)?).ok())
+/// The key by which a pod's own grant says that it is signed.
+fn signing_key(pod: &ObjectMeta) -> Option<KeyId> {
+    morph_grant::key_id_of(pod.annotations.as_ref()?.get(morph_grant::ANNOTATION)?).ok()
 }
 
-fn orphan<K>(object: &PartialObjectMeta<K>) -> Option<Orphan> {
-    let meta = &object.metadata;
+/// The key that signed the grant in a template, as its workload's metadata says. Only the operator writes
+/// that (`charts/morph/templates/admission.yaml`): who could keep a key in use by a word would keep one
+/// trusted that was retired.
+fn said_key(workload: &ObjectMeta) -> Option<KeyId> {
+    workload.annotations.as_ref()?.get(KEY_ANNOTATION)?.parse().ok()
+}
+
+/// What makes no pods by itself has no grant to sign, whatever it says.
+fn no_key(_: &ObjectMeta) -> Option<KeyId> {
+    None
+}
+
+/// The key that signed the grant in a Job's template, if the Job can still start a pod.
+fn job_key(job: &Job) -> Option<KeyId> {
+    let child = Child::from(job);
+    let grant = child.grant.as_ref().filter(|_| !child.has_ended())?;
+    morph_grant::key_id_of(grant).ok()
+}
+
+fn orphan(meta: &ObjectMeta) -> Option<Orphan> {
     let morph = meta.labels.as_ref()?.get(MORPH_UID_LABEL)?;
     if meta.deletion_timestamp.is_some() {
         return None;
@@ -161,34 +212,4 @@ fn orphan<K>(object: &PartialObjectMeta<K>) -> Option<Orphan> {
         resource_version: meta.resource_version.clone()?,
         morph: morph.clone(),
     })
-}
-
-/// Metadata of all objects of a kind, in pages; annotations are kept no longer than `note` takes.
-async fn list<K>(
-    server: &Server,
-    label: Option<&str>,
-    mut note: impl FnMut(&PartialObjectMeta<K>),
-) -> Result<Vec<PartialObjectMeta<K>>, CallError>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
-    K: Send + Sync + 'static,
-{
-    let api = server.everywhere::<K>();
-    let mut params = ListParams::default().limit(PAGE_OBJECTS);
-    params.label_selector = label.map(ToOwned::to_owned);
-    let mut all = Vec::new();
-    loop {
-        let what = format!("list {}", K::plural(&()));
-        let page = within(what, api.list_metadata(&params)).await?;
-        params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
-        all.extend(page.items.into_iter().map(|mut object| {
-            note(&object);
-            object.managed_fields_mut().clear();
-            object.annotations_mut().clear();
-            object
-        }));
-        if params.continue_token.is_none() {
-            return Ok(all);
-        }
-    }
 }

@@ -7,7 +7,7 @@ pub use findings::findings;
 
 use super::ceiling;
 use super::plan::{self, grant};
-use super::{Component, Found, Identity, Known, Refusal, Resolution, Seen};
+use super::{Child, Component, Found, Identity, Known, Refusal, Resolution, Seen};
 use morph_component::{Error as ComponentError, Kind};
 use morph_crds::{ConditionType, FieldErrors, MorphSpec, MorphType, Reason, RunType, ValidMorph};
 use morph_grant::{Answered, Document, EnvelopeError, Grants};
@@ -73,7 +73,20 @@ pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
         let refusal = Refusal::of(ConditionType::Available, Reason::NameTaken, message).passing();
         return Err(refusal.found(found));
     }
-    Ok(Valid { identity, spec: spec.clone(), found, document, envelope })
+    let valid = Valid { identity, spec: spec.clone(), found, document, envelope };
+    Ok(ended(seen, &valid).unwrap_or(valid))
+}
+
+/// The same with the grant of the Job that has run it to its end. Its key may have left the nodes since: what
+/// starts no pod any more needs none, and a Command isn't run again for another signature.
+fn ended(seen: &Seen, valid: &Valid) -> Option<Valid> {
+    let jobs = seen.children.owned(&valid.identity.uid).filter(|child| child.has_ended());
+    let mut same = jobs.filter_map(|job| {
+        let text = job.grant.as_ref().filter(|text| morph_grant::holds(text, &valid.document))?;
+        let same = Valid { envelope: text.clone(), ..valid.clone() };
+        (plan::workload(&same) == (job.kind, job.name.clone())).then_some(same)
+    });
+    same.next()
 }
 
 /// The component, once its type is settled, with what answers its imports.
@@ -206,7 +219,7 @@ fn denied(imports: &[Answered], grants: &Grants) -> Option<String> {
 
 /// The document in its envelope: the text that the workload has already, while its key is trusted; else
 /// signed anew. So a new key rolls no pod, and runs no Command again: a Morph is signed with it at its next
-/// change.
+/// change. Of a Job that has ended, see [`ended`].
 fn envelope(
     seen: &Seen,
     identity: &Identity,
@@ -214,7 +227,8 @@ fn envelope(
     document: &Document,
 ) -> Result<String, EnvelopeError> {
     let workload = plan::workload_kind(runs, scheduled(seen));
-    let texts = seen.children.owned(&identity.uid).filter(|child| child.kind == workload);
+    let lives = |child: &&Child| child.kind == workload && !child.has_ended();
+    let texts = seen.children.owned(&identity.uid).filter(lives);
     let mut texts = texts.filter_map(|child| child.grant.as_ref());
     let holds = |text: &&String| morph_grant::open(text, &seen.trusted).is_ok_and(|held| held == *document);
     match texts.find(holds) {

@@ -2,10 +2,12 @@
 //! mounts. Files come and go whole; what isn't a key is never put there.
 
 use crate::health::Health;
+use crate::signing::choice::{self, SUFFIX};
 use anyhow::Context as _;
-use morph_grant::PublicKey;
+use morph_grant::KEY_SIZE_BYTES_MAX;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,9 +16,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Time between two looks at what is published, in milliseconds. It is a few small files in memory.
 pub const LOOK_MS: u64 = 2_000;
-
-/// What a file with a key ends with, published and kept.
-pub const SUFFIX: &str = ".pem";
 
 /// What a file that is being written ends with. The shim takes those with [`SUFFIX`] alone.
 const UNFINISHED: &str = ".new";
@@ -69,26 +68,32 @@ pub async fn run(places: Places, health: Arc<Health>, stop: CancellationToken) -
     }
 }
 
-/// Makes the kept directory equal to the published one; gives how many keys are in it then.
+/// Makes the kept directory equal to the published one; gives how many keys are in it then. What can't be
+/// written or removed holds up nothing else.
 ///
 /// # Errors
-/// A directory that can't be read or written. What was published can be trusted or not be read; nothing is
-/// removed because of a failure.
+/// A directory that can't be read, or the first entry that couldn't be written or removed. What was published
+/// can be trusted or not be read; nothing is removed because of a failure.
 pub fn keep(places: &Places) -> anyhow::Result<usize> {
     let published = published(&places.published)?;
     std::fs::create_dir_all(&places.kept).with_context(|| format!("make {}", places.kept.display()))?;
-    let found = found(&places.kept)?;
+    let found = found(&places.kept, &published)?;
     let changes = changes(&published, &found);
+    let mut problems = Vec::new();
     for (name, text) in &changes.write {
-        write(&places.kept, name, text)?;
-        tracing::info!(key = name, "a public key has come to the node");
+        match write(&places.kept, name, text) {
+            Ok(()) => tracing::info!(key = name, "a public key has come to the node"),
+            Err(error) => problems.push(error),
+        }
     }
     // After all that is new: a grant is always signed by a key that is there before and after.
     for name in &changes.remove {
-        remove(&places.kept.join(name))?;
-        tracing::info!(file = name, "a file has left the node's keys");
+        match remove(&places.kept.join(name)) {
+            Ok(()) => tracing::info!(file = name, "a file has left the node's keys"),
+            Err(error) => problems.push(error),
+        }
     }
-    Ok(published.len())
+    problems.into_iter().next().map_or(Ok(published.len()), Err)
 }
 
 /// What must change so that what was found becomes what is wanted.
@@ -106,27 +111,42 @@ fn changes(wanted: &BTreeMap<String, String>, found: &BTreeMap<String, Option<St
 fn published(directory: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let mut keys = BTreeMap::new();
     for name in names(directory)? {
-        let Some(id) = name.strip_suffix(SUFFIX) else { continue };
+        if !name.ends_with(SUFFIX) {
+            continue;
+        }
         let path = directory.join(&name);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        match PublicKey::from_pem(&text) {
-            Ok(key) if key.id().as_str() == id => {
+        let bytes = read(&path).with_context(|| format!("read {}", path.display()))?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        match choice::published(&name, &text) {
+            Ok(_) => {
                 keys.insert(name, text);
             }
-            Ok(key) => tracing::warn!(name, id = %key.id(), "a published key has another one's name"),
-            Err(error) => tracing::warn!(name, %error, "what is published there is no key"),
+            Err(problem) => tracing::warn!(name, %problem, "what is published there is not that key"),
         }
     }
     Ok(keys)
 }
 
-/// Everything in the kept directory, with its text where it can be read as one.
-fn found(directory: &Path) -> anyhow::Result<BTreeMap<String, Option<String>>> {
-    let read = |name: String| {
-        let text = std::fs::read_to_string(directory.join(&name)).ok();
-        (name, text)
+/// Everything in the kept directory; of files that are wanted there, what they hold. What somebody else has
+/// put there is not opened: it may be large, or a pipe without an end.
+fn found(
+    directory: &Path,
+    wanted: &BTreeMap<String, String>,
+) -> anyhow::Result<BTreeMap<String, Option<String>>> {
+    let held = |name: &str| {
+        let path = directory.join(name);
+        let is_file = wanted.contains_key(name) && std::fs::symlink_metadata(&path).ok()?.is_file();
+        // One that can't be read is written anew.
+        is_file.then(|| read(&path).ok()).flatten().and_then(|bytes| String::from_utf8(bytes).ok())
     };
-    Ok(names(directory)?.into_iter().map(read).collect())
+    Ok(names(directory)?.into_iter().map(|name| (name.clone(), held(&name))).collect())
+}
+
+/// The beginning of a file: a byte more than a key may have, so that a longer one is seen to be none.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(KEY_SIZE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Names in a directory but for those by which the kubelet changes a mount at once (`..data`).

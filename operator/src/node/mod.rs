@@ -6,6 +6,7 @@ pub mod relay;
 pub mod socket;
 
 use crate::health::{self, Health, Port};
+use crate::listen;
 use crate::settings::NodeSettings;
 use crate::supervise::{Phase, Supervisor};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ pub const QUEUE_REPORTS: usize = 1_024;
 pub async fn run(settings: NodeSettings, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let health = Arc::new(Health::default());
     let mut tasks = Supervisor::default();
-    let listener = health::bind(settings.health_addr).await?;
+    let listener = listen::bind(settings.health_addr).await?;
     let token = tasks.stop(Phase::Service);
     tasks.spawn(Phase::Service, "health", health::serve(listener, Port::Health, Arc::clone(&health), token));
 

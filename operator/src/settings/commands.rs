@@ -1,6 +1,6 @@
 //! What the program's other two commands are told: `node` (the agent on each node) and `keys` (at install).
 
-use super::{LogFormat, absolute, label};
+use super::{LogSettings, absolute, label};
 use clap::{Parser, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,13 +30,9 @@ pub struct NodeSettings {
     #[arg(long, env = "MORPH_HEALTH_ADDR", default_value = "[::]:8081")]
     pub health_addr: SocketAddr,
 
-    /// How log lines look.
-    #[arg(long, env = "MORPH_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
-    pub log_format: LogFormat,
-
-    /// What is logged, in the syntax of tracing's EnvFilter.
-    #[arg(long, env = "MORPH_LOG", default_value = "info")]
-    pub log: String,
+    /// What is logged, and how.
+    #[command(flatten)]
+    pub log: LogSettings,
 }
 
 /// Makes the keys that sign grants, or adds one.
@@ -51,13 +47,9 @@ pub struct KeysSettings {
     #[arg(long, env = "MORPH_NAMESPACE", default_value = "morph-system", value_parser = label)]
     pub namespace: String,
 
-    /// How log lines look.
-    #[arg(long, env = "MORPH_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
-    pub log_format: LogFormat,
-
-    /// What is logged, in the syntax of tracing's EnvFilter.
-    #[arg(long, env = "MORPH_LOG", default_value = "info")]
-    pub log: String,
+    /// What is logged, and how.
+    #[command(flatten)]
+    pub log: LogSettings,
 }
 
 /// What is done with the keys.
@@ -72,6 +64,7 @@ pub enum KeysAction {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::{LogFormat, Settings};
     use super::*;
     use clap::CommandFactory as _;
     use std::path::Path;
@@ -87,6 +80,22 @@ mod tests {
         let settings = NodeSettings::try_parse_from(["node"]).unwrap();
         assert_eq!(settings.keys, Path::new("/etc/morph/keys"));
         assert_eq!(settings.socket, Path::new("/run/morph-node/denials.sock"));
+    }
+
+    #[test]
+    fn every_command_takes_the_same_words_about_its_log() {
+        let flags = ["--log-format=text", "--log=off"];
+        let all = |name: &'static str, word: &[&'static str]| {
+            [&[name], word, &flags].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let operator = Settings::try_parse_from(all("operator", &["--identity=a"])).unwrap().log;
+        let node = NodeSettings::try_parse_from(all("node", &[])).unwrap().log;
+        let keys = KeysSettings::try_parse_from(all("keys", &["ensure"])).unwrap().log;
+        for log in [operator, node, keys] {
+            assert_eq!((log.format, log.filter.as_str()), (LogFormat::Text, "off"));
+        }
+        let default = NodeSettings::try_parse_from(["node"]).unwrap().log;
+        assert_eq!((default.format, default.filter.as_str()), (LogFormat::Json, "info"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which key signs, which are kept, which are trusted. Pure: keys, names and times are handed in.
 
-use morph_grant::{KeyId, PublicKey, TRUSTED_KEYS_MAX};
+use morph_grant::{KeyError, KeyId, PublicKey, TRUSTED_KEYS_MAX};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -13,8 +13,8 @@ pub const OVERLAP_SECONDS: u64 = 600;
 /// Keys that a rotation leaves: the new one, and the one that signs until that is old enough.
 pub const KEPT_MAX: usize = 2;
 
-/// What the name of a key's file ends with.
-const SUFFIX: &str = ".pem";
+/// What the name of a key's file ends with: in the Secret, published, and kept on nodes.
+pub const SUFFIX: &str = ".pem";
 
 /// The name of a key in the Secret: when it was made, and its id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +45,30 @@ impl fmt::Display for KeyName {
 #[must_use]
 pub fn public_name(id: &KeyId) -> String {
     format!("{id}{SUFFIX}")
+}
+
+/// Why what is published isn't the key that its name says.
+#[derive(Debug, thiserror::Error)]
+pub enum NoKey {
+    /// Its text is something else.
+    #[error(transparent)]
+    Text(#[from] KeyError),
+    /// It is another key.
+    #[error("it holds key {found}")]
+    Another {
+        /// Which.
+        found: KeyId,
+    },
+}
+
+/// The key that is published under this name.
+///
+/// # Errors
+/// It is none, or another one: nobody trusts it.
+pub fn published(name: &str, text: &str) -> Result<PublicKey, NoKey> {
+    let key = PublicKey::from_pem(text)?;
+    let found = key.id();
+    if public_name(&found) == name { Ok(key) } else { Err(NoKey::Another { found }) }
 }
 
 /// The key that signs now: the newest that is old enough, else the oldest.
@@ -150,6 +174,18 @@ mod tests {
         {
             assert_eq!(KeyName::parse(&other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn what_is_published_under_anothers_name_is_no_key() {
+        let (key, name) = (public(1), public_name(&public(1).id()));
+        let pem = key.to_pem().unwrap();
+        assert_eq!(published(&name, &pem).unwrap(), key);
+        for other in ["denials.crt", "x.pem", "", &public_name(&public(2).id()), &name[..32]] {
+            let problem = published(other, &pem).unwrap_err().to_string();
+            assert_eq!(problem, format!("it holds key {}", key.id()), "{other}");
+        }
+        assert!(matches!(published(&name, "nonsense"), Err(NoKey::Text(_))));
     }
 
     #[test]

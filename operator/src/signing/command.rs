@@ -24,7 +24,7 @@ pub enum Done {
     Changed,
     /// All is as it should be.
     Nothing,
-    /// The last key isn't old enough for another.
+    /// The last key isn't old enough for another. What was missing besides is there now.
     TooSoon {
         /// Seconds until it is.
         seconds: u64,
@@ -52,12 +52,11 @@ pub async fn run(client: Client, namespace: &str, action: KeysAction, now: u64) 
     let data = found.data.unwrap_or_default();
     let mut added = lacking(&data, namespace, now)?;
     let names: BTreeSet<KeyName> = data.keys().filter_map(|name| KeyName::parse(name)).collect();
-    let mut removed = BTreeSet::new();
+    let (mut removed, mut too_soon) = (BTreeSet::new(), None);
     // One that had no key has just got one.
     if action == KeysAction::Rotate && !names.is_empty() {
         match rotate(&names, now) {
-            Err(seconds) if added.is_empty() => return Ok(Done::TooSoon { seconds }),
-            Err(_) => {}
+            Err(seconds) => too_soon = Some(Done::TooSoon { seconds }),
             Ok(dropped) => {
                 removed = dropped;
                 let (name, key) = new_key(now)?;
@@ -65,11 +64,11 @@ pub async fn run(client: Client, namespace: &str, action: KeysAction, now: u64) 
             }
         }
     }
-    if added.is_empty() && removed.is_empty() {
-        return Ok(Done::Nothing);
+    let changes = !(added.is_empty() && removed.is_empty());
+    if changes {
+        change(&api, found.metadata.resource_version, &added, &removed).await?;
     }
-    change(&api, found.metadata.resource_version, &added, &removed).await?;
-    Ok(Done::Changed)
+    Ok(too_soon.unwrap_or(if changes { Done::Changed } else { Done::Nothing }))
 }
 
 /// What a Secret must have and this one lacks: a key, and a certificate with its key.

@@ -1,8 +1,9 @@
 //! Publishes the public halves of the keys to the nodes, with the place where nodes' agents find the
 //! operator, and says what grants are signed with: with no key before it is published.
 
-use super::choice::{public_name, signs, trusted};
+use super::choice::{public_name, published, signs, trusted};
 use super::{CONFIG_MAP, directory};
+use crate::clock;
 use crate::denials::{PORT_NAME, SERVICE, server_name, tls};
 use crate::morph::server::{CallError, Server, within};
 use crate::node::relay::{OPERATOR_FILE, Operator};
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -113,14 +114,16 @@ impl Trust {
         let what = format!("get ConfigMap {}/{CONFIG_MAP}", self.node_namespace);
         let found = within(what, api.get_opt(CONFIG_MAP)).await?;
         let found = found.and_then(|map| map.data).unwrap_or_default();
-        let trusted = trusted(&own, &public_keys(&found), live);
+        // What is no key isn't kept.
+        let before: Vec<_> = found.iter().filter_map(|(name, text)| published(name, text).ok()).collect();
+        let trusted = trusted(&own, &before, live);
         let wanted = self.data(&trusted).await?;
         if wanted != found {
             self.write(&wanted).await?;
             tracing::info!(keys = trusted.len(), "keys are published to the nodes");
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("a clock before 1970")?.as_secs();
-        let signer = signs(keys.keys(), now).and_then(|name| keys.get(name)).context("no key")?;
+        let signer =
+            signs(keys.keys(), clock::unix_seconds()?).and_then(|name| keys.get(name)).context("no key")?;
         let trusted = trusted.into_values().collect();
         Ok(Signing { signer: Arc::clone(signer), trusted: Arc::new(trusted) })
     }
@@ -131,10 +134,11 @@ impl Trust {
         for (id, key) in trusted {
             data.insert(public_name(id), key.to_pem()?);
         }
-        // Without these two, agents report no denials; keys are what matters.
-        if let Ok(certificate) = std::fs::read_to_string(self.keys.join(tls::CERTIFICATE_FILE)) {
-            data.insert(tls::CERTIFICATE_FILE.to_owned(), certificate);
-        }
+        let path = self.keys.join(tls::CERTIFICATE_FILE);
+        let what = || format!("read {}; `morph-operator keys ensure` makes it", path.display());
+        let certificate = std::fs::read_to_string(&path).with_context(what)?;
+        data.insert(tls::CERTIFICATE_FILE.to_owned(), certificate);
+        // Without its Service, agents report no denials; keys are what matters.
         if let Some(address) = self.address().await? {
             let operator = Operator { address, server_name: server_name(&self.namespace) };
             data.insert(OPERATOR_FILE.to_owned(), serde_json::to_string(&operator)?);
@@ -157,15 +161,6 @@ impl Trust {
         });
         self.server.apply::<ConfigMap>(&self.node_namespace, CONFIG_MAP, &map).await.map(drop)
     }
-}
-
-/// The keys among what is published. What is no key isn't kept.
-fn public_keys(data: &BTreeMap<String, String>) -> Vec<PublicKey> {
-    let key = |(name, text): (&String, &String)| {
-        let key = PublicKey::from_pem(text).ok()?;
-        (public_name(&key.id()) == *name).then_some(key)
-    };
-    data.iter().filter_map(key).collect()
 }
 
 fn address_of(service: &Service) -> Option<SocketAddr> {
@@ -195,19 +190,5 @@ mod tests {
             assert_eq!(at(none), None);
         }
         assert_eq!(address(json!({ "clusterIP": "10.96.0.7", "ports": [{ "port": 8080 }] })), None);
-    }
-
-    #[test]
-    fn what_is_published_under_anothers_name_is_no_key() {
-        use rand::SeedableRng as _;
-        let key = SigningKey::generate(&mut rand::rngs::StdRng::seed_from_u64(1)).public();
-        let pem = key.to_pem().unwrap();
-        let data = [
-            (public_name(&key.id()), pem.clone()),
-            ("denials.crt".to_owned(), pem.clone()),
-            (format!("{}.pem", "0".repeat(32)), pem),
-            ("x.pem".to_owned(), "nonsense".to_owned()),
-        ];
-        assert_eq!(public_keys(&data.into()), [key]);
     }
 }

@@ -8,6 +8,7 @@ use morph_grant::DenialReport;
 use morph_operator::denials::judge::{self, NODE_NAME};
 use morph_operator::denials::ledger::{EVENTS_PER_MORPH_MAX, NODE_BURST};
 use morph_operator::denials::receive::Receiver;
+use morph_operator::denials::tokens::BELIEVED_MS;
 use morph_operator::denials::{AUDIENCE, BODY_BYTES_MAX, REPORTS_MAX, serve, server_name, tls};
 use morph_operator::events::{DENIED, Recorder};
 use morph_operator::morph::MORPH_UID_LABEL;
@@ -22,8 +23,8 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-struct World {
-    api: FakeServer,
+pub(crate) struct World {
+    pub(crate) api: FakeServer,
     server: Server,
     receiver: Arc<Receiver>,
 }
@@ -35,12 +36,12 @@ fn token_of(account: &str, node: &str) -> Value {
     })
 }
 
-fn pod_key(name: &str) -> Key {
+pub(crate) fn pod_key(name: &str) -> Key {
     Key::new("", "pods", NAMESPACE, name)
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::over(FakeServer::default())
     }
 
@@ -63,22 +64,22 @@ impl World {
         Self { api, server, receiver }
     }
 
-    async fn report(&self, token: &str, reports: &[DenialReport]) -> StatusCode {
+    pub(crate) async fn report(&self, token: &str, reports: &[DenialReport]) -> StatusCode {
         let body = serde_json::to_vec(reports).unwrap();
         let taken = self.receiver.receive(token, &body).await;
         taken.map_or_else(|unheard| unheard.status(), |()| StatusCode::NO_CONTENT)
     }
 
-    fn events(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Value> {
         self.api.with(|store| store.all("events"))
     }
 
-    fn metric(&self, line: &str) -> bool {
+    pub(crate) fn metric(&self, line: &str) -> bool {
         self.server.metrics.text().unwrap().lines().any(|found| found == line)
     }
 }
 
-fn report(rule: &str) -> DenialReport {
+pub(crate) fn report(rule: &str) -> DenialReport {
     DenialReport {
         namespace: NAMESPACE.into(),
         pod: "weather-1".into(),
@@ -237,6 +238,23 @@ async fn guesses_at_tokens_reach_the_api_server_so_often_and_no_more() {
     let reviews = world.api.take_calls().iter().filter(|call| call.resource == "tokenreviews").count();
     // And those of the seconds that this takes.
     assert!((reviews as u64) < NODE_BURST * 2, "{reviews}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn guesses_at_tokens_shut_no_agent_out() {
+    let world = World::new();
+    assert_eq!(world.report("n1", &[report("host")]).await, StatusCode::NO_CONTENT);
+    tokio::time::advance(Duration::from_millis(BELIEVED_MS)).await;
+    let mut answer = StatusCode::UNAUTHORIZED;
+    for n in 0..NODE_BURST * 4 {
+        answer = world.report(&format!("guess-{n}"), &[report("host")]).await;
+    }
+    assert_eq!(answer, StatusCode::TOO_MANY_REQUESTS);
+    world.api.take_calls();
+    assert_eq!(world.report("n1", &[report("path")]).await, StatusCode::NO_CONTENT);
+    let reviews = world.api.take_calls().iter().filter(|call| call.resource == "tokenreviews").count();
+    assert_eq!(reviews, 1, "its token is looked at again, of its own node's share");
+    assert_eq!(world.events().len(), 2);
 }
 
 #[tokio::test]

@@ -1,28 +1,21 @@
-//! The keys that sign: made and rotated at install, published to the nodes, kept while a grant names them.
+//! The keys that sign: published to the nodes, and kept while a grant names them.
 
 use crate::server::{FakeServer, Fault, NODE_NAMESPACE, OWN_NAMESPACE};
 use crate::store::Key;
 use crate::world::{NAMESPACE, World, server_component};
-use bytes::Bytes;
-use http::{Method, Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use kube::client::Body;
 use morph_grant::{KeyId, PublicKey, SigningKey};
 use morph_operator::denials::tls;
 use morph_operator::morph::sweep::sweep;
 use morph_operator::morph::{KEY_ANNOTATION, MORPH_UID_LABEL};
 use morph_operator::node::relay::OPERATOR_FILE;
-use morph_operator::settings::KeysAction;
+use morph_operator::signing::CONFIG_MAP;
 use morph_operator::signing::choice::{KeyName, OVERLAP_SECONDS};
-use morph_operator::signing::command::{self, Done};
 use morph_operator::signing::trust::Trust;
-use morph_operator::signing::{CONFIG_MAP, SECRET};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -66,7 +59,9 @@ fn published(api: &FakeServer) -> BTreeSet<KeyId> {
     keys.map(|key| key.id()).collect()
 }
 
+/// Keys in this directory, beside the certificate of the denials' port.
 fn trust(api: &FakeServer, directory: &Path) -> Trust {
+    std::fs::write(directory.join(tls::CERTIFICATE_FILE), "the certificate").unwrap();
     let namespaces = (OWN_NAMESPACE.to_owned(), NODE_NAMESPACE.to_owned());
     Trust::new(api.server(), directory.to_owned(), namespaces.0, namespaces.1)
 }
@@ -79,15 +74,25 @@ pub(crate) async fn publish_once(api: &FakeServer) {
     assert_eq!(published(api), ids(&[1]));
 }
 
-/// A pod or workload of a living Morph that one of these keys has signed.
-fn signed(api: &FakeServer, resource: &str, name: &str, seed: u64) {
-    let group = if resource == "pods" { "" } else { "apps" };
-    let annotations = json!({ (KEY_ANNOTATION): key(seed).public().id().to_string() });
+/// An envelope that says that this key has signed it.
+fn envelope(seed: u64) -> Value {
+    let signature = json!({ "keyid": key(seed).public().id(), "sig": "" });
+    let text = json!({ "payloadType": morph_grant::PAYLOAD_TYPE, "payload": "", "signatures": [signature] });
+    json!({ (morph_grant::ANNOTATION): text.to_string() })
+}
+
+/// A word that this key has signed the grant.
+fn word(seed: u64) -> Value {
+    json!({ (KEY_ANNOTATION): key(seed).public().id() })
+}
+
+/// An object of a living Morph with these annotations.
+fn annotated(api: &FakeServer, group: &str, resource: &str, annotations: &Value) {
     let labels = json!({ (MORPH_UID_LABEL): "living" });
-    let object = json!({ "metadata": { "name": name, "labels": labels, "annotations": annotations } });
+    let object = json!({ "metadata": { "name": "it", "labels": labels, "annotations": annotations } });
     api.with(|store| {
         store.create(&crate::world::morph_key("living"), json!({ "metadata": { "uid": "living" } }));
-        store.create(&Key::new(group, resource, NAMESPACE, name), object)
+        store.create(&Key::new(group, resource, NAMESPACE, "it"), object)
     });
 }
 
@@ -95,7 +100,6 @@ fn signed(api: &FakeServer, resource: &str, name: &str, seed: u64) {
 async fn public_halves_are_published_and_a_second_look_writes_nothing() {
     let (api, directory) = (FakeServer::default(), tempfile::tempdir().unwrap());
     mount(directory.path(), 1, 10);
-    std::fs::write(directory.path().join(tls::CERTIFICATE_FILE), "the certificate").unwrap();
     let service =
         json!({ "spec": { "clusterIP": "10.96.0.7", "ports": [{ "name": "denials", "port": 8443 }] } });
     api.with(|store| store.create(&Key::new("", "services", OWN_NAMESPACE, "morph-operator"), service));
@@ -136,8 +140,8 @@ async fn an_old_key_stays_while_a_grant_names_it_and_leaves_then() {
     }
     let trust = trust(&api, directory.path());
     trust.publish(None).await.unwrap();
-    signed(&api, "pods", "old", 1);
-    signed(&api, "deployments", "older", 2);
+    annotated(&api, "", "pods", &envelope(1));
+    annotated(&api, "apps", "deployments", &word(2));
     for seed in [1, 2] {
         unmount(directory.path(), seed);
     }
@@ -147,11 +151,79 @@ async fn an_old_key_stays_while_a_grant_names_it_and_leaves_then() {
     assert_eq!(live, ids(&[1, 2]));
     trust.publish(Some(&live)).await.unwrap();
     assert_eq!(published(&api), ids(&[1, 2, 3]));
-    api.with(|store| store.remove(&Key::new("", "pods", NAMESPACE, "old")));
+    api.with(|store| store.remove(&Key::new("", "pods", NAMESPACE, "it")));
     let live = sweep(&api.server()).await.unwrap().keys;
     let signing = trust.publish(Some(&live)).await.unwrap();
     assert_eq!(published(&api), ids(&[2, 3]));
     assert_eq!(signing.trusted.len(), 2);
+}
+
+#[tokio::test]
+async fn a_key_is_in_use_by_grants_of_pods_and_by_the_operators_word_on_what_makes_pods() {
+    for (group, resource, annotations, used) in [
+        ("apps", "deployments", word(1), true),
+        ("batch", "cronjobs", word(1), true),
+        ("", "pods", envelope(1), true),
+        // Anybody's word: people may annotate these as they like.
+        ("", "pods", word(1), false),
+        ("apps", "replicasets", word(1), false),
+        // A Job is read whole.
+        ("batch", "jobs", word(1), false),
+        ("batch", "jobs", envelope(1), false),
+        ("", "services", word(1), false),
+        ("", "serviceaccounts", word(1), false),
+        ("networking.k8s.io", "networkpolicies", word(1), false),
+        ("apps", "deployments", envelope(1), false),
+        ("apps", "replicasets", envelope(1), false),
+        ("", "services", envelope(1), false),
+    ] {
+        let api = FakeServer::default();
+        annotated(&api, group, resource, &annotations);
+        let wanted = if used { ids(&[1]) } else { ids(&[]) };
+        assert_eq!(sweep(&api.server()).await.unwrap().keys, wanted, "{resource}: {annotations}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_ended_keeps_no_key_in_use() {
+    let condition = |type_: &str| json!({ "conditions": [{ "type": type_, "status": "True" }] });
+    let phase = |phase: &str| json!({ "phase": phase });
+    let key_of_job = Key::new("batch", "jobs", NAMESPACE, "it");
+    let key_of_pod = Key::new("", "pods", NAMESPACE, "it");
+    for (key, status, used) in [
+        (&key_of_job, json!(null), true),
+        (&key_of_job, json!({ "active": 1 }), true),
+        (&key_of_job, condition("Suspended"), true),
+        (&key_of_job, condition("FailureTarget"), true),
+        (&key_of_job, condition("Complete"), false),
+        (&key_of_job, condition("Failed"), false),
+        (&key_of_pod, json!(null), true),
+        (&key_of_pod, phase("Pending"), true),
+        (&key_of_pod, phase("Running"), true),
+        (&key_of_pod, phase("Unknown"), true),
+        (&key_of_pod, phase("Succeeded"), false),
+        (&key_of_pod, phase("Failed"), false),
+    ] {
+        let api = FakeServer::default();
+        annotated(&api, &key.group, &key.resource, &envelope(1));
+        api.with(|store| {
+            store.edit(key, |object| {
+                object["spec"] = json!({ "template": { "metadata": { "annotations": envelope(1) } } });
+                object["status"] = status.clone();
+            });
+        });
+        let wanted = if used { ids(&[1]) } else { ids(&[]) };
+        assert_eq!(sweep(&api.server()).await.unwrap().keys, wanted, "{}: {status}", key.resource);
+    }
+}
+
+#[tokio::test]
+async fn a_word_besides_a_pods_grant_is_not_believed() {
+    let api = FakeServer::default();
+    let mut annotations = envelope(1);
+    annotations[KEY_ANNOTATION] = word(2)[KEY_ANNOTATION].clone();
+    annotated(&api, "", "pods", &annotations);
+    assert_eq!(sweep(&api.server()).await.unwrap().keys, ids(&[1]));
 }
 
 #[tokio::test]
@@ -182,8 +254,13 @@ async fn what_can_not_be_read_or_asked_changes_nothing() {
     api.faults(|_, call| (call.resource == "configmaps").then_some(Fault::Status(500)));
     assert!(trust.publish(Some(&BTreeSet::new())).await.is_err());
     api.no_faults();
-    unmount(directory.path(), 1);
     api.take_calls();
+    let certificate = directory.path().join(tls::CERTIFICATE_FILE);
+    std::fs::rename(&certificate, directory.path().join("elsewhere")).unwrap();
+    let error = format!("{:#}", trust.publish(Some(&BTreeSet::new())).await.map(drop).unwrap_err());
+    assert!(error.contains(tls::CERTIFICATE_FILE) && error.contains("keys ensure"), "{error}");
+    std::fs::rename(directory.path().join("elsewhere"), &certificate).unwrap();
+    unmount(directory.path(), 1);
     assert!(trust.publish(Some(&BTreeSet::new())).await.is_err(), "no key at all is a mistake");
     assert!(api.take_writes().is_empty());
     assert_eq!(published(&api), ids(&[1]));
@@ -226,138 +303,4 @@ async fn nothing_is_signed_before_its_key_is_published() {
     assert_eq!(published(&api), ids(&[2]));
     stop.cancel();
     running.await.unwrap().unwrap();
-}
-
-/// A server that holds one Secret and grants what the chart's hook grants.
-#[derive(Clone, Default)]
-struct SecretServer(Arc<Mutex<(Option<Value>, u64)>>);
-
-impl SecretServer {
-    fn client(&self) -> kube::Client {
-        let server = self.clone();
-        let service = tower::service_fn(move |request: Request<Body>| {
-            let server = server.clone();
-            async move {
-                let (head, body) = request.into_parts();
-                let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
-                let body = serde_json::from_slice(&body).unwrap_or_default();
-                let (code, value) = server.answer(&head.method, head.uri.path(), body);
-                let mut response = Response::new(Full::<Bytes>::from(value.to_string()));
-                *response.status_mut() = http::StatusCode::from_u16(code).unwrap();
-                Ok::<_, std::io::Error>(response)
-            }
-        });
-        kube::Client::new(service, OWN_NAMESPACE)
-    }
-
-    fn answer(&self, method: &Method, path: &str, body: Value) -> (u16, Value) {
-        let all = format!("/api/v1/namespaces/{OWN_NAMESPACE}/secrets");
-        let one = format!("{all}/{SECRET}");
-        let mut held = self.0.lock().unwrap();
-        let (secret, version) = &mut *held;
-        let status = |code: u16| {
-            let reason = if code == 404 { "NotFound" } else { "Forbidden" };
-            (code, json!({ "kind": "Status", "status": "Failure", "reason": reason, "code": code }))
-        };
-        match (method.as_str(), secret.as_mut()) {
-            ("GET", None) if path == one => status(404),
-            ("GET", Some(secret)) if path == one => (200, secret.clone()),
-            ("POST", None) if path == all => {
-                let mut made = body;
-                *version += 1;
-                made["metadata"]["resourceVersion"] = json!(version.to_string());
-                *secret = Some(made.clone());
-                (201, made)
-            }
-            ("PATCH", Some(secret)) if path == one => {
-                if body["metadata"]["resourceVersion"] != secret["metadata"]["resourceVersion"] {
-                    return status(409);
-                }
-                for (name, value) in body["data"].as_object().unwrap() {
-                    let data = secret["data"].as_object_mut().unwrap();
-                    match value {
-                        Value::Null => drop(data.remove(name)),
-                        value => drop(data.insert(name.clone(), value.clone())),
-                    }
-                }
-                *version += 1;
-                secret["metadata"]["resourceVersion"] = json!(version.to_string());
-                (200, secret.clone())
-            }
-            _ => status(403),
-        }
-    }
-
-    async fn run(&self, action: KeysAction, now: u64) -> Done {
-        command::run(self.client(), OWN_NAMESPACE, action, now).await.unwrap()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let held = self.0.lock().unwrap();
-        held.0.as_ref().unwrap()["data"].as_object().unwrap().keys().cloned().collect()
-    }
-
-    fn keys(&self) -> Vec<KeyName> {
-        self.names().iter().filter_map(|name| KeyName::parse(name)).collect()
-    }
-}
-
-#[tokio::test]
-async fn an_install_makes_one_key_and_a_certificate_and_an_upgrade_keeps_them() {
-    let server = SecretServer::default();
-    assert_eq!(server.run(KeysAction::Ensure, 1_000).await, Done::Made);
-    assert_eq!((server.keys().len(), server.names().len()), (1, 3));
-    assert_eq!(server.keys()[0].made, 1_000);
-    let before = server.0.lock().unwrap().clone();
-    assert_eq!(server.run(KeysAction::Ensure, 99_000).await, Done::Nothing);
-    assert_eq!(*server.0.lock().unwrap(), before);
-}
-
-#[tokio::test]
-async fn what_was_made_is_what_the_operator_reads() {
-    let server = SecretServer::default();
-    server.run(KeysAction::Rotate, 1_000).await;
-    let directory = tempfile::tempdir().unwrap();
-    let data = server.0.lock().unwrap().0.clone().unwrap()["data"].clone();
-    for (name, value) in data.as_object().unwrap() {
-        let bytes: k8s_openapi::ByteString = serde_json::from_value(value.clone()).unwrap();
-        std::fs::write(directory.path().join(name), bytes.0).unwrap();
-    }
-    let keys = morph_operator::signing::directory::read(directory.path()).unwrap();
-    assert_eq!(keys.into_keys().collect::<Vec<_>>(), server.keys());
-    let read = |name| std::fs::read(directory.path().join(name)).unwrap();
-    tls::acceptor(&read(tls::CERTIFICATE_FILE), &read(tls::KEY_FILE)).unwrap();
-}
-
-#[tokio::test]
-async fn a_rotation_adds_a_key_and_keeps_the_last_two() {
-    let server = SecretServer::default();
-    server.run(KeysAction::Ensure, 1_000).await;
-    let mut before = server.keys();
-    for turn in 1..5 {
-        assert_eq!(server.run(KeysAction::Rotate, 1_000 + turn * 700).await, Done::Changed);
-        let after = server.keys();
-        assert_eq!(after.len(), 2);
-        assert_eq!(after[0], *before.last().unwrap(), "the one that signs stays");
-        before = after;
-    }
-}
-
-#[tokio::test]
-async fn a_rotation_too_soon_changes_nothing_and_says_when() {
-    let server = SecretServer::default();
-    server.run(KeysAction::Ensure, 1_000).await;
-    let before = server.0.lock().unwrap().clone();
-    assert_eq!(server.run(KeysAction::Rotate, 1_100).await, Done::TooSoon { seconds: 500 });
-    assert_eq!(*server.0.lock().unwrap(), before);
-}
-
-#[tokio::test]
-async fn a_secret_that_lost_its_certificate_gets_another_and_keeps_its_keys() {
-    let server = SecretServer::default();
-    server.run(KeysAction::Ensure, 1_000).await;
-    let keys = server.keys();
-    server.0.lock().unwrap().0.as_mut().unwrap()["data"].as_object_mut().unwrap().remove("denials.key");
-    assert_eq!(server.run(KeysAction::Ensure, 1_100).await, Done::Changed);
-    assert_eq!((server.keys(), server.names().len()), (keys, 3));
 }

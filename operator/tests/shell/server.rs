@@ -181,7 +181,9 @@ impl FakeServer {
         }
         if ask.call.verb == "list" {
             let mut inner = self.lock();
-            return json_response(200, &inner.store.list(&ask.key, selector.as_deref(), meta_only));
+            let fields = get("fieldSelector");
+            let list = inner.store.list(&ask.key, selector.as_deref(), fields.as_deref(), meta_only);
+            return json_response(200, &list);
         }
         let manager = get("fieldManager").unwrap_or_default();
         let makes = ask.call.verb == "patch" && self.lock().store.get(&ask.key).is_none();

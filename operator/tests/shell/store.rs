@@ -213,9 +213,15 @@ impl Store {
         Outcome::Object(object)
     }
 
-    pub(crate) fn list(&mut self, key: &Key, selector: Option<&str>, meta_only: bool) -> Value {
-        let found =
-            self.objects.iter().filter(|(found, object)| found.is_among(key) && selected(object, selector));
+    pub(crate) fn list(
+        &mut self,
+        key: &Key,
+        selector: Option<&str>,
+        fields: Option<&str>,
+        meta_only: bool,
+    ) -> Value {
+        let fits = |object: &Value| selected(object, selector) && has_fields(object, fields);
+        let found = self.objects.iter().filter(|(found, object)| found.is_among(key) && fits(object));
         let items: Vec<Value> = found.map(|(_, object)| view(object, meta_only)).collect();
         json!({
             "apiVersion": "v1", "kind": "List",
@@ -265,6 +271,16 @@ fn selected(object: &Value, selector: Option<&str>) -> bool {
         Some((name, value)) => labels[name] == json!(value.trim_start_matches('=')),
         None => !labels[selector].is_null(),
     }
+}
+
+/// Field selectors of the forms `a.b=value` and `a.b!=value`, all of which must hold.
+fn has_fields(object: &Value, fields: Option<&str>) -> bool {
+    fields.into_iter().flat_map(|text| text.split(',')).all(|part| {
+        let (path, value) = part.split_once('=').unwrap();
+        let wanted = !path.ends_with('!');
+        let path = format!("/{}", path.trim_end_matches('!').replace('.', "/"));
+        (object.pointer(&path).and_then(Value::as_str).unwrap_or_default() == value) == wanted
+    })
 }
 
 /// A few defaults, as the API server adds them where nothing is said.

@@ -3,7 +3,10 @@
 use crate::server::{FakeServer, Fault};
 use crate::store::Key;
 use crate::world::{NAMESPACE, morph_key};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use morph_operator::morph::MORPH_UID_LABEL;
+use morph_operator::morph::server::{CallError, Doomed, was_deleted};
 use morph_operator::morph::sweep::sweep;
 use serde_json::{Value, json};
 
@@ -54,6 +57,18 @@ async fn what_lost_its_morph_goes_and_the_rest_stays() {
 }
 
 #[tokio::test]
+async fn a_pod_that_has_ended_is_swept_as_well() {
+    let api = FakeServer::default();
+    for phase in ["Pending", "Running", "Succeeded", "Failed", "Unknown"] {
+        let mut pod = object(&phase.to_lowercase(), Some("dead"));
+        pod["status"]["phase"] = json!(phase);
+        api.with(|store| store.create(&Key::new("", "pods", NAMESPACE, ""), pod));
+    }
+    assert_eq!(sweep(&api.server()).await.unwrap().deleted, 5);
+    assert_eq!(names(&api, "pods"), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_second_sweep_writes_nothing() {
     let api = world();
     sweep(&api.server()).await.unwrap();
@@ -80,6 +95,28 @@ async fn what_changed_since_it_was_read_is_left_to_the_next_sweep() {
     api.no_faults();
     sweep(&api.server()).await.unwrap();
     assert_eq!(names(&api, "pods"), ["ours", "theirs"]);
+}
+
+#[tokio::test]
+async fn a_delete_is_of_one_object_in_one_state_and_of_no_other() {
+    let api = FakeServer::default();
+    let key = Key::new("", "pods", NAMESPACE, "it");
+    api.with(|store| store.create(&key, object("it", None)));
+    let found = api.with(|store| store.get(&key).cloned()).unwrap()["metadata"].clone();
+    let (uid, version) = (found["uid"].as_str().unwrap(), found["resourceVersion"].as_str().unwrap());
+    let server = api.server();
+    let unknown = ObjectMeta { name: Some("it".into()), ..ObjectMeta::default() };
+    let doomed = |uid, resource_version| Doomed { name: "it", uid, resource_version, waits: false };
+    for other in [Doomed::of(&unknown), doomed("another", None), doomed(uid, Some("0"))] {
+        let refused = server.delete::<Pod>(NAMESPACE, &other).await;
+        assert_eq!(refused.as_ref().err().and_then(CallError::code), Some(409), "{other:?}");
+        assert!(!was_deleted(refused).unwrap());
+    }
+    assert_eq!(names(&api, "pods"), ["it"]);
+    assert!(was_deleted(server.delete::<Pod>(NAMESPACE, &doomed(uid, Some(version))).await).unwrap());
+    assert!(!was_deleted(server.delete::<Pod>(NAMESPACE, &doomed(uid, None)).await).unwrap(), "it is gone");
+    api.faults(|_, _| Some(Fault::Status(500)));
+    assert!(was_deleted(server.delete::<Pod>(NAMESPACE, &doomed(uid, None)).await).is_err());
 }
 
 #[tokio::test]

@@ -89,15 +89,3 @@ fn a_container_without_its_sandbox_is_refused() {
     assert!(error.contains("sandbox s1 has no server"), "{error}");
     assert!(address_of_sandbox(&bundle, "../s1", "c1").is_err());
 }
-
-#[test]
-fn a_long_log_is_begun_anew() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("log");
-    File::create(&path).unwrap().set_len(LOG_BYTES_MAX + 1).unwrap();
-    open_log(&path).unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
-    std::fs::write(&path, "kept").unwrap();
-    open_log(&path).unwrap();
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
-}

@@ -1,13 +1,15 @@
 //! The cache's directory. An entry is a directory `<key>/` with `code` and `sha256`, renamed into place
-//! whole; one that doesn't check out is as good as none. Only root may enter, since what is here is run
-//! unchecked.
+//! whole; one that doesn't check out is as good as none. Its time of modification is that of its last use.
+//! Only root may enter, since what is here is run unchecked.
+
+mod sweep;
 
 use super::Error;
 use crate::compile::hex;
 use crate::lock::Lock;
 use crate::wire::EngineKind;
 use morph_grant::Digest;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::fmt;
@@ -31,6 +33,23 @@ const CODE: &str = "code";
 const SHA256: &str = "sha256";
 const LOCKS: &str = "locks";
 
+/// Of code that better code of the same component is to replace: the component's bytes, and the key of what
+/// replaces it.
+const COMPONENT: &str = "component";
+const SUCCESSOR: &str = "successor";
+
+/// Begins the name of an entry that is being written.
+const DRAFT: &str = "draft-";
+
+/// What code was made of that has a successor.
+#[derive(Debug)]
+pub(super) struct Origin {
+    /// The component's bytes, so that whoever makes the successor need not ask for them again.
+    pub(super) component: Vec<u8>,
+    /// The successor's key.
+    pub(super) successor: Key,
+}
+
 /// Names an entry: 64 hexadecimal digits over component, engine and what the engine's code must fit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key(String);
@@ -38,6 +57,10 @@ pub(super) struct Key(String);
 impl Key {
     pub(super) fn new(component: &Digest, kind: EngineKind, engine: &str) -> Self {
         Self(Digest::of(format!("{component}\n{kind}\n{engine}").as_bytes()).hex())
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.0
     }
 }
 
@@ -89,6 +112,14 @@ pub(super) struct Draft {
     done: bool,
 }
 
+impl Draft {
+    /// The error of code that came and can't be kept.
+    pub(super) fn not_stored(&self, source: io::Error) -> Error {
+        let path = self.directory.join(CODE);
+        Error::Store { path, doing: "code can't be stored", source }
+    }
+}
+
 impl Drop for Draft {
     fn drop(&mut self) {
         // What stays is removed by the next draft of this key.
@@ -133,8 +164,12 @@ impl Store {
         Ok(Self { directory: directory.to_path_buf(), checked: Mutex::default() })
     }
 
-    /// The code of an entry that checks out.
+    /// The code of an entry that checks out. It counts as used before it is opened, so that it isn't taken
+    /// away before it is mapped.
     pub(super) fn find(&self, key: &Key) -> Result<Option<File>, Error> {
+        if !use_now(&self.entry(key))? {
+            return Ok(None);
+        }
         let path = self.entry(key).join(CODE);
         let code =
             match rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())
@@ -170,9 +205,29 @@ impl Store {
         Ok(KeyLock(Some(lock.map_err(failed(&path, "lock can't be taken"))?)))
     }
 
+    /// The lock of a key, or another name's, unless somebody has it.
+    pub(super) fn try_lock(&self, name: &str) -> Result<Option<KeyLock>, Error> {
+        let path = self.directory.join(LOCKS).join(name);
+        match Lock::take(&path, Duration::ZERO) {
+            Ok(lock) => Ok(Some(KeyLock(Some(lock)))),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(None),
+            Err(error) => Err(failed(&path, "lock can't be taken")(error)),
+        }
+    }
+
+    /// The component of an entry that has a successor.
+    pub(super) fn component(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.entry(key).join(COMPONENT);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(&path, "component can't be read")(error)),
+        }
+    }
+
     /// Begins an entry, under its lock; what an earlier server left half done goes.
     pub(super) fn begin(&self, key: &Key) -> Result<(Draft, File), Error> {
-        let directory = self.directory.join(format!("draft-{key}"));
+        let directory = self.directory.join(format!("{DRAFT}{key}"));
         remove(&directory)?;
         DirBuilder::new()
             .mode(0o700)
@@ -189,23 +244,33 @@ impl Store {
         Ok((draft, file))
     }
 
-    /// Puts an entry in place, whole and on the disk, and answers its code.
-    pub(super) fn commit(&self, mut draft: Draft, code: &File, sha256: &str) -> Result<File, Error> {
+    /// Puts an entry in place and answers its code. The disk isn't waited for: what a crash of the node
+    /// leaves of it doesn't check out.
+    pub(super) fn commit(
+        &self,
+        mut draft: Draft,
+        code: &File,
+        sha256: &str,
+        origin: Option<&Origin>,
+    ) -> Result<File, Error> {
+        if let Some(Origin { component, successor }) = origin {
+            let write = |name, bytes: &[u8]| {
+                let path = draft.directory.join(name);
+                fs::write(&path, bytes).map_err(failed(&path, "can't be stored"))
+            };
+            write(COMPONENT, component)?;
+            write(SUCCESSOR, successor.0.as_bytes())?;
+        }
         let path = draft.directory.join(CODE);
         code.set_permissions(Permissions::from_mode(FILE_MODE))
-            .and_then(|()| code.sync_all())
             .map_err(failed(&path, "code can't be stored"))?;
         let sum = draft.directory.join(SHA256);
         fs::write(&sum, format!("{sha256}\n"))
             .and_then(|()| fs::set_permissions(&sum, Permissions::from_mode(FILE_MODE)))
-            .and_then(|()| File::open(&sum)?.sync_all())
-            .and_then(|()| File::open(&draft.directory)?.sync_all())
             .map_err(failed(&sum, "checksum can't be stored"))?;
         let entry = self.entry(&draft.key);
         remove(&entry)?;
-        fs::rename(&draft.directory, &entry)
-            .and_then(|()| File::open(&self.directory)?.sync_all())
-            .map_err(failed(&entry, "entry can't be put in place"))?;
+        fs::rename(&draft.directory, &entry).map_err(failed(&entry, "entry can't be put in place"))?;
         draft.done = true;
         let path = entry.join(CODE);
         let code = File::open(&path).map_err(failed(&path, "code can't be opened"))?;
@@ -228,6 +293,19 @@ impl Store {
             checked.clear();
         }
         checked.insert(key.clone(), identity);
+    }
+}
+
+/// Marks an entry as used; `false` if there is none.
+fn use_now(entry: &Path) -> Result<bool, Error> {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let now = Timestamps { last_access: now, last_modification: now };
+    match rustix::fs::utimensat(CWD, entry, &now, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::NOENT) => Ok(false),
+        // Nothing is taken away there either.
+        Err(rustix::io::Errno::ROFS) => Ok(true),
+        Err(error) => Err(failed(entry, "use can't be noted")(error.into())),
     }
 }
 

@@ -3,6 +3,9 @@
 use super::Version;
 use crate::spec::Resources;
 
+/// The file of a period: it and the quota hang together.
+pub(super) const PERIOD: &str = "cpu.cfs_period_us";
+
 /// A value of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Setting {
@@ -15,8 +18,8 @@ fn set(controller: &'static str, file: impl Into<String>, value: impl ToString) 
     Setting { controller, file: file.into(), value: value.to_string() }
 }
 
-/// What is to be written, in this order. Swap isn't limited apart with version 1: the kubelet doesn't ask for
-/// it.
+/// What is to be written, in this order, memory first: that is what may be refused. Swap isn't limited apart
+/// with version 1: the kubelet doesn't ask for it.
 pub(super) fn settings(version: Version, resources: &Resources) -> Vec<Setting> {
     match version {
         Version::V1 => v1(resources),
@@ -36,7 +39,7 @@ fn v1(resources: &Resources) -> Vec<Setting> {
         let shares = cpu.shares.filter(|shares| *shares != 0);
         settings.extend(shares.map(|shares| set("cpu", "cpu.shares", shares)));
         let period = cpu.period.filter(|period| *period != 0);
-        settings.extend(period.map(|period| set("cpu", "cpu.cfs_period_us", period)));
+        settings.extend(period.map(|period| set("cpu", PERIOD, period)));
         let quota = cpu.quota.filter(|quota| *quota != 0);
         settings.extend(quota.map(|quota| set("cpu", "cpu.cfs_quota_us", quota)));
     }
@@ -76,7 +79,7 @@ fn v2(resources: &Resources) -> Vec<Setting> {
 }
 
 /// From 2..=262144 shares to a weight of 1..=10000, as the kubelet does it.
-fn weight(shares: u64) -> u64 {
+pub(super) fn weight(shares: u64) -> u64 {
     1 + (shares.clamp(2, 262_144) - 2) * 9_999 / 262_142
 }
 

@@ -120,3 +120,72 @@ fn a_limit_without_its_controller_is_an_error_that_names_it() {
     assert!(error.contains("pids"), "{error}");
     assert!(!root.path().join("x").exists(), "what was made is left behind");
 }
+
+/// What a file of a cgroup says, by its name in version 1 and 2.
+fn read(cgroup: &Cgroup, controller: &str, files: [&str; 2]) -> String {
+    let file = if cgroup.version() == Version::V1 { files[0] } else { files[1] };
+    std::fs::read_to_string(cgroup.file(controller, file).unwrap()).unwrap().trim().to_owned()
+}
+
+fn resources(json: &str) -> Resources {
+    serde_json::from_str(json).unwrap()
+}
+
+#[test]
+fn an_update_changes_what_it_names_and_nothing_else() {
+    let own = Own::new(
+        "updated",
+        r#"{"memory": {"limit": 67108864}, "cpu": {"shares": 512, "quota": 50000, "period": 100000}}"#,
+    );
+    let mut child = sleeper();
+    own.add(&child);
+    own.0.update(&resources(r#"{"memory": {"limit": 33554432}, "cpu": {"quota": 20000}}"#)).unwrap();
+    assert_eq!(read(&own.0, "memory", ["memory.limit_in_bytes", "memory.max"]), "33554432");
+    let quota = read(&own.0, "cpu", ["cpu.cfs_quota_us", "cpu.max"]);
+    assert!(["20000", "20000 100000"].contains(&&*quota), "{quota}");
+    assert!(["512", "20"].contains(&&*read(&own.0, "cpu", ["cpu.shares", "cpu.weight"])));
+    own.0.update(&resources(r#"{"cpu": {"quota": -1}}"#)).unwrap();
+    let quota = read(&own.0, "cpu", ["cpu.cfs_quota_us", "cpu.max"]);
+    assert!(["-1", "max 100000"].contains(&&*quota), "{quota}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_period_that_only_fits_with_its_quota_is_set_with_it() {
+    let pod = Own::new("pod", r#"{"cpu": {"quota": 50000, "period": 100000}}"#);
+    let name = PathBuf::from("morph-test").join(format!("pod-{}", std::process::id())).join("container");
+    let own =
+        Own(Cgroup::create(&name, &resources(r#"{"cpu": {"quota": 40000, "period": 100000}}"#)).unwrap());
+    own.0.update(&resources(r#"{"cpu": {"quota": 20000, "period": 50000}}"#)).unwrap();
+    let period = read(&own.0, "cpu", ["cpu.cfs_period_us", "cpu.max"]);
+    assert!(["50000", "20000 50000"].contains(&&*period), "{period}");
+    let error = own.0.update(&resources(r#"{"cpu": {"quota": 90000, "period": 100000}}"#));
+    // Version 2 lets a child have a larger number than its parent, of which it gets no more.
+    assert_eq!(error.is_err(), own.0.version() == Version::V1, "more than the pod has");
+    drop(own);
+    drop(pod);
+}
+
+#[test]
+fn a_memory_limit_below_what_is_in_use_is_refused_with_both_figures_and_kills_nobody() {
+    use std::io::Write as _;
+    let own = Own::new("used", r#"{"memory": {"limit": 134217728}, "cpu": {"shares": 512}}"#);
+    let mut command = std::process::Command::new("tail");
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    own.add(&child);
+    // Without an end of line it has to keep all of it.
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(&vec![b'x'; 48 << 20]).unwrap();
+    let error = own.0.update(&resources(r#"{"memory": {"limit": 16777216}, "cpu": {"shares": 256}}"#));
+    let error = error.unwrap_err();
+    let CgroupError::InUse { limit_bytes: 16_777_216, used_bytes } = error else { panic!("{error}") };
+    assert!((40 << 20..128 << 20).contains(&used_bytes), "{used_bytes}");
+    assert!(error.to_string().contains("nothing was changed"), "{error}");
+    assert_eq!(read(&own.0, "memory", ["memory.limit_in_bytes", "memory.max"]), "134217728");
+    assert!(["512", "20"].contains(&&*read(&own.0, "cpu", ["cpu.shares", "cpu.weight"])), "nor this");
+    assert!(child.try_wait().unwrap().is_none(), "nobody was killed");
+    own.0.update(&resources(r#"{"memory": {"limit": 100663296}}"#)).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

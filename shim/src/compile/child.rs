@@ -1,12 +1,21 @@
 //! The compile child: it gives up all that it can reach, then reads a component from standard input and
 //! writes code to standard output. A component may be made to break a compiler; what it would win is this.
+//! It is two processes: pid namespaces are for children alone, so the first one only stands for the second.
 
-use super::{COMPILE_ADDRESS_BYTES_MAX, COMPILE_CPU_SECONDS_MAX, COMPILE_MEMORY_BYTES_MAX};
+use super::{
+    COMPILE_ADDRESS_BYTES_MAX, COMPILE_CPU_SECONDS_MAX, COMPILE_MEMORY_BYTES_MAX, ENGINES_ARGUMENT,
+    IDLE_ARGUMENT,
+};
+use crate::seal::landlock::Rules;
+use crate::seal::seccomp::Filter;
+use crate::seal::seccomp::table::Role;
 use crate::seal::{self, Step};
+use crate::walls::Kernel;
 use crate::wire::{EngineKind, Entry, Join, Rlimit};
 use crate::zygote::reason;
 use morph_component::COMPONENT_SIZE_BYTES_MAX;
 use rustix::event::{PollFd, PollFlags};
+use rustix::process::{Pid, Signal, WaitOptions};
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -26,13 +35,53 @@ const DESCRIPTORS_MAX: u64 = 64;
 /// in each, and room.
 const THREADS_MAX: u64 = 4096;
 
+/// The lowest priority there is: some seventieth of what an ordinary process gets.
+const IDLE_NICE: i32 = 19;
+
 /// The highest there is.
 const OOM_SCORE_ADJ: &str = "1000";
 
-/// The sub-command: `compile p2` or `compile p3`.
+/// The sub-command: `compile ENGINE`, and `idle` if nobody waits; or `compile engines`.
 pub fn main() -> ExitCode {
+    match seal::fork_into_pid_namespace() {
+        Ok(None) => compile(),
+        Ok(Some(compiler)) => match stand_for(compiler) {
+            Ok(code) => code,
+            Err(error) => give_up(&error, ExitCode::FAILURE),
+        },
+        Err(error) => give_up(&error, ExitCode::FAILURE),
+    }
+}
+
+/// Waits for the compiler and ends as it has ended. The compiler dies with this process, and holds the other
+/// ends of its own streams: this process neither reads nor writes.
+fn stand_for(compiler: Pid) -> Result<ExitCode, seal::Error> {
+    seal::set_process_name("morph-compile-0");
+    seal::close_from(3)?;
+    seal::limit_resources(&[])?;
+    seal::give_up_root(USER_ID, USER_ID, &[])?;
+    let waited = rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(compiler), WaitOptions::empty()));
+    let status = waited.step("waiting for the compiler")?.map(|(_, status)| status);
+    if let Some(signal) =
+        status.and_then(|status| status.terminating_signal()).and_then(Signal::from_named_raw)
+    {
+        rustix::process::kill_process(rustix::process::getpid(), signal)
+            .step("ending as the compiler did")?;
+    }
+    let code = status.and_then(|status| status.exit_status()).and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+fn compile() -> ExitCode {
     let kind = std::env::args().nth(2);
-    let component = match prepare().and_then(|()| read_component()) {
+    if kind.as_deref() == Some(ENGINES_ARGUMENT) {
+        return match prepare(false).and_then(|()| tell_engines()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => give_up(&*error, ExitCode::FAILURE),
+        };
+    }
+    let idle = std::env::args().nth(3).is_some_and(|word| word == IDLE_ARGUMENT);
+    let component = match prepare(idle).and_then(|()| read_component()) {
         Ok(component) => component,
         Err(error) => return give_up(&*error, ExitCode::FAILURE),
     };
@@ -54,7 +103,10 @@ fn give_up(error: &dyn Error, code: ExitCode) -> ExitCode {
     code
 }
 
-fn prepare() -> Result<(), Box<dyn Error>> {
+fn prepare(idle: bool) -> Result<(), Box<dyn Error>> {
+    if idle {
+        rustix::process::setpriority_process(None, IDLE_NICE).step("becoming idle")?;
+    }
     // The first to go when the node runs out of memory; raising it needs no right.
     std::fs::write("/proc/self/oom_score_adj", OOM_SCORE_ADJ).step("setting oom_score_adj")?;
     seal::close_from(3)?;
@@ -72,6 +124,12 @@ fn prepare() -> Result<(), Box<dyn Error>> {
         limit("RLIMIT_NPROC", THREADS_MAX),
     ])?;
     seal::give_up_root(USER_ID, USER_ID, &[])?;
+    seal::die_with_fork_parent()?;
+    let kernel = Kernel::detect();
+    Rules::default().enforce(kernel)?;
+    if kernel.seccomp {
+        Filter::of(&[Role::Compile])?.install()?;
+    }
     std::thread::Builder::new()
         .name("server-watch".into())
         .spawn(end_with_server)
@@ -98,6 +156,14 @@ fn read_component() -> Result<Vec<u8>, Box<dyn Error>> {
         return Err(format!("component of more than {COMPONENT_SIZE_BYTES_MAX} bytes").into());
     }
     Ok(component)
+}
+
+fn tell_engines() -> Result<(), Box<dyn Error>> {
+    let mut text = String::new();
+    for kind in EngineKind::ALL {
+        text += &format!("{kind} {}\n", morph_host::engine_hash(kind)?);
+    }
+    Ok(write_code(text.as_bytes())?)
 }
 
 /// Past the buffer of lines that standard output has.

@@ -6,12 +6,16 @@ use std::os::unix::fs::PermissionsExt;
 
 /// What comes of a compilation whose child is this shell script.
 async fn compiled_by(script: &str) -> (Result<Compiled, CompileError>, Vec<u8>) {
+    compiled(script, Haste::Now).await
+}
+
+async fn compiled(script: &str, haste: Haste) -> (Result<Compiled, CompileError>, Vec<u8>) {
     let directory = tempfile::tempdir().expect("directory");
     let program = directory.path().join("program");
     std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("script");
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("mode");
     let mut code = Vec::new();
-    let compiled = Compiler::new(&program).compile(b"component", EngineKind::P2, &mut code).await;
+    let compiled = Compiler::new(&program).compile(b"component", EngineKind::P2, haste, &mut code).await;
     (compiled, code)
 }
 
@@ -21,6 +25,27 @@ async fn the_code_is_what_the_child_writes_and_its_hash_is_told() {
     assert_eq!(code, b"component for compile p2\n");
     let expected = morph_grant::Digest::of(&code).hex();
     assert_eq!(compiled.expect("compiled").sha256, expected);
+}
+
+#[tokio::test]
+async fn a_child_is_told_when_nobody_waits() {
+    let (_, code) = compiled("cat; echo \" for $*\"", Haste::Idle).await;
+    assert_eq!(code, b"component for compile p2 idle\n");
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_is_told_apart_from_a_child_that_fails() {
+    let directory = tempfile::tempdir().expect("directory");
+    let program = directory.path().join("program");
+    std::fs::write(&program, "#!/bin/sh\ncat\n").expect("script");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("mode");
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("full");
+    let mut full = tokio::fs::File::from_std(full);
+    let compiler = Compiler::new(&program);
+    let compiled = compiler.compile(b"component", EngineKind::P2, Haste::Now, &mut full).await;
+    let error = compiled.expect_err("full");
+    let CompileError::Storing(source) = error else { panic!("{error}") };
+    assert_eq!(source.kind(), io::ErrorKind::StorageFull);
 }
 
 #[tokio::test]
@@ -51,7 +76,8 @@ async fn words_and_status_say_how_a_child_failed() {
 #[tokio::test]
 async fn a_child_that_cannot_be_started_is_an_error() {
     let compiler = Compiler::new(Path::new("/nonexistent"));
-    let error = compiler.compile(b"", EngineKind::P3, &mut Vec::new()).await.expect_err("no such program");
+    let compiled = compiler.compile(b"", EngineKind::P3, Haste::Now, &mut Vec::new()).await;
+    let error = compiled.expect_err("no such program");
     assert!(error.to_string().contains("starting its program"), "{error}");
 }
 
@@ -85,4 +111,15 @@ async fn code_past_the_limit_is_not_taken() {
 #[test]
 fn bytes_become_two_digits_each() {
     assert_eq!(hex(&[0, 0x0f, 0xff]), "000fff");
+}
+
+#[test]
+fn what_code_must_fit_is_known_of_every_engine_or_of_none() {
+    let lines = EngineKind::ALL.map(|kind| format!("{kind} hash-of-{kind}\n"));
+    let all = engines(&lines.concat()).expect("all");
+    assert_eq!(all[&EngineKind::P3Baseline], "hash-of-p3-baseline");
+    for text in ["", "p2 x\np3 x\n", "nonsense"] {
+        let error = engines(text).expect_err(text).to_string();
+        assert!(error.contains("reading engines"), "{error}");
+    }
 }

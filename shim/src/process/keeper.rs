@@ -2,6 +2,7 @@
 //! server: the kernel kills children whose parent *thread* ends.
 
 use super::{Child, Control, Error};
+use crate::failpoint::failpoint;
 use crate::wire::{self, FromZygote, Role, ToZygote};
 use rustix::event::{PollFd, PollFlags};
 use std::io;
@@ -51,7 +52,10 @@ impl Keeper {
         let state = State { program: program.to_path_buf(), zygote: None };
         std::thread::Builder::new()
             .name("zygote-keeper".into())
-            .spawn(move || serve(state, receiver))
+            .spawn(move || {
+                let _end = EndWithThread;
+                serve(state, receiver);
+            })
             .map_err(|source| failed("starting its thread", source))?;
         Ok(Self { requests })
     }
@@ -106,6 +110,20 @@ impl Keeper {
     }
 }
 
+/// Ends the server with its thread, should that ever panic: all that was forked dies with the thread, and a
+/// server that can't fork would refuse every task for ever. `delete` cleans up behind it, and the next
+/// `start` makes another one.
+struct EndWithThread;
+
+impl Drop for EndWithThread {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the thread that forks has panicked: this server ends");
+            std::process::exit(1);
+        }
+    }
+}
+
 /// What the thread owns.
 struct State {
     program: PathBuf,
@@ -148,6 +166,7 @@ impl State {
     }
 
     fn fork(&mut self, fork: Fork) -> Result<(i32, OwnedFd), Error> {
+        failpoint!("keeper.fork").map_err(|source| failed("a failpoint", source))?;
         let zygote = self.running()?;
         let (pid, pidfd) = match zygote.fork(&fork) {
             // It answered: it is well, and what was asked can't be done.
@@ -158,7 +177,8 @@ impl State {
             }
             Ok(forked) => forked,
         };
-        match place(pid, &fork) {
+        let placed = failpoint!("keeper.place").map_err(|source| failed("a failpoint", source));
+        match placed.and_then(|()| place(pid, &fork)) {
             Ok(()) => Ok((pid, pidfd)),
             Err(error) => {
                 discard(pidfd.as_fd());
@@ -187,6 +207,7 @@ impl Running {
         let process = Command::new(program)
             .arg(ZYGOTE_ARGUMENT)
             .env_clear()
+            .envs(crate::failpoint::variable())
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
@@ -209,10 +230,15 @@ impl Running {
     }
 
     fn fork(&mut self, fork: &Fork) -> Result<(i32, OwnedFd), Error> {
-        let cgroup = unified_cgroup(&fork.cgroup_procs)?;
+        let cgroups = Cgroups::open(&fork.cgroup_procs)?;
         let mut descriptors: Vec<BorrowedFd<'_>> = fork.descriptors.iter().map(AsFd::as_fd).collect();
-        descriptors.extend(cgroup.as_ref().map(AsFd::as_fd));
-        let request = ToZygote::Fork { role: fork.role, into_cgroup: cgroup.is_some() };
+        descriptors.extend(cgroups.tasks_files.iter().map(AsFd::as_fd));
+        descriptors.extend(cgroups.unified.as_ref().map(AsFd::as_fd));
+        let request = ToZygote::Fork {
+            role: fork.role,
+            tasks_files: cgroups.tasks_files.len(),
+            into_cgroup: cgroups.unified.is_some(),
+        };
         wire::send(&self.socket, &request, &descriptors)
             .map_err(|source| failed("asking for a fork", source))?;
         match self.answer().map_err(|source| failed("waiting for a fork", source))? {
@@ -241,36 +267,46 @@ impl Running {
     }
 }
 
-/// The directory of the cgroup of version 2, if there is one: to be born there costs nothing, to be moved
-/// there waits for every processor.
-fn unified_cgroup(cgroup_procs: &[PathBuf]) -> Result<Option<OwnedFd>, Error> {
-    let unified =
-        cgroup_procs.iter().filter_map(|file| file.parent()).find(|directory| is_unified(directory));
-    let Some(directory) = unified else { return Ok(None) };
-    let opened = std::fs::File::open(directory).map_err(|source| Error::Path {
-        path: directory.to_path_buf(),
+/// Where a child goes, opened.
+#[derive(Default)]
+struct Cgroups {
+    /// The directory of version 2: to be born there costs nothing, to be moved there waits for every
+    /// processor.
+    unified: Option<OwnedFd>,
+    /// The `tasks` files of version 1, for the same reason: a process goes there by itself.
+    tasks_files: Vec<OwnedFd>,
+}
+
+impl Cgroups {
+    fn open(cgroup_procs: &[PathBuf]) -> Result<Self, Error> {
+        let mut cgroups = Self::default();
+        for directory in cgroup_procs.iter().filter_map(|file| file.parent()) {
+            if is_unified(directory) {
+                cgroups.unified = Some(open(directory, std::fs::File::options().read(true))?);
+            } else {
+                let tasks = directory.join("tasks");
+                cgroups.tasks_files.push(open(&tasks, std::fs::File::options().write(true))?);
+            }
+        }
+        Ok(cgroups)
+    }
+}
+
+fn open(path: &Path, how: &std::fs::OpenOptions) -> Result<OwnedFd, Error> {
+    let opened = how.open(path).map_err(|source| Error::Path {
+        path: path.to_path_buf(),
         doing: "cgroup can't be opened",
         source,
     })?;
-    Ok(Some(opened.into()))
+    Ok(opened.into())
 }
 
 fn is_unified(path: &Path) -> bool {
     rustix::fs::statfs(path).is_ok_and(|status| status.f_type == CGROUP2_SUPER_MAGIC)
 }
 
-/// Puts a child that waits for its first message into its cgroups and gives it its score.
+/// Gives a child that waits for its first message its score.
 fn place(pid: i32, fork: &Fork) -> Result<(), Error> {
-    for path in &fork.cgroup_procs {
-        if path.parent().is_some_and(is_unified) {
-            continue;
-        }
-        std::fs::write(path, pid.to_string()).map_err(|source| Error::Path {
-            path: path.clone(),
-            doing: "process can't be put into this cgroup",
-            source,
-        })?;
-    }
     let Some(score) = fork.oom_score_adj else { return Ok(()) };
     let path = PathBuf::from(format!("/proc/{pid}/oom_score_adj"));
     match std::fs::write(&path, score.to_string()) {

@@ -42,7 +42,7 @@ pub(crate) fn leave_node_files() -> Result<()> {
 pub(crate) fn enter_root(targets: &[MountTarget], mounts: &mut impl Iterator<Item = OwnedFd>) -> Result<()> {
     unshare(UnshareFlags::NEWNS).step("making a mount namespace")?;
     let root = staged_root(STAGE)?;
-    let code = MountTarget { path: CODE_PATH.into(), directory: false };
+    let code = MountTarget { path: CODE_PATH.into(), directory: false, read_only: true };
     for target in targets.iter().chain([&code]) {
         let step = || format!("mounting {}", target.path);
         let mount = mounts.next().ok_or(Errno::BADF).step(step())?;

@@ -144,19 +144,35 @@ fn what_no_guest_can_write_to_is_refused_with_words_that_say_what_to_do() {
     }
 }
 
-#[test]
-fn with_a_terminal_errors_go_where_output_goes() {
+#[tokio::test]
+async fn with_a_terminal_errors_go_where_output_goes_and_come_after_it() {
     let mut fifos = fifos();
     fifos.streams.stderr.clear();
     fifos.streams.terminal = true;
-    let Opened { process, kept } = fifos.streams.open().unwrap();
+    let Opened { process, mut kept } = fifos.streams.open().unwrap();
     let mut reader = File::open(&fifos.streams.stdout).unwrap();
+    assert!(process.iter().all(rustix::termios::isatty));
     write_to(&process[2], "oops").unwrap();
+    drop(process);
+    kept.drained().await;
     fifos.streams.write_error(" again").unwrap();
-    drop((process, kept));
+    drop(kept);
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
-    assert_eq!(text, "oops again\n");
+    assert_eq!(text, "oops again\r\n");
+}
+
+#[tokio::test]
+async fn a_terminal_without_fifos_writes_into_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let stdout = format!("file://{}", log.display());
+    let streams = Streams { stdout, terminal: true, ..Streams::default() };
+    let Opened { process, mut kept } = streams.open().unwrap();
+    write_to(&process[1], "one\ntwo").unwrap();
+    drop(process);
+    kept.drained().await;
+    assert_eq!(std::fs::read_to_string(log).unwrap(), "one\r\ntwo");
 }
 
 #[test]

@@ -1,14 +1,17 @@
 //! The call Create: a cgroup, a record for `delete`, a process in both, and a task that owns them. What fails
 //! half way is taken down again.
 
+use super::laps::Laps;
 use super::life::{Guest, Parts, Task};
 use super::prepare::{Failure, Prepared, prepare};
 use super::{Fault, Server, inspect};
 use crate::bundle::{Process, Record};
 use crate::cgroup::Cgroup;
 use crate::denial::Witness;
+use crate::failpoint::failpoint;
 use crate::grant::{Decision, Pin};
 use crate::keys;
+use crate::log::TaskLog;
 use crate::process::{Child, Namespace, SandboxSpec, WorkerSpec};
 use crate::sandbox;
 use crate::spec::{Pod, Role, Spec};
@@ -28,6 +31,7 @@ use tokio::task::spawn_blocking;
 
 /// Creates a task; answers its pid.
 pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> Result<i32, Fault> {
+    let mut laps = Laps::begin();
     let id = request.id.clone();
     let _reserved = server.reserve(&id)?;
     if !request.checkpoint.is_empty() {
@@ -35,31 +39,37 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
     }
     let bundle = PathBuf::from(&request.bundle);
     let spec = Spec::read(&bundle, &id).map_err(|error| Fault::internal(&error))?;
-    let streams = Streams {
-        stdin: request.stdin.clone(),
-        stdout: request.stdout.clone(),
-        stderr: request.stderr.clone(),
-        terminal: request.terminal,
-    };
-    let cgroup = make_cgroup(&spec).await?;
+    let streams = streams(&request);
+    let log = TaskLog::open(&bundle, &id);
+    laps.lap("spec");
+    let cgroup = Cgroup::planned(&spec.cgroup).map_err(|error| Fault::internal(&error))?;
     let sandbox = match &spec.role {
         Role::Sandbox(_) => Some(id.as_str()),
         other => other.sandbox(),
     };
     let record = Record::new(&id, sandbox, &server.address, cgroup.clone());
+    let mut unfinished = Unfinished(Some((cgroup.clone(), bundle.clone())));
     let made = async {
+        failpoint!("create.record").map_err(|error| Fault::internal(&error))?;
+        // First of all: `delete` takes down what is written here, whenever this server dies.
         record.write(&bundle).map_err(|error| Fault::internal(&error))?;
-        let made = make(&server, &spec, &streams, &cgroup).await?;
+        make_cgroup(&spec).await?;
+        laps.lap("cgroup");
+        failpoint!("create.fork").map_err(|error| Fault::internal(&error))?;
+        let made = make(&server, &spec, &streams, &cgroup, &mut laps).await?;
         note_process(record, &bundle, &made.child).await?;
+        adopt(&cgroup, &spec, &made.child).await?;
+        laps.lap("record");
         Ok(made)
     };
     let made = match made.await {
         Ok(made) => made,
         Err(fault) => {
-            undo(cgroup, bundle).await;
+            unfinished.take_down().await;
             return Err(fault);
         }
     };
+    unfinished.0 = None;
     let task = Task::new(Parts {
         termination: termination(&spec, &server),
         witness: made.witness,
@@ -72,8 +82,21 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
         child: made.child,
         guest: made.guest,
         kept: made.kept,
+        log,
     });
-    hand_over(&server, &task, request).await
+    let pid = hand_over(&server, &task, request).await?;
+    laps.lap("event");
+    tracing::debug!(task = task.id, %laps, "created");
+    Ok(pid)
+}
+
+fn streams(request: &CreateTaskRequest) -> Streams {
+    Streams {
+        stdin: request.stdin.clone(),
+        stdout: request.stdout.clone(),
+        stderr: request.stderr.clone(),
+        terminal: request.terminal,
+    }
 }
 
 /// Makes the task the server's, unless somebody has deleted it while it was made: then nobody would ever do
@@ -99,28 +122,54 @@ fn deleted(id: &str) -> Fault {
     Fault::NotFound(format!("task {id} was deleted while it was made"))
 }
 
-async fn make_cgroup(spec: &Spec) -> Result<Cgroup, Fault> {
+async fn make_cgroup(spec: &Spec) -> Result<(), Fault> {
+    failpoint!("create.cgroup").map_err(|error| Fault::internal(&error))?;
     let (path, resources) = (spec.cgroup.clone(), spec.resources.clone());
-    let made = spawn_blocking(move || Cgroup::create(&path, &resources)).await;
+    let made = spawn_blocking(move || Cgroup::create(&path, &resources).map(drop)).await;
     made.map_err(|error| Fault::internal(&error))?.map_err(|error| Fault::internal(&error))
 }
 
-async fn undo(cgroup: Cgroup, bundle: PathBuf) {
-    let undone = spawn_blocking(move || {
-        cgroup.kill().and_then(|()| cgroup.remove()).map_err(|error| error.to_string())?;
-        Record::remove(&bundle).map_err(|error| error.to_string())
-    });
-    match undone.await {
-        Ok(Ok(())) => {}
-        // `delete` finds the record and tries again.
-        Ok(Err(error)) => tracing::error!(error, "a task that failed is left behind"),
-        Err(error) => tracing::error!(%error, "a task that failed is left behind"),
+/// Not earlier: systemd keeps no scope without a process.
+async fn adopt(cgroup: &Cgroup, spec: &Spec, child: &Child) -> Result<(), Fault> {
+    let (cgroup, resources, pid) = (cgroup.clone(), spec.resources.clone(), child.pid);
+    let adopted = spawn_blocking(move || cgroup.adopt(pid, &resources)).await;
+    let fault = match adopted.map_err(|error| Fault::internal(&error)) {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => Fault::internal(&error),
+        Err(fault) => fault,
+    };
+    give_up(child).await;
+    Err(fault)
+}
+
+/// A task that is being made: what is there of it is taken down if it comes to nothing, by an error or by a
+/// panic.
+struct Unfinished(Option<(Cgroup, PathBuf)>);
+
+impl Unfinished {
+    /// Drops it where it may wait.
+    async fn take_down(self) {
+        if let Err(error) = spawn_blocking(move || drop(self)).await {
+            tracing::error!(%error, "a task that failed is left behind");
+        }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some((cgroup, bundle)) = self.0.take() else { return };
+        let undone = cgroup.kill().and_then(|()| cgroup.remove()).map_err(|error| error.to_string());
+        let undone = undone.and_then(|()| Record::remove(&bundle).map_err(|error| error.to_string()));
+        if let Err(error) = undone {
+            // `delete` finds the record and tries again.
+            tracing::error!(error, "a task that failed is left behind");
+        }
     }
 }
 
 /// Writes down whom `delete` would have to kill.
 async fn note_process(mut record: Record, bundle: &Path, child: &Child) -> Result<(), Fault> {
-    let noted = Process::of(child.pid).and_then(|process| {
+    let noted = failpoint!("create.note").and_then(|()| Process::of(child.pid)).and_then(|process| {
         record.process = Some(process);
         // `delete` may have been here: it would find nothing the next time either.
         let is_wanted = Record::read(bundle)?.is_some();
@@ -153,11 +202,22 @@ struct Made {
     witness: Option<Witness>,
 }
 
-async fn make(server: &Server, spec: &Spec, streams: &Streams, cgroup: &Cgroup) -> Result<Made, Fault> {
+async fn make(
+    server: &Server,
+    spec: &Spec,
+    streams: &Streams,
+    cgroup: &Cgroup,
+    laps: &mut Laps,
+) -> Result<Made, Fault> {
+    let walls = Walls { spec, streams, cgroup };
     match &spec.role {
-        Role::Sandbox(pod) => make_sandbox(server, spec, pod, cgroup).await,
+        Role::Sandbox(pod) => {
+            let made = make_sandbox(server, spec, pod, cgroup).await;
+            laps.lap("sandbox");
+            made
+        }
         Role::Container { name, image, .. } if inspect::is_asked(spec, name) => {
-            make_container(server, spec, streams, cgroup, Err(inspect::answer(server, image).await?)).await
+            make_container(server, walls, Err(inspect::answer(server, image).await?), laps).await
         }
         Role::Container { sandbox, name, image, pod } => {
             let sandbox = server.task(sandbox)?;
@@ -171,19 +231,19 @@ async fn make(server: &Server, spec: &Spec, streams: &Streams, cgroup: &Cgroup) 
                 pin
             };
             let decision = pin.decide(name, image, spec, &server.config);
-            let made = make_container(server, spec, streams, cgroup, decision).await?;
+            let made = make_container(server, walls, decision, laps).await?;
             let reporter = Arc::clone(&server.denials);
             let witness = Some(Witness::new(pod.clone(), pin.morph_uid(), reporter));
             Ok(Made { witness, ..made })
         }
         Role::Alone { image: Some(image) } => {
             let decision = Pin::nothing(spec).decide("alone", image, spec, &server.config);
-            make_container(server, spec, streams, cgroup, decision).await
+            make_container(server, walls, decision, laps).await
         }
         Role::Alone { image: None } => {
             let why = "no component is named: the annotation io.kubernetes.cri.image-name is missing";
-            make_container(server, spec, streams, cgroup, Err(Outcome::because(code::BAD_COMPONENT, why)))
-                .await
+            let refused = Err(Outcome::because(code::BAD_COMPONENT, why));
+            make_container(server, walls, refused, laps).await
         }
     }
 }
@@ -214,23 +274,33 @@ async fn trusted(server: &Server) -> Result<TrustedKeys, Fault> {
     Ok(found.keys)
 }
 
+/// What is round a container, whatever runs in it.
+struct Walls<'a> {
+    spec: &'a Spec,
+    streams: &'a Streams,
+    cgroup: &'a Cgroup,
+}
+
 async fn make_container(
     server: &Server,
-    spec: &Spec,
-    streams: &Streams,
-    cgroup: &Cgroup,
+    Walls { spec, streams, cgroup }: Walls<'_>,
     decision: Result<Decision, Outcome>,
+    laps: &mut Laps,
 ) -> Result<Made, Fault> {
+    laps.lap("decision");
     let prepared = match decision {
         Ok(decision) => prepare(server, &decision).await,
         Err(outcome) => Err(Failure::Fate(outcome)),
     };
+    laps.lap("code and volumes");
     let opened = streams.open().map_err(|error| Fault::internal(&error))?;
+    laps.lap("streams");
     match prepared {
         Ok(prepared) => {
             let wanted = worker_spec(spec, cgroup, prepared, opened.process);
             let worker =
                 server.zygote.fork_worker(wanted).await.map_err(|error| Fault::of_process(&error))?;
+            laps.lap("worker");
             Ok(Made {
                 child: worker.child,
                 guest: Guest::Sealed(worker.control),
@@ -273,8 +343,8 @@ fn worker_spec(
         rlimits: spec.rlimits.clone(),
         mounts: prepared.mounts,
         stdio,
-        code: prepared.code,
-        engine: prepared.engine,
+        code: prepared.code.file,
+        engine: prepared.code.engine,
         task: prepared.task,
     }
 }

@@ -1,5 +1,6 @@
 //! Why a call fails, in gRPC's codes: containerd's reactions hang on them.
 
+use crate::cgroup::CgroupError;
 use crate::grant::chain;
 use crate::process;
 use crate::state::{Event, Refusal, State};
@@ -48,6 +49,15 @@ impl Fault {
     pub fn of_process(error: &process::Error) -> Self {
         match error {
             process::Error::Hangs { .. } => Self::Unavailable(chain(error)),
+            other => Self::internal(other),
+        }
+    }
+
+    /// What a cgroup can't be told.
+    #[must_use]
+    pub fn of_cgroup(error: &CgroupError) -> Self {
+        match error {
+            CgroupError::InUse { .. } => Self::Precondition(error.to_string()),
             other => Self::internal(other),
         }
     }

@@ -23,7 +23,7 @@ pub(super) async fn answer(server: &Server, image: &str) -> Result<Outcome, Faul
 
 async fn look(server: &Server, image: &str) -> Result<Outcome, Failure> {
     let located = content::locate(&server.store, &Source::of_image(image)).await?;
-    let world = server.worlds.of(&server.store, &located.layer).await?;
+    let (world, _) = server.worlds.of(&server.store, &located.layer).await?;
     let told = Inspection::of(located.manifest, located.layer.digest, &world).to_text();
     Ok(match told {
         Ok(text) => Outcome::because(code::DONE, text),

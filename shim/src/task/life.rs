@@ -6,12 +6,14 @@ use crate::bundle::Record;
 use crate::cgroup::Cgroup;
 use crate::denial::{Account, Witness};
 use crate::events::Publisher;
+use crate::failpoint::failpoint;
 use crate::grant::Pin;
+use crate::log::TaskLog;
 use crate::process::{Child, Control, Exit};
 use crate::spec::Resources;
 use crate::state::{Action, Event, Next, State, step};
 use crate::stdio::{Kept, Streams};
-use crate::termination::TerminationFile;
+use crate::termination::{self, TerminationFile};
 use crate::wire::FromChild;
 use morph_host::Outcome;
 use rustix::process::Signal;
@@ -83,6 +85,8 @@ struct Life {
     state: Option<State>,
     guest: Guest,
     kept: Kept,
+    /// What containerd hears about it.
+    log: Option<TaskLog>,
     /// Limits of an Update under way.
     limits: Resources,
     /// Whether somebody asked for its death.
@@ -104,6 +108,7 @@ pub(super) struct Parts {
     pub(super) child: Child,
     pub(super) guest: Guest,
     pub(super) kept: Kept,
+    pub(super) log: Option<TaskLog>,
     pub(super) publisher: Publisher,
 }
 
@@ -115,6 +120,7 @@ impl Task {
             state: Some(State::Created),
             guest: parts.guest,
             kept: parts.kept,
+            log: parts.log,
             limits: Resources::default(),
             killed: false,
             end: None,
@@ -157,6 +163,14 @@ impl Task {
     /// Lets go of standard input.
     pub(super) async fn close_stdin(&self) {
         self.life.lock().await.kept.close_stdin();
+    }
+
+    /// Says how large the window of its terminal is.
+    pub(super) async fn resize(&self, columns: u16, rows: u16) -> Result<(), Fault> {
+        match self.life.lock().await.kept.resize(columns, rows) {
+            Some(resized) => resized.map_err(|error| Fault::internal(&error)),
+            None => Err(Fault::Precondition(format!("task {} has no terminal", self.id))),
+        }
     }
 
     /// Sets limits.
@@ -208,9 +222,9 @@ impl Task {
                 self.kill(life.state).await
             }
             Action::Limit => {
-                let limits = std::mem::take(&mut life.limits);
-                let cgroup = self.cgroup.clone();
-                self.blocking(move || cgroup.limit(&limits)).await
+                let (limits, cgroup) = (std::mem::take(&mut life.limits), self.cgroup.clone());
+                let limited = spawn_blocking(move || cgroup.update(&limits)).await;
+                limited.map_err(|error| Fault::internal(&error))?.map_err(|error| Fault::of_cgroup(&error))
             }
             Action::Publish(topic) => {
                 announce::publish(&self.publisher, topic, &self.id, self.pid, life.end).await;
@@ -226,11 +240,15 @@ impl Task {
     }
 
     async fn run(&self, life: &mut Life) -> Result<(), Fault> {
+        failpoint!("start.run").map_err(|error| Fault::internal(&error))?;
         match std::mem::replace(&mut life.guest, Guest::None) {
             Guest::Sealed(mut control) => {
-                control.start().await.map_err(|error| {
-                    Fault::Precondition(format!("the worker of task {} has ended: {error}", self.id))
-                })?;
+                if let Err(error) = control.start().await {
+                    // Kept: without it another Start would find nothing to do, and say that it is done.
+                    life.guest = Guest::Sealed(control);
+                    let text = format!("the worker of task {} has ended: {error}", self.id);
+                    return Err(Fault::Precondition(text));
+                }
                 let account = Account::new(&self.id, self.witness.clone(), Instant::now());
                 life.guest = Guest::Running(tokio::spawn(listen(control, self.id.clone(), account)));
                 Ok(())
@@ -259,6 +277,7 @@ impl Task {
     /// With cgroups of version 1 a frozen process dies only once it is thawed, and one can be frozen that is
     /// not paused: a pause may have failed half way.
     async fn kill(&self, state: Option<State>) -> Result<(), Fault> {
+        failpoint!("kill.signal").map_err(|error| Fault::internal(&error))?;
         self.signal(Signal::KILL)?;
         if state == Some(State::Paused) {
             return self.freeze(false).await;
@@ -272,9 +291,12 @@ impl Task {
     }
 
     async fn remove(&self, life: &mut Life) -> Result<(), Fault> {
+        failpoint!("delete.cgroup").map_err(|error| Fault::internal(&error))?;
         life.kept = Kept::default();
+        life.log = None;
         let (cgroup, bundle) = (self.cgroup.clone(), self.bundle.clone());
         self.blocking(move || cgroup.remove()).await?;
+        failpoint!("delete.record").map_err(|error| Fault::internal(&error))?;
         Record::remove(&bundle).map_err(|error| Fault::internal(&error))
     }
 
@@ -295,6 +317,8 @@ impl Task {
                 Exit::Code(u8::MAX)
             }
         };
+        // What comes now is to stand behind all that the guest has written.
+        self.life.lock().await.kept.drained().await;
         let status = self.status(exit).await;
         if self.cgroup.oom_kills() > 0 {
             announce::out_of_memory(&self.publisher, &self.id).await;
@@ -328,14 +352,9 @@ impl Task {
     fn last_words(&self, exit: Exit, outcome: Option<&Outcome>, killed: bool) {
         match (outcome, exit) {
             (Some(outcome), _) => self.say(outcome.message.as_deref(), false),
-            (None, Exit::Code(0)) => {}
-            (None, Exit::Signal(signal)) if killed && signal == libc::SIGKILL => {}
-            (None, Exit::Signal(libc::SIGKILL)) if self.cgroup.oom_kills() > 0 => {
-                self.say(Some("killed: the container's memory limit is too small"), true);
-            }
-            (None, Exit::Signal(signal)) => self.say(Some(&format!("killed by signal {signal}")), true),
-            (None, Exit::Code(code)) => {
-                self.say(Some(&format!("the worker ended with code {code} and gave no reason")), true);
+            (None, exit) => {
+                let why = termination::reason(exit, killed, self.cgroup.oom_kills() > 0);
+                self.say(why.as_deref(), true);
             }
         }
     }

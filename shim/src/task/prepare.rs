@@ -9,7 +9,6 @@ use crate::grant::{Decision, Part, Volume, chain};
 use crate::node;
 use crate::process::{self, Granted, is_regular, open_beneath, open_directory, patiently};
 use morph_host::{EngineKind, Outcome, Task, code};
-use std::fs::File;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -18,13 +17,12 @@ use tokio::time::timeout;
 
 /// How long all this may take, in seconds: the kubelet gives up after 120, and a compilation may take
 /// [`crate::compile::COMPILE_SECONDS_MAX`]. What took longer waited for others, and is tried again.
-const PREPARE_SECONDS_MAX: u64 = 90;
+pub(crate) const PREPARE_SECONDS_MAX: u64 = 90;
 
 /// What a worker needs.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    pub(super) engine: EngineKind,
-    pub(super) code: File,
+    pub(super) code: cache::Code,
     pub(super) task: Task,
     pub(super) mounts: Vec<Granted>,
 }
@@ -58,7 +56,11 @@ impl From<cache::Error> for Failure {
     fn from(error: cache::Error) -> Self {
         match error {
             cache::Error::Compile {
-                source: CompileError::Refused(_) | CompileError::TooLarge | CompileError::TooLong,
+                source:
+                    CompileError::Refused(_)
+                    | CompileError::TooLarge
+                    | CompileError::TooLong(_)
+                    | CompileError::TooMuch,
                 ..
             } => Self::Fate(Outcome::because(code::COMPILE_FAILED, chain(&error))),
             other => Self::Fault(Fault::Unavailable(chain(&other))),
@@ -76,21 +78,26 @@ pub(super) async fn prepare(server: &Server, decision: &Decision) -> Result<Prep
 }
 
 async fn prepare_at_leisure(server: &Server, decision: &Decision) -> Result<Prepared, Failure> {
-    let located = content::locate(&server.store, &decision.source()).await?;
+    let located = server.locations.of(&server.store, &decision.source()).await?;
     decision.check_content(&located.layer.digest)?;
-    let world = server.worlds.of(&server.store, &located.layer).await?;
+    let (world, bytes) = server.worlds.of(&server.store, &located.layer).await?;
     let mut task = decision.task(&world)?;
     if task.grants.http.is_some() || task.grants.sockets.is_some() {
         task.node_addresses = node_addresses().await?;
     }
     let engine = EngineKind::of(&world);
-    // Read again, once it is its turn: what waits holds no component in memory.
-    let read = content::read(&server.store, &located.layer);
+    // A large one is read again, once it is its turn: what waits holds none in memory.
+    let read = async {
+        match bytes {
+            Some(bytes) => Ok(bytes),
+            None => content::read(&server.store, &located.layer).await,
+        }
+    };
     let code = server.cache.code(&located.layer.digest, engine, read).await?;
     let volumes = decision.volumes().to_vec();
     let opened = patiently("granted volumes", move || volumes.iter().filter_map(open).collect()).await;
     let mounts = opened.unwrap_or_else(|error| Err(Failure::Fault(Fault::of_process(&error))))?;
-    Ok(Prepared { engine, code, task, mounts })
+    Ok(Prepared { code, task, mounts })
 }
 
 /// Read each time: a node gets and loses addresses.

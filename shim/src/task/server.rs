@@ -7,7 +7,7 @@ use super::list::List;
 use super::worlds::Worlds;
 use crate::cache::Cache;
 use crate::config::NodeConfig;
-use crate::content::Containerd;
+use crate::content::{Containerd, Locations};
 use crate::denial::Reporter;
 use crate::events::Publisher;
 use crate::process::Zygote;
@@ -32,6 +32,7 @@ pub struct Server {
     pub publisher: Publisher,
     /// Where denials go.
     pub(super) denials: Arc<Reporter>,
+    pub(super) locations: Locations,
     pub(super) worlds: Worlds,
     tasks: Mutex<List<Task>>,
     /// Who watches a task's end.
@@ -85,6 +86,7 @@ impl Server {
             store,
             publisher,
             denials,
+            locations: Locations::default(),
             worlds: Worlds::default(),
             tasks: Mutex::default(),
             watchers: Mutex::default(),

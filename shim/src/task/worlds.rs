@@ -21,6 +21,10 @@ const WORLDS_MAX: usize = 256;
 /// [`morph_component::COMPONENT_SIZE_BYTES_MAX`].
 const READS_AT_ONCE: usize = 2;
 
+/// Largest component whose bytes are handed on to whoever compiles it, in bytes: those of a large one would
+/// wait in memory for its turn, and reading it again takes little of the time that compiling it does.
+const HANDED_ON_BYTES_MAX: usize = 1 << 20;
+
 /// The worlds.
 #[derive(Debug)]
 pub(super) struct Worlds {
@@ -36,21 +40,25 @@ impl Default for Worlds {
 }
 
 impl Worlds {
-    /// The world of a component.
-    pub(super) async fn of(&self, store: &dyn Store, layer: &Descriptor) -> Result<Arc<World>, Failure> {
+    /// The world of a component, and its bytes where they had to be read and are few.
+    pub(super) async fn of(
+        &self,
+        store: &dyn Store,
+        layer: &Descriptor,
+    ) -> Result<(Arc<World>, Option<Vec<u8>>), Failure> {
         if let Some(world) = self.find(&layer.digest) {
-            return Ok(world);
+            return Ok((world, None));
         }
         let turn = self.turns.of(&layer.digest);
         let _turn = turn.lock().await;
         if let Some(world) = self.find(&layer.digest) {
-            return Ok(world);
+            return Ok((world, None));
         }
         // Never closed; an error would only mean no bound.
         let _place = self.places.acquire().await;
         let bytes = content::read(store, layer).await?;
-        let world = spawn_blocking(move || morph_component::inspect(&bytes)).await;
-        let world = world.map_err(|error| Failure::Fault(Fault::internal(&error)))?;
+        let inspected = spawn_blocking(move || (morph_component::inspect(&bytes), bytes)).await;
+        let (world, bytes) = inspected.map_err(|error| Failure::Fault(Fault::internal(&error)))?;
         let world = world.map_err(|error| Outcome::because(code::BAD_COMPONENT, chain(&error)))?;
         let world = Arc::new(world);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,7 +66,7 @@ impl Worlds {
             known.clear();
         }
         known.insert(layer.digest.clone(), Arc::clone(&world));
-        Ok(world)
+        Ok((world, Some(bytes).filter(|bytes| bytes.len() <= HANDED_ON_BYTES_MAX)))
     }
 
     fn find(&self, digest: &Digest) -> Option<Arc<World>> {
@@ -145,6 +153,21 @@ mod tests {
         let (store, layers) = store(1);
         let store = ask(store, vec![layers[0].clone(); 10]).await;
         assert_eq!(store.reads.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn bytes_that_were_read_are_handed_on_if_they_are_few() {
+        let (mut store, mut layers) = store(1);
+        let section = format!("(@custom \"large\" \"{}\")", "x".repeat(HANDED_ON_BYTES_MAX));
+        let large = wat::parse_str(format!("(component {section})")).unwrap();
+        let digest = Digest::of(&large);
+        layers.push(Descriptor { digest: digest.clone(), size_bytes: large.len() as u64 });
+        store.blobs.insert(digest, large);
+        let worlds = Worlds::default();
+        let (_, bytes) = worlds.of(&store, &layers[0]).await.unwrap();
+        assert_eq!(bytes, Some(component(0)));
+        assert_eq!(worlds.of(&store, &layers[0]).await.unwrap().1, None, "known: nothing was read");
+        assert_eq!(worlds.of(&store, &layers[1]).await.unwrap().1, None, "large");
     }
 
     #[tokio::test]

@@ -129,3 +129,24 @@ fn what_is_no_plain_file_is_not_written() {
     drop(reader);
     assert_eq!(std::fs::read_to_string(file).unwrap(), "old and long");
 }
+
+#[test]
+fn an_end_without_a_reason_gets_one_and_one_that_was_wanted_gets_none() {
+    let killed = Exit::Signal(libc::SIGKILL);
+    for (exit, asked, out_of_memory, words) in [
+        (Exit::Code(0), false, false, None),
+        (Exit::Code(7), false, false, Some("ended with code 7")),
+        (killed, true, true, None),
+        (killed, false, true, Some("memory limit is too small")),
+        (killed, false, false, Some("killed by signal 9")),
+        (Exit::Signal(libc::SIGSYS), false, false, Some("killed by seccomp")),
+        (Exit::Signal(libc::SIGSEGV), true, false, Some("killed by signal 11")),
+    ] {
+        let found = reason(exit, asked, out_of_memory);
+        let fits = match (&found, words) {
+            (Some(found), Some(words)) => found.contains(words),
+            (found, words) => found.is_none() && words.is_none(),
+        };
+        assert!(fits, "{exit:?}: {found:?}, not {words:?}");
+    }
+}

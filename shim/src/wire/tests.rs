@@ -11,7 +11,8 @@ fn pair() -> (UnixStream, UnixStream) {
 #[test]
 fn a_message_arrives_as_it_was_sent() {
     let (ours, theirs) = pair();
-    let message = ToZygote::Fork { role: Role::Sandbox { own_pid_namespace: true }, into_cgroup: false };
+    let role = Role::Sandbox { own_pid_namespace: true };
+    let message = ToZygote::Fork { role, tasks_files: 2, into_cgroup: false };
     send(&ours, &message, &[]).expect("send");
     let (received, descriptors) = receive::<ToZygote>(&theirs).expect("receive").expect("a message");
     assert_eq!(received, message);

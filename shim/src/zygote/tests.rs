@@ -7,9 +7,16 @@ fn descriptors(count: usize) -> Vec<OwnedFd> {
     (0..count).map(|_| tempfile::tempfile().expect("file").into()).collect()
 }
 
-fn asked(role: Role, into_cgroup: bool, count: usize) -> io::Result<(usize, bool)> {
-    let request = ToZygote::Fork { role, into_cgroup };
-    birth(request, descriptors(count)).map(|(birth, cgroup)| (birth.stdio.len(), cgroup.is_some()))
+/// Streams, `tasks` files and whether there is a cgroup, of a request with so many descriptors.
+fn asked(
+    role: Role,
+    tasks_files: usize,
+    into_cgroup: bool,
+    count: usize,
+) -> io::Result<(usize, usize, bool)> {
+    let request = ToZygote::Fork { role, tasks_files, into_cgroup };
+    let sorted = birth(request, descriptors(count));
+    sorted.map(|(birth, cgroup)| (birth.stdio.len(), birth.tasks_files.len(), cgroup.is_some()))
 }
 
 const SANDBOX: Role = Role::Sandbox { own_pid_namespace: false };
@@ -17,26 +24,31 @@ const SANDBOX: Role = Role::Sandbox { own_pid_namespace: false };
 #[test]
 fn descriptors_are_sorted_by_role() {
     let cases = [
-        (SANDBOX, false, 1, (0, false)),
-        (SANDBOX, true, 2, (0, true)),
-        (Role::Worker, false, 4, (3, false)),
-        (Role::Worker, true, 5, (3, true)),
+        (SANDBOX, 0, false, 1, (0, 0, false)),
+        (SANDBOX, 0, true, 2, (0, 0, true)),
+        (SANDBOX, 9, true, 11, (0, 9, true)),
+        (Role::Worker, 0, false, 4, (3, 0, false)),
+        (Role::Worker, 0, true, 5, (3, 0, true)),
+        (Role::Worker, 9, false, 13, (3, 9, false)),
     ];
-    for (role, into_cgroup, count, expected) in cases {
-        assert_eq!(asked(role, into_cgroup, count).expect("sorted"), expected, "{role:?} {into_cgroup}");
+    for (role, files, cgroup, count, expected) in cases {
+        let sorted = asked(role, files, cgroup, count).expect("sorted");
+        assert_eq!(sorted, expected, "{role:?} {files} {cgroup}");
     }
 }
 
 #[test]
 fn a_request_with_other_descriptors_is_refused() {
-    for (role, into_cgroup, count) in [
-        (SANDBOX, false, 0),
-        (SANDBOX, false, 2),
-        (SANDBOX, true, 1),
-        (Role::Worker, false, 3),
-        (Role::Worker, true, 4),
+    for (role, files, cgroup, count) in [
+        (SANDBOX, 0, false, 0),
+        (SANDBOX, 0, false, 2),
+        (SANDBOX, 0, true, 1),
+        (SANDBOX, 2, true, 3),
+        (Role::Worker, 0, false, 3),
+        (Role::Worker, 0, true, 4),
+        (Role::Worker, usize::MAX, true, 4),
     ] {
-        let error = asked(role, into_cgroup, count).expect_err("refused");
+        let error = asked(role, files, cgroup, count).expect_err("refused");
         assert!(error.to_string().contains("descriptors came"), "{error}");
     }
 }

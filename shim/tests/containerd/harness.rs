@@ -1,10 +1,13 @@
 //! A containerd that ends with its test, and what is asked of it.
 
-use crate::spec::Spec;
-use morph_grant::{Digest, SigningKey};
+use crate::spec::{Spec, remove_cgroups};
+use morph_grant::SigningKey;
+use morph_testkit::artifact::Artifact;
+use morph_testkit::layout;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::json;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -41,18 +44,26 @@ pub(crate) fn wait_seconds(seconds: u64, what: &str, mut condition: impl FnMut()
 pub(crate) struct Containerd {
     directory: tempfile::TempDir,
     process: Option<Child>,
+    /// Variables that it, and so its shims, have.
+    variables: Vec<(String, OsString)>,
 }
 
 impl Containerd {
     /// Starts one.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts one with these variables.
+    pub(crate) fn start_with(variables: &[(&str, &OsStr)]) -> Self {
         // Short: sockets lie in it.
         let directory = tempfile::Builder::new().prefix("mc").tempdir_in("/tmp").unwrap();
         let root = directory.path();
         let disabled =
             ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime"];
+        // Version 2 is what all releases read; later ones turn it into their own.
         let text = format!(
-            "version = 3\nroot = '{0}/root'\nstate = '{0}/state'\ndisabled_plugins = {disabled:?}\n\
+            "version = 2\nroot = '{0}/root'\nstate = '{0}/state'\ndisabled_plugins = {disabled:?}\n\
              [grpc]\naddress = '{0}/c.sock'\n[ttrpc]\naddress = '{0}/c.sock.ttrpc'\n\
              [plugins.'io.containerd.nri.v1.nri']\ndisable = true\n",
             root.display()
@@ -66,7 +77,8 @@ impl Containerd {
         std::fs::write(root.join("node.toml"), text).unwrap();
         std::fs::create_dir(root.join("keys")).unwrap();
         std::fs::write(root.join("keys/1.pem"), signer().public().to_pem().unwrap()).unwrap();
-        let mut containerd = Self { directory, process: None };
+        let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let mut containerd = Self { directory, process: None, variables };
         containerd.begin();
         containerd
     }
@@ -82,6 +94,7 @@ impl Containerd {
             .arg("--config")
             .arg(self.path("config.toml"))
             .env("MORPH_NODE_CONFIG", self.path("node.toml"))
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -117,7 +130,7 @@ impl Containerd {
     pub(crate) fn run(&self, id: &str, spec: &Spec, flags: &[&str]) -> Command {
         let config = self.path(&format!("{id}.json"));
         std::fs::write(&config, spec.json().to_string()).unwrap();
-        let mut command = self.ctr(&["run", "--runtime", env!("CARGO_BIN_EXE_containerd-shim-morph-v1")]);
+        let mut command = self.ctr(&["run", "--runtime", crate::SHIM]);
         command.args(flags).arg("--config").arg(config).arg(id);
         command
     }
@@ -165,35 +178,15 @@ impl Containerd {
 
     /// Puts an image into the store; answers its name with digest.
     pub(crate) fn image(&self, name: &str, config_type: &str, layer_type: &str, layer: &[u8]) -> String {
-        let layout = tempfile::tempdir().unwrap();
-        let blobs = layout.path().join("blobs/sha256");
-        std::fs::create_dir_all(&blobs).unwrap();
-        let add = |bytes: &[u8]| {
-            let digest = Digest::of(bytes);
-            std::fs::write(blobs.join(digest.hex()), bytes).unwrap();
-            digest
-        };
-        let described = |kind: &str, bytes: &[u8]| {
-            let digest = add(bytes);
-            json!({ "mediaType": kind, "digest": digest, "size": bytes.len() })
-        };
-        let manifest_type = "application/vnd.oci.image.manifest.v1+json";
-        let manifest = json!({
-            "schemaVersion": 2, "mediaType": manifest_type,
-            "config": described(config_type, b"{}"), "layers": [described(layer_type, layer)],
-        })
-        .to_string();
-        let mut entry = described(manifest_type, manifest.as_bytes());
-        entry["annotations"] = json!({ "io.containerd.image.name": name });
-        let index = json!({ "schemaVersion": 2, "manifests": [entry] }).to_string();
-        std::fs::write(layout.path().join("index.json"), index).unwrap();
-        std::fs::write(layout.path().join("oci-layout"), r#"{"imageLayoutVersion": "1.0.0"}"#).unwrap();
+        let artifact = Artifact::with_config(layer, &json!({})).changed(|manifest| {
+            manifest["config"]["mediaType"] = json!(config_type);
+            manifest["layers"][0]["mediaType"] = json!(layer_type);
+        });
         let tar = self.path("image.tar");
-        let made = Command::new("tar").arg("-cf").arg(&tar).arg("-C").arg(layout.path()).arg(".").status();
-        assert!(made.unwrap().success());
+        layout::archive(&tar, name, &artifact).unwrap();
         self.must(&["image", "import", "--all-platforms", "--no-unpack", tar.to_str().unwrap()]);
         let repository = name.rsplit_once(':').unwrap().0;
-        format!("{repository}@{}", Digest::of(manifest.as_bytes()))
+        format!("{repository}@{}", artifact.digest())
     }
 
     /// Puts a guest of `hack/guests` into the store.
@@ -225,6 +218,17 @@ impl Containerd {
             .collect()
     }
 
+    /// Pids of the zygotes of this containerd's servers.
+    pub(crate) fn zygote_pids(&self) -> Vec<i32> {
+        let servers = self.server_pids();
+        let is_ours = |pid: &i32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let parent = stat.rsplit(") ").next().and_then(|fields| fields.split(' ').nth(1)?.parse().ok());
+            stat.contains("(morph-zygote)") && parent.is_some_and(|parent| servers.contains(&parent))
+        };
+        processes().into_iter().map(|process| process.0).filter(is_ours).collect()
+    }
+
     /// What servers and containerd said.
     pub(crate) fn logs(&self) -> String {
         let mut text = String::new();
@@ -250,6 +254,7 @@ impl Drop for Containerd {
             drop(process.kill());
             drop(process.wait());
         }
+        remove_cgroups();
     }
 }
 
@@ -259,6 +264,17 @@ fn processes() -> Vec<(i32, String)> {
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let line = |pid: i32| Some((pid, std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?));
     pids.filter_map(line).collect()
+}
+
+/// Kills a process as a crash would.
+pub(crate) fn crash(pid: i32) {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+/// How often something is done: as a variable says, for those who let it run for hours.
+pub(crate) fn times(variable: &str, otherwise: usize) -> usize {
+    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
 }
 
 pub(crate) fn is_alive(pid: i32) -> bool {
@@ -277,27 +293,13 @@ pub(crate) fn told(output: &Output) -> String {
 
 /// A guest built by `hack/guests`, which puts them beside the profiles' directories.
 pub(crate) fn guest_bytes(guest: &str) -> Vec<u8> {
-    let shim = Path::new(env!("CARGO_BIN_EXE_containerd-shim-morph-v1"));
+    let shim = Path::new(crate::SHIM);
     let target = shim.parent().and_then(Path::parent).unwrap();
     let path = target.join("guests").join(format!("{guest}.wasm"));
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run hack/guests", path.display()))
 }
 
-/// A program of containerd's: from `MORPH_CONTAINERD_BIN`, else the newest that `hack/up` has built.
+/// A program of containerd's.
 fn program(name: &str) -> PathBuf {
-    if let Some(directory) = std::env::var_os("MORPH_CONTAINERD_BIN") {
-        return PathBuf::from(directory).join(name);
-    }
-    let cache = match std::env::var_os("MORPH_CACHE") {
-        Some(cache) => PathBuf::from(cache),
-        None => PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/morph"),
-    };
-    let mut found: Vec<PathBuf> = std::fs::read_dir(cache.join("cluster"))
-        .unwrap_or_else(|error| panic!("{}/cluster: {error}; run hack/up", cache.display()))
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("containerd-"))
-        .map(|entry| entry.path().join(name))
-        .collect();
-    found.sort();
-    found.pop().expect("containerd is not built; run hack/up")
+    morph_testkit::tools::tool("containerd", name).unwrap()
 }

@@ -20,7 +20,7 @@ fn looping(containerd: &Containerd) -> i32 {
 }
 
 /// Directories of a task's cgroup that are there.
-fn cgroups(id: &str) -> Vec<String> {
+pub(crate) fn cgroups(id: &str) -> Vec<String> {
     let places = std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten().map(|entry| entry.path());
     let paths = places.chain([Path::new("/sys/fs/cgroup").to_path_buf()]);
     let own = paths.map(|place| place.join(cgroup(id)));
@@ -193,6 +193,28 @@ fn ten_tasks_at_once_share_one_server_and_one_compilation() {
     assert_eq!(containerd.server_pids().len(), 1);
     let log = containerd.logs();
     assert_eq!(log.matches("compiled").count(), 1, "{log}");
+}
+
+#[test]
+fn a_component_of_which_the_node_knows_nothing_runs_at_once_and_on_better_code_the_next_time() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    // The server stays while its pod does.
+    let grant = document(&image, "command", &["exit", "3"]);
+    containerd.start_task("s1", &Spec::sandbox("s1", "demo").granted(&grant));
+    let sandbox = containerd.task("s1").0;
+    let run = |id: &str| {
+        let spec = Spec::container(id, "s1", "demo", "morph", &image).joined(sandbox).granted(&grant);
+        let output = containerd.run(id, &spec, &["--rm"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{}\n{}", told(&output), containerd.logs());
+    };
+    run("c1");
+    wait_seconds(60, "optimized", || containerd.logs().contains("optimized for its next start"));
+    run("c2");
+    let log = containerd.logs();
+    let made = |engine: &str| log.matches(&format!("engine={engine} ")).count();
+    assert_eq!((made("p2-baseline"), made("p2")), (1, 1), "{log}");
+    containerd.remove("s1");
 }
 
 #[test]

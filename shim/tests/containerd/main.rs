@@ -4,7 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod containers;
+mod crashes;
 mod harness;
 mod life;
 mod pods;
 mod spec;
+mod systemd;
+mod terminals;
+
+/// The program under test.
+pub(crate) const SHIM: &str = env!("CARGO_BIN_EXE_containerd-shim-morph-v1");

@@ -105,6 +105,21 @@ fn a_trap_ends_with_134_its_reason_in_log_and_termination_message() {
 }
 
 #[test]
+fn containerds_own_log_says_how_a_container_ended() {
+    let containerd = Containerd::start();
+    let image = containerd.guest("command");
+    let pod = Pod::start(&containerd, Some(document(&image, "command", &["trap"])));
+    for id in ["c1", "c2"] {
+        let (code, _, stderr) = pod.run(id, &pod.container(id, "morph", &image));
+        assert_eq!(code, 134, "{stderr}");
+        let log = || std::fs::read_to_string(containerd.path("containerd.log")).unwrap();
+        let said =
+            format!(" INFO morph: container ends task={id} why=\"the guest trapped: wasm `unreachable`");
+        wait_for("said", || log().contains(&said));
+    }
+}
+
+#[test]
 fn a_volume_is_read_and_written_as_granted_and_nothing_else_is_there() {
     let containerd = Containerd::start();
     let image = containerd.guest("command");

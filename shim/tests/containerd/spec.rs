@@ -14,6 +14,30 @@ pub(crate) fn cgroup(id: &str) -> String {
     format!("morph-test/containerd-{}-{id}", std::process::id())
 }
 
+/// Removes what a test's tasks have left of cgroups when their servers were killed; their processes are about
+/// to end.
+pub(crate) fn remove_cgroups() {
+    let root = Path::new("/sys/fs/cgroup");
+    let hierarchies = std::fs::read_dir(root).unwrap().flatten().map(|entry| entry.path());
+    let own = cgroup("");
+    let (parent, prefix) = own.rsplit_once('/').unwrap();
+    for parent in hierarchies.chain([root.into()]).map(|hierarchy| hierarchy.join(parent)) {
+        let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+        let is_own = |path: &std::path::PathBuf| {
+            path.is_dir() && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix))
+        };
+        for path in entries.map(|entry| entry.path()).filter(is_own) {
+            // A second is more than a killed process needs; what is still there then is of no harm.
+            for _ in 0..100 {
+                if std::fs::remove_dir(&path).is_ok() {
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+        }
+    }
+}
+
 /// An OCI spec that a test puts together.
 #[derive(Clone)]
 pub(crate) struct Spec(Value);
@@ -87,6 +111,12 @@ impl Spec {
         let mount =
             json!({ "type": "bind", "source": source, "destination": destination, "options": ["rbind"] });
         self.0["mounts"].as_array_mut().unwrap().push(mount);
+        self
+    }
+
+    /// In a cgroup of this path.
+    pub(crate) fn placed(mut self, path: &str) -> Self {
+        self.0["linux"]["cgroupsPath"] = json!(path);
         self
     }
 

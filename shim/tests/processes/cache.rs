@@ -1,10 +1,10 @@
 //! The code cache with a real compile child: one compilation for a key, and none for what is damaged or
 //! wrong.
 
-use super::support::{SHIM, tiny};
+use super::support::{SHIM, options, tiny};
 use morph_grant::Digest;
 use morph_host::EngineKind;
-use morph_shim::cache::{Cache, Error};
+use morph_shim::cache::{Cache, Error, Options};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -38,7 +38,11 @@ impl World {
 
     /// A server's cache; each one forgets what others have checked.
     async fn server(&self) -> Cache {
-        Cache::open(&self.cache(), &self.program).await.expect("cache")
+        Cache::open(self.options(), &self.program).await.expect("cache")
+    }
+
+    fn options(&self) -> Options {
+        options(self.cache(), false)
     }
 
     fn cache(&self) -> PathBuf {
@@ -65,9 +69,9 @@ impl World {
 async fn code(cache: &Cache, component: &[u8], kind: EngineKind) -> Result<Vec<u8>, Error> {
     let digest = Digest::of(component);
     let component = component.to_vec();
-    let mut file: File = cache.code(&digest, kind, async move { Ok::<_, io::Error>(component) }).await?;
+    let mut found = cache.code(&digest, kind, async move { Ok::<_, io::Error>(component) }).await?;
     let mut code = Vec::new();
-    file.read_to_end(&mut code).expect("code");
+    found.file.read_to_end(&mut code).expect("code");
     Ok(code)
 }
 
@@ -166,7 +170,7 @@ async fn a_directory_that_others_may_enter_is_refused() {
     let world = World::new();
     fs::create_dir(world.cache()).expect("directory");
     fs::set_permissions(world.cache(), fs::Permissions::from_mode(0o755)).expect("mode");
-    let error = Cache::open(&world.cache(), &world.program).await.expect_err("refused");
+    let error = Cache::open(world.options(), &world.program).await.expect_err("refused");
     assert!(matches!(error, Error::Store { .. }), "{error}");
 }
 
@@ -230,11 +234,25 @@ async fn a_compiler_that_died_is_started_again() {
 
 #[tokio::test]
 async fn a_compiler_that_dies_is_an_error_with_its_signal_and_words() {
-    let script = "#!/bin/sh\ncat >/dev/null\necho memory allocation of 7 bytes failed >&2\nkill -ABRT $$\n";
-    let world = World::with_script(tempfile::tempdir().expect("directory"), script);
+    let cause = dying("thread main panicked", "ABRT").await;
+    assert!(cause.contains("SIGABRT") && cause.contains("thread main panicked"), "{cause}");
+}
+
+/// Why there is no code when the compiler says this and ends by a signal.
+async fn dying(words: &str, signal: &str) -> String {
+    let script = format!("#!/bin/sh\ncat >/dev/null\necho {words} >&2\nkill -{signal} $$\n");
+    let world = World::with_script(tempfile::tempdir().expect("directory"), &script);
     let error = code(&world.server().await, &tiny(), P2).await.expect_err("died");
-    let cause = std::error::Error::source(&error).expect("cause").to_string();
-    assert!(cause.contains("SIGABRT") && cause.contains("memory allocation of 7 bytes failed"), "{cause}");
+    std::error::Error::source(&error).expect("cause").to_string()
+}
+
+#[tokio::test]
+async fn a_compiler_that_needs_too_much_memory_is_the_components_fault() {
+    let words = "memory allocation of 7 bytes failed";
+    let cause = dying(words, "ABRT").await;
+    assert_eq!(cause, "compiling took more than 1280 MiB of memory");
+    let cause = dying(words, "KILL").await;
+    assert!(cause.contains("SIGKILL"), "whoever kills it has other reasons: {cause}");
 }
 
 #[tokio::test]

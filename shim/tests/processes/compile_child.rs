@@ -1,13 +1,19 @@
 //! The compile child as a process: what it can reach, and how it ends.
 
 use super::support::{PATIENCE, Process, SHIM, own, tiny, until};
+use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 
 fn child(kind: &str) -> Child {
+    child_with(&["compile", kind])
+}
+
+fn child_with(arguments: &[&str]) -> Child {
     let piped = Stdio::piped;
     let mut command = Command::new(SHIM);
-    command.args(["compile", kind]).stdin(piped()).stdout(piped()).stderr(piped()).spawn().expect("child")
+    command.args(arguments).stdin(piped()).stdout(piped()).stderr(piped()).spawn().expect("child")
 }
 
 /// Feeds a child and answers its exit code, its output and its words.
@@ -18,10 +24,13 @@ fn converse(mut child: Child, component: &[u8]) -> (Option<i32>, Vec<u8>, String
     (output.status.code(), output.stdout, String::from_utf8(output.stderr).expect("text"))
 }
 
+/// The compiler itself, below the process that stands for it; there is one once there are walls round it.
 async fn sealed(child: &Child) -> Process {
-    let process = Process(child.id().cast_signed());
-    until("it gives up root", PATIENCE, || process.status("NoNewPrivs") == "1").await;
-    process
+    let id = child.id();
+    let below = || fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    let compiler = || below().trim().parse().map(Process).ok();
+    until("it is filtered", PATIENCE, || compiler().is_some_and(|it| it.status("Seccomp") == "2")).await;
+    compiler().expect("a compiler")
 }
 
 #[tokio::test]
@@ -29,7 +38,7 @@ async fn it_reaches_no_file_no_network_and_no_other_process() {
     let mut child = child("p2");
     let process = sealed(&child).await;
     assert_eq!(process.root(), ["stage"]);
-    for kind in ["net", "mnt", "ipc", "uts"] {
+    for kind in ["net", "mnt", "ipc", "uts", "pid"] {
         assert_ne!(process.namespace(kind), own().namespace(kind), "{kind}");
     }
     assert_eq!(process.status("Uid"), "65534 65534 65534 65534");
@@ -71,21 +80,55 @@ async fn its_memory_time_and_files_are_bounded() {
 }
 
 #[tokio::test]
+async fn it_takes_what_others_leave_when_nobody_waits() {
+    for (arguments, nice) in [(&["compile", "p2"][..], "0"), (&["compile", "p2", "idle"], "19")] {
+        let mut child = child_with(arguments);
+        let stat = sealed(&child).await.read("stat");
+        let after_name = stat.rsplit(')').next().expect("fields");
+        assert_eq!(after_name.split_whitespace().nth(16), Some(nice), "{stat}");
+        child.kill().expect("kill");
+        child.wait().expect("wait");
+    }
+}
+
+#[tokio::test]
 async fn it_ends_with_whoever_wants_its_output() {
     let mut child = child("p2");
-    sealed(&child).await;
+    let compiler = sealed(&child).await;
     drop(child.stdout.take());
     let id = child.id().cast_signed();
-    until("it ends", PATIENCE, || !Process(id).is_alive()).await;
+    until("it ends", PATIENCE, || !compiler.is_alive() && !Process(id).is_alive()).await;
     child.wait().expect("wait");
 }
 
+#[tokio::test]
+async fn it_ends_with_the_process_that_stands_for_it_and_that_one_as_it_does() {
+    let mut killed = child("p2");
+    let compiler = sealed(&killed).await;
+    killed.kill().expect("kill");
+    until("it ends", PATIENCE, || !compiler.is_alive()).await;
+    killed.wait().expect("wait");
+    let mut orphan = child("p2");
+    let compiler = rustix::process::Pid::from_raw(sealed(&orphan).await.0).expect("a pid");
+    rustix::process::kill_process(compiler, rustix::process::Signal::KILL).expect("kill");
+    assert_eq!(orphan.wait().expect("wait").signal(), Some(libc::SIGKILL));
+}
+
 #[test]
-fn both_engines_give_code_for_a_component() {
-    for kind in ["p2", "p3"] {
+fn each_engine_gives_code_for_a_component() {
+    for kind in ["p2", "p3", "p2-baseline", "p3-baseline"] {
         let (status, code, words) = converse(child(kind), &tiny());
         assert_eq!((status, words.as_str()), (Some(0), ""), "{kind}");
         assert!(code.starts_with(b"\x7fELF"), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn it_says_what_code_must_fit_as_this_process_would() {
+    let compiler = morph_shim::compile::Compiler::new(std::path::Path::new(SHIM));
+    let engines = compiler.engines().await.expect("engines");
+    for (kind, hash) in engines {
+        assert_eq!(hash, morph_host::engine_hash(kind).expect("engine"), "{kind}");
     }
 }
 

@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cache;
+mod capabilities;
 mod compile_child;
+mod first_sight;
 mod hostile;
 mod life;
+mod pace;
 mod sandboxes;
 mod seal;
 mod support;

@@ -86,6 +86,7 @@ async fn a_sandbox_sees_no_file_and_has_no_power() {
         assert_eq!(process.status(set), "0000000000000000", "{set}");
     }
     assert_eq!(process.status("NoNewPrivs"), "1");
+    assert_eq!(process.status("Seccomp"), "2");
     assert_eq!(process.read("comm").trim(), "morph-sandbox");
 }
 

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 
 const P2: EngineKind = EngineKind::P2;
 
+/// `SECCOMP_MODE_FILTER`, as `/proc` has it.
+const FILTERED: &str = "2";
+
 async fn worker_with(zygote: &Zygote, change: impl FnOnce(&mut WorkerSpec)) -> Worker {
     let (mut spec, _) = spec(code(tiny(), P2).await, P2, command(&[]));
     change(&mut spec);
@@ -26,6 +29,7 @@ async fn a_worker_is_nobody_and_can_do_nothing() {
         ("Gid", "65532 65532 65532 65532"),
         ("Groups", ""),
         ("NoNewPrivs", "1"),
+        ("Seccomp", FILTERED),
         ("Threads", "1"),
         ("CapInh", "0000000000000000"),
         ("CapPrm", "0000000000000000"),

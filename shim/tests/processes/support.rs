@@ -2,7 +2,7 @@
 
 use morph_grant::Digest;
 use morph_host::{EngineKind, Http, Run, Task};
-use morph_shim::cache::Cache;
+use morph_shim::cache::{Cache, Options};
 use morph_shim::process::{Exit, Namespace, Worker, WorkerSpec, Zygote};
 use morph_shim::wire::FromChild;
 use std::fs::{self, File};
@@ -43,12 +43,20 @@ pub(crate) fn tiny() -> Vec<u8> {
     .expect("component")
 }
 
+/// How a cache for tests is kept.
+pub(crate) fn options(directory: PathBuf, baseline_first: bool) -> Options {
+    let engine = |kind| (kind, morph_host::engine_hash(kind).expect("engine"));
+    let engines = EngineKind::ALL.map(engine).into();
+    Options { directory, bytes_max: 1 << 30, baseline_first, engines }
+}
+
 /// The code of a component, from a cache that all tests and runs share.
 pub(crate) async fn code(component: Vec<u8>, kind: EngineKind) -> File {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("code");
-    let cache = Cache::open(&directory, Path::new(SHIM)).await.expect("cache");
+    let options = options(directory, false);
+    let cache = Cache::open(options, Path::new(SHIM)).await.expect("cache");
     let digest = Digest::of(&component);
-    cache.code(&digest, kind, async { Ok::<_, std::io::Error>(component) }).await.expect("code")
+    cache.code(&digest, kind, async { Ok::<_, std::io::Error>(component) }).await.expect("code").file
 }
 
 /// A command's task.

@@ -50,7 +50,7 @@ async fn a_task_lives_from_create_to_delete() {
         assert_eq!(node.next_topic().await, topic);
     }
     assert!(!is_alive(pid));
-    assert!(node.topics.try_recv().is_err(), "an event too many");
+    assert!(node.told.try_recv().is_err(), "an event too many");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +128,7 @@ async fn a_create_that_fails_leaves_nothing() {
         },
         "linux": {
             "cgroupsPath": format!("/morph-test/service-{}-bad", std::process::id()),
-            "namespaces": [{ "type": "network", "path": "/nonexistent" }],
+            "namespaces": [{ "type": "network", "path": node.path("missing") }],
         },
     });
     let bundle = node.bundle("bad", &spec);
@@ -138,7 +138,7 @@ async fn a_create_that_fails_leaves_nothing() {
         ..CreateTaskRequest::default()
     };
     let error = client.create(patience(), &request).await.unwrap_err().to_string();
-    assert!(error.contains("/nonexistent"), "{error}");
+    assert!(error.contains("/missing"), "{error}");
     let left: Vec<_> = std::fs::read_dir(bundle).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["config.json"]);
     assert_eq!(code(client.connect(patience(), &connect("bad")).await), Code::NOT_FOUND);
@@ -173,7 +173,7 @@ async fn what_a_guest_cannot_have_is_unimplemented() {
     let checkpoint = CheckpointTaskRequest { id: "s1".into(), ..CheckpointTaskRequest::default() };
     assert_eq!(code(client.checkpoint(patience(), &checkpoint).await), Code::UNIMPLEMENTED);
     let resize = ResizePtyRequest { id: "s1".into(), ..ResizePtyRequest::default() };
-    assert_eq!(code(client.resize_pty(patience(), &resize).await), Code::UNIMPLEMENTED);
+    assert_eq!(code(client.resize_pty(patience(), &resize).await), Code::FAILED_PRECONDITION);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -276,8 +276,10 @@ async fn a_task_deleted_while_it_is_made_never_comes_and_its_server_ends() {
     drop((asked, deaf));
     assert!(making.await.unwrap().is_err());
     assert_eq!(code(client.connect(patience(), &connect("c1")).await), Code::NOT_FOUND);
-    let left: Vec<_> = std::fs::read_dir(bundle).unwrap().flatten().map(|entry| entry.file_name()).collect();
-    assert_eq!(left, ["config.json"]);
+    let entries = std::fs::read_dir(bundle).unwrap().flatten();
+    let mut left: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["address", "config.json"], "what was there before");
     drop(client);
     wait_for("ended by itself", || std::fs::read_dir(node.path("run")).unwrap().count() == 0);
 }

@@ -4,13 +4,17 @@ use async_trait::async_trait;
 use containerd_shim_protos::api::{ConnectRequest, CreateTaskRequest, DeleteRequest, Empty, ForwardRequest};
 use containerd_shim_protos::api::{KillRequest, StartRequest, WaitRequest};
 use containerd_shim_protos::bootstrap_api::{BootstrapParams, BootstrapResult};
+use containerd_shim_protos::events::task::{TaskCreate, TaskDelete, TaskExit, TaskStart};
 use containerd_shim_protos::protobuf::Message;
 use containerd_shim_protos::shim_async::{Client, Events, TaskClient, create_events};
+use morph_grant::SigningKey;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use serde_json::json;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use ttrpc::r#async::{Server, TtrpcContext};
@@ -18,11 +22,24 @@ use ttrpc::context::Context;
 
 const SHIM: &str = env!("CARGO_BIN_EXE_containerd-shim-morph-v1");
 
+/// The cluster that the node's configuration names.
+pub(crate) const CLUSTER: &str = "cluster-of-tests";
+
+/// The key whose grants the node takes.
+pub(crate) fn signer() -> SigningKey {
+    SigningKey::generate(&mut StdRng::seed_from_u64(1))
+}
+
 /// How long anything may take, in seconds.
-const PATIENCE_SECONDS: u64 = 20;
+pub(crate) const PATIENCE_SECONDS: u64 = 60;
 
 pub(crate) fn patience() -> Context {
     ttrpc::context::with_duration(Duration::from_secs(PATIENCE_SECONDS))
+}
+
+/// A number that somebody has set, for more than the short form of a test.
+pub(crate) fn number(variable: &str) -> Option<u64> {
+    Some(std::env::var(variable).ok()?.parse().expect("a number"))
 }
 
 /// Waits for a condition.
@@ -35,35 +52,76 @@ pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-struct Subscriber(mpsc::Sender<String>);
+/// An event that was told, as far as tests look at it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) topic: String,
+    pub(crate) id: String,
+    pub(crate) pid: u32,
+    pub(crate) status: u32,
+}
+
+impl Told {
+    fn of(topic: String, bytes: &[u8]) -> Self {
+        let (id, pid, status) = match topic.as_str() {
+            "/tasks/create" => {
+                let event = TaskCreate::parse_from_bytes(bytes).unwrap();
+                (event.container_id, event.pid, 0)
+            }
+            "/tasks/exit" => {
+                let event = TaskExit::parse_from_bytes(bytes).unwrap();
+                (event.container_id, event.pid, event.exit_status)
+            }
+            "/tasks/delete" => {
+                let event = TaskDelete::parse_from_bytes(bytes).unwrap();
+                (event.container_id, event.pid, event.exit_status)
+            }
+            // All others begin with the id, and some have a pid.
+            _ => {
+                let event = TaskStart::parse_from_bytes(bytes).unwrap();
+                (event.container_id, event.pid, 0)
+            }
+        };
+        Self { topic, id, pid, status }
+    }
+}
+
+struct Subscriber(mpsc::Sender<Told>);
 
 #[async_trait]
 impl Events for Subscriber {
     async fn forward(&self, _: &TtrpcContext, request: ForwardRequest) -> ttrpc::Result<Empty> {
-        self.0.send(request.envelope.topic.clone()).await.unwrap();
+        let envelope = request.envelope.unwrap();
+        // A test that has seen enough takes no more.
+        drop(self.0.send(Told::of(envelope.topic, &envelope.event.value)).await);
         Ok(Empty::new())
     }
 }
 
 pub(crate) struct Node {
     directory: tempfile::TempDir,
-    _events: Server,
-    pub(crate) topics: mpsc::Receiver<String>,
+    /// In a mutex because it can't be shared without.
+    _events: Mutex<Server>,
+    pub(crate) told: mpsc::Receiver<Told>,
 }
 
 impl Node {
     pub(crate) async fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("ms").tempdir_in("/tmp").unwrap();
         let root = directory.path().display();
-        let config =
-            format!("cache_dir = '{root}/cache'\nrun_dir = '{root}/run'\nkubelet_dir = '{root}/kubelet'\n");
+        let config = format!(
+            "cluster = '{CLUSTER}'\ncache_dir = '{root}/cache'\nrun_dir = '{root}/run'\n\
+             kubelet_dir = '{root}/kubelet'\ntrusted_keys_dir = '{root}/keys'\n"
+        );
         std::fs::write(directory.path().join("node.toml"), config).unwrap();
-        let (sender, topics) = mpsc::channel(1_000);
+        std::fs::create_dir(directory.path().join("keys")).unwrap();
+        std::fs::write(directory.path().join("keys/1.pem"), signer().public().to_pem().unwrap()).unwrap();
+        let (sender, told) = mpsc::channel(1_000);
         let service = create_events(Arc::new(Subscriber(sender)));
         let mut events =
             Server::new().bind(&format!("unix://{root}/ttrpc")).unwrap().register_service(service);
         events.start().await.unwrap();
-        Self { directory, _events: events, topics }
+        Self { directory, _events: Mutex::new(events), told }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -151,16 +209,24 @@ impl Node {
         (client, pid)
     }
 
+    /// What servers said.
+    fn logs(&self) -> String {
+        let files = std::fs::read_dir(self.path("run")).into_iter().flatten().flatten();
+        let logs = files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "log"));
+        logs.map(|log| std::fs::read_to_string(log).unwrap_or_default()).collect()
+    }
+
     pub(crate) async fn next_topic(&mut self) -> String {
-        tokio::time::timeout(Duration::from_secs(PATIENCE_SECONDS), self.topics.recv())
-            .await
-            .unwrap()
-            .unwrap()
+        let told = tokio::time::timeout(Duration::from_secs(PATIENCE_SECONDS), self.told.recv()).await;
+        told.unwrap().unwrap().topic
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}", self.logs());
+        }
         let mark = self.path("run").display().to_string();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
@@ -208,6 +274,13 @@ pub(crate) fn code<T: std::fmt::Debug>(result: ttrpc::Result<T>) -> ttrpc::Code 
         ttrpc::Error::RpcStatus(status) => status.code.enum_value().unwrap(),
         other => panic!("{other}"),
     }
+}
+
+/// A guest built by `hack/guests`, which puts them beside the profiles' directories.
+pub(crate) fn guest_bytes(guest: &str) -> Vec<u8> {
+    let target = Path::new(SHIM).parent().and_then(Path::parent).unwrap();
+    let path = target.join("guests").join(format!("{guest}.wasm"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run hack/guests", path.display()))
 }
 
 pub(crate) fn told(output: &Output) -> String {

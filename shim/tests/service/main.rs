@@ -1,7 +1,19 @@
 //! `start`, the task service and `delete`, without containerd: the program is called as containerd calls it,
-//! and its server is asked over ttrpc. Tasks are sandboxes, which need no image.
+//! and its server is asked over ttrpc. Most tasks are sandboxes, which need no image.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod calls;
+mod cycles;
+mod ends;
 mod harness;
+mod idle;
+mod pod;
+#[path = "../containerd/spec.rs"]
+#[allow(dead_code, reason = "shared with the tests of containerd, which use all of it")]
+mod spec;
 mod starting;
+mod stops;
+mod store;
+mod systemd;
+mod terminals;
+mod walk;

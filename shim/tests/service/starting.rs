@@ -1,6 +1,8 @@
 //! Which server a `start` finds or makes, and what it prints.
 
-use crate::harness::{Node, is_alive, told, wait_for};
+use crate::harness::{Node, client, delete, is_alive, patience, told, wait_for};
+use containerd_shim_protos::api::CreateTaskRequest;
+use morph_shim::walls::{Kernel, Wall};
 use serde_json::json;
 use std::os::unix::fs::MetadataExt;
 
@@ -47,6 +49,14 @@ async fn a_dead_servers_socket_is_not_trusted() {
     assert_eq!(node.start("s2"), address, "the group is the same");
     let (_client, _) = node.created("s3").await;
     assert_ne!(node.server(&address, "s3").await, server);
+}
+
+/// The server at an address, which is not asked.
+fn server_process(address: &str) -> u32 {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let line = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    pids.find(|pid| line(*pid).contains(address)).unwrap()
 }
 
 /// Stops a process, or lets it go on.
@@ -191,4 +201,129 @@ fn questions_are_answered_without_a_bundle() {
     assert!(String::from_utf8_lossy(&ask("-v").stdout).starts_with("io.containerd.morph.v1 "));
     assert!(!ask("-info").stdout.is_empty());
     assert!(!ask("-nonsense").status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_server_starts_without_a_wall_that_is_required() {
+    let node = Node::new().await;
+    let path = node.path("node.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{config}\nrequired_walls = [\"landlock-scopes\"]\n")).unwrap();
+    node.sandbox("s1", "demo");
+    let output = node.command("s1", "start").output().unwrap();
+    // The kernel decides which of the two is seen.
+    let there = Kernel::detect().has(Wall::LandlockScopes);
+    assert_eq!(output.status.success(), there, "{}", told(&output));
+    assert_eq!(told(&output).contains("this kernel lacks landlock-scopes, and required_walls"), !there);
+}
+
+#[test]
+fn the_program_has_no_failpoints() {
+    let program = std::fs::read(env!("CARGO_BIN_EXE_containerd-shim-morph-v1")).unwrap();
+    let mark = b"morph-failpoint ";
+    assert!(!program.windows(mark.len()).any(|window| window == mark));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_races_with_a_servers_end_always_finds_a_server() {
+    let node = Node::new().await;
+    node.sandbox("s1", "demo");
+    for _ in 0..10 {
+        let address = node.start("s1");
+        let server = server_process(&address);
+        // It has no task: it ends as soon as nobody asks.
+        send(server, rustix::process::Signal::TERM);
+        let (client, pid) = node.created("s2").await;
+        assert!(is_alive(pid));
+        client.delete(patience(), &delete("s2")).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_by_flags_finds_the_address_in_the_bundle_too() {
+    let node = Node::new().await;
+    let bundle = node.sandbox("s1", "demo");
+    let address = node.start("s1");
+    assert_eq!(std::fs::read_to_string(bundle.join("address")).unwrap(), address);
+    let other = node.sandbox("s2", "demo");
+    node.start_with_parameters("s2");
+    assert!(!other.join("address").exists(), "there containerd writes it down itself");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_of_the_run_directory_is_named_and_a_later_try_works() {
+    let node = Node::new().await;
+    node.sandbox("s1", "demo");
+    let run = node.path("run");
+    std::fs::create_dir(&run).unwrap();
+    let mount = |options: &str| {
+        let mut command = std::process::Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", options, "small"]).arg(&run);
+        assert!(command.status().unwrap().success());
+    };
+    mount("size=64k,nr_inodes=1,mode=0700");
+    let full = node.command("s1", "start").output().unwrap();
+    std::process::Command::new("umount").arg("--lazy").arg(&run).status().unwrap();
+    assert!(!full.status.success());
+    let text = told(&full);
+    assert!(text.contains("No space left on device") && text.contains(run.to_str().unwrap()), "{text}");
+    node.start("s1");
+}
+
+/// `start` of another program than the built one.
+fn start_of(program: &std::path::Path, node: &Node, id: &str) -> String {
+    let command = node.command(id, "start");
+    let mut other = std::process::Command::new(program);
+    other.args(command.get_args()).current_dir(node.path("bundles").join(id));
+    other.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = other.stdin(std::process::Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_program_serves_new_pods_and_leaves_old_ones_to_the_old() {
+    let node = Node::new().await;
+    let (program, new) = (node.path("shim"), node.path("shim.new"));
+    std::fs::copy(env!("CARGO_BIN_EXE_containerd-shim-morph-v1"), &program).unwrap();
+    std::fs::copy(&program, &new).unwrap();
+    node.sandbox("s1", "demo");
+    let old = start_of(&program, &node, "s1");
+    let create = |id: &str, bundle: std::path::PathBuf| CreateTaskRequest {
+        id: id.into(),
+        bundle: bundle.display().to_string(),
+        ..CreateTaskRequest::default()
+    };
+    let first = client(&old).await;
+    first.create(patience(), &create("s1", node.sandbox("s1", "demo"))).await.unwrap();
+    std::fs::rename(&new, &program).unwrap();
+    let container = json!({ "annotations": {
+        "io.kubernetes.cri.container-type": "container",
+        "io.kubernetes.cri.sandbox-id": "s1",
+        "io.kubernetes.cri.sandbox-namespace": "demo",
+        "io.kubernetes.cri.container-name": "morph",
+        "io.kubernetes.cri.image-name": "registry.test/x:1",
+    }});
+    node.bundle("c1", &container);
+    assert_eq!(start_of(&program, &node, "c1"), old, "a container of an old pod");
+    node.sandbox("s2", "demo");
+    assert_ne!(start_of(&program, &node, "s2"), old, "a new pod");
+    // The old server forks on, even from a zygote that it must start anew.
+    let zygote = child_named(node.server(&old, "s1").await, "morph-zygote");
+    send(zygote, rustix::process::Signal::KILL);
+    wait_for("dead", || !is_alive(zygote));
+    let pid = first.create(patience(), &create("s3", node.sandbox("s3", "demo"))).await.unwrap().pid;
+    assert!(is_alive(pid));
+}
+
+/// The child of a process with this name.
+fn child_named(parent: u32, name: &str) -> u32 {
+    let text = std::fs::read_dir(format!("/proc/{parent}/task"))
+        .unwrap()
+        .flatten()
+        .map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    let text: String = text.collect::<Vec<_>>().join(" ");
+    let mut pids = text.split_whitespace().map(|pid| pid.parse::<u32>().unwrap());
+    let comm = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    pids.find(|pid| comm(*pid).trim() == name).unwrap()
 }

@@ -1,7 +1,7 @@
 //! Runs the schema's CEL rules themselves over a spec, as the API server does: at each value its own rules.
 
 use crate::checked::{FieldError, schema};
-use crate::{Quantity, definition};
+use crate::{Quantity, QuantityError, definition};
 use ::cel::extractors::This;
 use ::cel::{Context, ExecutionError, Program, Value as CelValue};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -73,9 +73,12 @@ fn holds(rule: &ValidationRule, value: &Value) -> bool {
     }
 }
 
-/// Kubernetes' quantity, as a number of thousandths.
+/// Kubernetes' quantity, as a number of thousandths. What is past 63 bits is more than all that is not.
 fn milli(text: &str) -> Result<i64, ExecutionError> {
     let milli = Quantity(text.to_owned()).milli();
+    if matches!(milli, Err(QuantityError::TooLarge(_))) {
+        return Ok(i64::MAX);
+    }
     let milli = milli.map_err(|error| ExecutionError::function_error("quantity", error))?;
     i64::try_from(milli).map_err(|error| ExecutionError::function_error("quantity", error))
 }

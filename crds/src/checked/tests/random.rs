@@ -23,6 +23,16 @@ fn pieces() -> Vec<(String, Value)> {
     pieces
 }
 
+/// Each quantity with a range, in the spec with everything, and its field.
+const BOUNDED: [(&str, &str); 6] = [
+    ("/limits/memory", "spec.limits.memory"),
+    ("/limits/outputBytesPerSecond", "spec.limits.outputBytesPerSecond"),
+    ("/http/bodyBytesMax", "spec.http.bodyBytesMax"),
+    ("/capabilities/http/limits/requestBytesMax", "spec.capabilities.http.limits.requestBytesMax"),
+    ("/capabilities/http/limits/responseBytesMax", "spec.capabilities.http.limits.responseBytesMax"),
+    ("/capabilities/keyvalue/0/memory/maxBytes", "spec.capabilities.keyvalue[0].memory.maxBytes"),
+];
+
 fn any_spec() -> impl Strategy<Value = Value> {
     let pieces = pieces();
     let count = pieces.len();
@@ -125,6 +135,19 @@ proptest! {
             prop_assert!(!path.starts_with('/') && !path.starts_with(".."), "{}", path);
             prop_assert!(path.split('/').all(|part| !matches!(part, "" | "." | "..")), "{}", path);
         }
+    }
+
+    /// A twin that looks away from what it can't count would leave such a limit to be read as nothing.
+    #[test]
+    fn a_quantity_past_all_counting_is_refused_where_it_stands(
+        (number, suffix) in (10_u64..=99_999_999, prop::sample::select(vec!["E", "Ei"])),
+        place in prop::sample::select(BOUNDED.to_vec()),
+    ) {
+        let (path, field) = place;
+        let mut spec: Value = serde_norway::from_str(include_str!("everything.yaml")).unwrap();
+        *spec.pointer_mut(path).unwrap() = json!(format!("{number}{suffix}"));
+        let found = errors(&morph(&spec));
+        prop_assert!(found.iter().any(|error| error.field == field), "{} {:?}", field, found);
     }
 
     #[test]

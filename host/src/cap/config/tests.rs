@@ -97,7 +97,7 @@ fn a_value_has_the_limits_size_at_most() {
     let files = tempfile::tempdir().unwrap();
     let path = files.path().join("config-region");
     let task = task(Some(files.path().into()), vec![from_file("region", "config-region")]);
-    let size = usize::try_from(CONFIG_VALUE_BYTES_MAX).unwrap();
+    let size = CONFIG_VALUE_BYTES_MAX;
     std::fs::write(&path, vec![b'x'; size]).unwrap();
     assert_eq!(get(&task, "region").unwrap().unwrap().len(), size);
     std::fs::write(&path, vec![b'x'; size + 1]).unwrap();

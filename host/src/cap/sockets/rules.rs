@@ -186,11 +186,6 @@ impl Rules {
         let names = |rule: &ListenRule| rule.protocol == protocol && rule.port == local.port();
         if self.listen.iter().any(names) { Ok(()) } else { Err(Refused::Port) }
     }
-
-    /// Whether datagrams come from anybody.
-    pub(super) fn hears_all(&self) -> bool {
-        self.listen.iter().any(|rule| rule.protocol == Protocol::Udp)
-    }
 }
 
 /// What several rules come to: one that allows is enough.

@@ -182,14 +182,3 @@ fn the_nodes_own_address_takes_a_grant_of_its_own() {
         assert_eq!(judged(address, &[granted], &node), want, "{address} by {granted}");
     }
 }
-
-#[test]
-fn the_narrowest_block_stands_first() {
-    let prefixes_v4 = BLOCKS_V4.iter().map(|(block, _)| block.prefix_len());
-    assert!(prefixes_v4.rev().is_sorted());
-    let prefixes_v6: Vec<u8> = BLOCKS_V6.iter().map(|(block, _)| block.prefix_len()).collect();
-    let overlap = |(at, (block, _)): (usize, &Block<Ipv6Net>)| {
-        BLOCKS_V6[..at].iter().any(|(before, _)| before.contains(block))
-    };
-    assert!(!BLOCKS_V6.iter().enumerate().any(overlap), "{prefixes_v6:?}");
-}

@@ -137,6 +137,12 @@ async fn answer(
         "redirect" => {
             response.status(302).header("location", "http://169.254.169.254/latest/").body(whole(""))
         }
+        // It answers, and reads on.
+        "early" => {
+            let reading = request.into_body().collect();
+            tokio::spawn(async move { drop(reading.await) });
+            response.body(whole("early"))
+        }
         "never" => std::future::pending().await,
         "stall" => {
             let first = futures::stream::iter([Ok(Frame::data(Bytes::from_static(b"first")))]);

@@ -364,7 +364,7 @@ async fn a_body_past_its_limit_is_cut_and_named() {
     assert_eq!(read(post(chunks(10)).await).await, "200 1000 bytes");
     assert_eq!(code(post(chunks(11)).await.map(drop)), "HttpRequestBodySize");
     assert_eq!(setup.rules_denied(), ["request-bytes"]);
-    let declared = setup.request("POST", "a").header("content-length", "1001").body(chunks(0)).unwrap();
+    let declared = setup.request("POST", "a").header("content-length", "1001").body(chunks(11)).unwrap();
     assert_eq!(code(setup.egress.send(declared, None).await.map(drop)), "HttpRequestBodySize");
     assert_eq!(setup.rules_denied(), ["request-bytes"]);
     assert_eq!(setup.got("big").await, "HttpResponseBodySize");
@@ -416,6 +416,38 @@ async fn a_request_past_the_concurrency_waits_for_a_place_and_not_for_ever() {
 }
 
 #[tokio::test]
+async fn a_request_that_still_leaves_keeps_its_place_when_its_answer_has_ended() {
+    let setup = Setup::with(|grant| (grant.limits.concurrency, grant.limits.timeout_millis) = (1, 500)).await;
+    let (sender, receiver) = futures::channel::mpsc::channel::<Result<Frame<Bytes>, Error>>(0);
+    let body = StreamBody::new(receiver).boxed_unsync();
+    let early = setup.egress.send(setup.request("POST", "early").body(body).unwrap(), None).await;
+    assert_eq!(read(early).await, "200 early");
+    assert_eq!(setup.got("a").await, "ConnectionLimitReached");
+    assert_eq!(setup.rules_denied(), ["concurrency"]);
+    drop(sender);
+    assert_eq!(setup.got("a").await, "200 0 bytes");
+}
+
+/// On a connection of HTTP/1 the next request would be taken for the body, and what stands in that for one
+/// that no rule was asked about.
+#[tokio::test]
+async fn a_length_that_is_not_the_bodys_is_not_sent() {
+    for protocols in [&["h2"][..], &["http/1.1"]] {
+        let setup = Setup::new(protocols, &[]).await;
+        for lengths in [&["5"][..], &["+5"], &["5, 5"], &["x"], &["0", "5"], &["5", "5"]] {
+            let request =
+                lengths.iter().fold(setup.request("GET", "a"), |r, one| r.header("content-length", *one));
+            let sent = setup.egress.send(request.body(ending(b"")).unwrap(), None).await;
+            assert_eq!(code(sent.map(drop)), "HttpRequestBodySize", "{lengths:?}");
+            assert_eq!(setup.rules_denied(), ["content-length"], "{lengths:?}");
+        }
+        assert!(setup.server.take_asked().is_empty());
+        let none = setup.request("GET", "a").header("content-length", "0").body(ending(b"")).unwrap();
+        assert_eq!(read(setup.egress.send(none, None).await).await, "200 0 bytes");
+    }
+}
+
+#[tokio::test]
 async fn a_change_of_protocol_by_the_server_is_an_error() {
     let setup = Setup::new(&["http/1.1"], &[]).await;
     assert_eq!(setup.got("upgrade").await, "HttpProtocolError");
@@ -440,7 +472,7 @@ async fn a_body_that_failed_halfway_is_taken_back_and_has_its_bound() {
         futures::stream::iter((0..1_000).map(|_| Ok(Frame::data(Bytes::from_static(&[b'x'; 1_000])))));
     let shared = Shared::new(StreamBody::new(chunks).boxed_unsync());
     shared.clone().drain(10_000).await;
-    let mut leaving = Leaving::new(shared, u64::MAX, None);
+    let mut leaving = Leaving::new(shared, u64::MAX, None, None);
     let mut left = 0;
     while let Some(frame) = std::future::poll_fn(|cx| std::pin::Pin::new(&mut leaving).poll_frame(cx)).await {
         left += frame.unwrap().into_data().unwrap().len();
@@ -455,7 +487,7 @@ async fn a_trailer_cannot_bring_the_header_that_only_the_host_sets() {
         .into_iter()
         .collect();
     let body = StreamBody::new(futures::stream::iter([Ok(Frame::trailers(trailers))])).boxed_unsync();
-    let leaving = Leaving::new(Shared::new(body), 10, Some(header::AUTHORIZATION));
+    let leaving = Leaving::new(Shared::new(body), 10, Some(header::AUTHORIZATION), None);
     let left = leaving.collect().await.unwrap().trailers().cloned().unwrap();
     assert_eq!(left.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-own"]);
 }

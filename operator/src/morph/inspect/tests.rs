@@ -14,7 +14,9 @@ fn denied() -> Failure {
 
 /// The pod that is asked for, with this status.
 fn pod_with(status: Value) -> Pod {
-    let Step::Make(mut pod) = step(&morph(PRIVATE), &denied(), None) else { panic!("no pod is asked for") };
+    let Step::Make(mut pod, _) = step(&morph(PRIVATE), &denied(), None) else {
+        panic!("no pod is asked for")
+    };
     pod.status = serde_json::from_value(status).unwrap();
     *pod
 }
@@ -52,6 +54,14 @@ fn only_what_other_credentials_may_cure_is_asked_of_a_node() {
         assert_eq!(may_help(&account, &failure), helps, "{reason}");
         assert!(!may_help(&none, &failure), "{reason}");
     }
+}
+
+#[test]
+fn while_a_pod_is_made_the_morph_says_that_a_node_is_asked() {
+    let Step::Make(pod, failure) = step(&morph(PRIVATE), &denied(), None) else { panic!() };
+    assert_eq!(Step::Wait(failure.clone()), next(&pod), "the same as right after it");
+    assert_eq!((failure.reason, failure.transient), (Reason::Pending, true));
+    assert!(failure.message.starts_with(&denied().message), "{}", failure.message);
 }
 
 #[test]
@@ -115,7 +125,7 @@ fn words_that_are_no_inspection_are_not_shown() {
 fn a_digest_that_is_another_manifests_is_refused() {
     let other = Digest::of(b"index");
     let asked = morph(&PRIVATE.replace(":1", &format!("@{other}")));
-    let Step::Make(mut pod) = step(&asked, &denied(), None) else { panic!() };
+    let Step::Make(mut pod, _) = step(&asked, &denied(), None) else { panic!() };
     pod.status = ended("Succeeded", 0, &inspection().to_text().unwrap()).status;
     let Step::Failed(failure) = step(&asked, &denied(), Some(&pod)) else { panic!() };
     assert!(failure.message.contains(&inspection().manifest.to_string()), "{}", failure.message);

@@ -60,7 +60,8 @@ fn is_somebody(peer: &NetworkPolicyPeer, granted: &BTreeSet<&str>) -> bool {
     let block = peer.ip_block.as_ref();
     let bounded = block.is_none_or(|block| {
         let network = block.cidr.parse::<IpNet>().ok();
-        let public = morph_oci::public_networks().into_iter().find(|(public, _)| Some(*public) == network);
+        let public =
+            morph_grant::special::public_networks().into_iter().find(|(public, _)| Some(*public) == network);
         let excepts = block.except.as_ref().map_or(0, Vec::len);
         granted.contains(block.cidr.as_str())
             || network.is_some() && public.is_none_or(|(_, except)| except.len() == excepts)

@@ -5,7 +5,7 @@ use super::super::{Identity, RUNTIME_CLASS, Resolution, Seen};
 use super::failed;
 use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
 use morph_crds::MORPH_LABEL;
-use morph_grant::Document;
+use morph_grant::{Document, EnvelopeError};
 use std::collections::BTreeSet;
 
 pub(super) fn problems(
@@ -13,6 +13,7 @@ pub(super) fn problems(
     seen: &Seen,
     template: &PodTemplateSpec,
     restart: &str,
+    ended: bool,
 ) -> Vec<String> {
     let meta = template.metadata.clone().unwrap_or_default();
     let spec = template.spec.clone().unwrap_or_default();
@@ -32,6 +33,8 @@ pub(super) fn problems(
     let annotation = meta.annotations.unwrap_or_default().remove(morph_grant::ANNOTATION);
     match morph_grant::open(&annotation.unwrap_or_default(), &seen.trusted) {
         Ok(document) => problems.extend(grant_problems(identity, seen, &spec, container, &document)),
+        // Its key may have left the nodes: no pod of it starts any more.
+        Err(EnvelopeError::UnknownKey { .. }) if ended => {}
         Err(error) => problems.push(format!("its pods have no grant: {error}")),
     }
     problems

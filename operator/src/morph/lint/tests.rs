@@ -5,8 +5,8 @@
 mod lost;
 
 use super::*;
-use crate::morph::fixture::{applied, command, morph, planned, seen, server};
-use crate::morph::{Children, Deletion, Resolution};
+use crate::morph::fixture::{applied, command, key, morph, planned, seen, server, signer};
+use crate::morph::{ChildState, Children, Deletion, JobEnd, Resolution};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicySpec;
@@ -286,6 +286,27 @@ fn a_job_that_forgets_itself_or_overtakes_another_is_found() {
     let again = Seen { children, ..crate::morph::fixture::seen(morph("image: r.test/hello:2\n"), command()) };
     let hasty = planned(&Seen { children: Children::default(), ..again.clone() });
     check_broken(&hasty, &again, &["another run's Job is still there"]);
+}
+
+#[test]
+fn a_grant_by_a_key_that_is_gone_is_found_unless_its_job_has_ended() {
+    let seen = seen(morph("image: r.test/hello:1\n"), command());
+    let plan = planned(&seen);
+    let children = applied(&plan, &Children::default());
+    let later = seen.signed_by(&[key(2)]).with(children);
+    let problem = format!(
+        "its pods have no grant: annotation hayride.dev/grant is signed by key {}, which is not trusted here",
+        signer().public().id()
+    );
+    check_broken(&plan, &later, &[problem.as_str()]);
+    let mut ended = later.clone();
+    let job = ended.children.0.iter_mut().find(|child| child.kind == ChildKind::Job).unwrap();
+    let ChildState::Job { end, .. } = &mut job.state else { panic!() };
+    *end = Some(JobEnd::Succeeded);
+    check_broken(&plan, &ended, &[]);
+    let owner = |seen: &mut Seen| seen.children.0.iter_mut().for_each(|child| child.owner = None);
+    owner(&mut ended);
+    check_broken(&plan, &ended, &[problem.as_str()]);
 }
 
 #[test]

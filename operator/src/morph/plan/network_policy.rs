@@ -160,7 +160,7 @@ fn peers(place: &Place) -> Vec<NetworkPolicyPeer> {
     match place {
         Place::Network(network) => vec![network_peer(*network, &[])],
         Place::Public => {
-            let public = morph_oci::public_networks();
+            let public = morph_grant::special::public_networks();
             public.into_iter().map(|(network, except)| network_peer(network, &except)).collect()
         }
         Place::Cluster(namespace) => vec![namespace_peer(namespace.as_deref(), None)],

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
-use crate::morph::fixture::{applied, command, component, morph, planned, seen, server, world};
-use crate::morph::{ChildKind, Children, Failure};
+use crate::morph::fixture::{applied, command, component, key, morph, planned, seen, server, world};
+use crate::morph::{ChildKind, ChildState, Children, Failure, JobEnd};
 use morph_component::World;
 use proptest::prelude::*;
 
@@ -222,6 +222,40 @@ fn the_document_binds_cluster_morph_and_bytes() {
     );
     let trusted = [seen.signer.public()].into_iter().collect();
     assert_eq!(morph_grant::open(&valid.envelope, &trusted).unwrap(), valid.document);
+}
+
+/// What is seen of a Command whose Job `before` was signed by a first key, now that nodes trust these.
+fn run_before(before: &str, end: Option<JobEnd>, now: &str, trusted: &[u64]) -> Seen {
+    let first = seen(morph(before), command()).signed_by(&[key(1)]);
+    let mut children = applied(&planned(&first), &Children::default());
+    for child in &mut children.0 {
+        if let ChildState::Job { end: slot, .. } = &mut child.state {
+            *slot = end.clone();
+        }
+    }
+    let trusted: Vec<_> = trusted.iter().map(|seed| key(*seed)).collect();
+    seen(morph(now), command()).signed_by(&trusted).with(children)
+}
+
+#[test]
+fn a_job_that_has_ended_stays_though_nobody_trusts_its_key_and_another_is_signed_anew() {
+    let failed = JobEnd::Failed { reason: "BackoffLimitExceeded".into(), message: String::new() };
+    for (end, now, trusted, signer, same) in [
+        (Some(JobEnd::Succeeded), MINIMAL, &[2][..], 1, true),
+        (Some(failed), MINIMAL, &[2], 1, true),
+        (Some(JobEnd::Succeeded), "image: r.test/hello:1\nrun: {backoffLimit: 0}\n", &[2], 1, true),
+        (None, MINIMAL, &[1, 2], 1, true),
+        (None, MINIMAL, &[2], 2, false),
+        // Another Job of the same document: it starts pods, which the old key is no longer good for.
+        (Some(JobEnd::Succeeded), "image: r.test/hello:1\nrun: {completions: 2}\n", &[2], 2, false),
+        (Some(JobEnd::Succeeded), "image: r.test/hello:1\nrun: {completions: 2}\n", &[1, 2], 2, false),
+        (Some(JobEnd::Succeeded), "image: r.test/hello:1\nargs: [a]\n", &[2], 2, false),
+    ] {
+        let seen = run_before(MINIMAL, end, now, trusted);
+        let envelope = validate(&seen).unwrap().envelope;
+        assert_eq!(morph_grant::key_id_of(&envelope).unwrap(), key(signer).public().id(), "{now}");
+        assert_eq!(planned(&seen).delete.is_empty(), same, "{now} {trusted:?}");
+    }
 }
 
 #[test]

@@ -41,9 +41,11 @@ impl World {
         }
     }
 
+    /// Every file that is kept.
     fn kept(&self) -> BTreeMap<String, String> {
-        let all = found(&self.places.kept).unwrap();
-        all.into_iter().map(|(name, text)| (name, text.unwrap())).collect()
+        let names = names(&self.places.kept).unwrap().into_iter();
+        let text = |name: &str| std::fs::read_to_string(self.places.kept.join(name)).unwrap();
+        names.map(|name| (name.clone(), text(&name))).collect()
     }
 
     fn wants(&self, seeds: &[u64]) {
@@ -72,6 +74,72 @@ fn what_was_left_or_put_there_by_others_goes() {
     std::fs::write(world.places.kept.join(foreign), foreign_text).unwrap();
     std::fs::write(world.places.kept.join(format!("{own}{UNFINISHED}")), "half").unwrap();
     std::fs::write(world.places.kept.join(&own), &text[..20]).unwrap();
+    world.wants(&[1]);
+}
+
+#[test]
+fn what_can_not_be_removed_or_written_is_named_and_holds_up_nothing_else() {
+    let world = World::new();
+    world.publish(&[1, 2, 3]);
+    world.wants(&[1, 2, 3]);
+    let stuck = world.places.kept.join("0-a-directory");
+    let in_the_way = world.places.kept.join(key(4).0);
+    std::fs::create_dir(&stuck).unwrap();
+    std::fs::create_dir(&in_the_way).unwrap();
+    world.publish(&[3, 4, 5]);
+    let error = format!("{:#}", keep(&world.places).unwrap_err());
+    assert!(error.contains(&key(4).0), "the first that failed: {error}");
+    for path in [&stuck, &in_the_way] {
+        assert!(path.is_dir(), "{}", path.display());
+    }
+    std::fs::remove_dir(&in_the_way).unwrap();
+    let error = format!("{:#}", keep(&world.places).unwrap_err());
+    assert!(error.contains("0-a-directory"), "{error}");
+    std::fs::remove_dir(&stuck).unwrap();
+    assert_eq!(world.kept(), [3, 4, 5].map(key).into(), "all else was done at once");
+}
+
+#[test]
+fn what_others_put_there_is_never_opened() {
+    let world = World::new();
+    world.publish(&[1]);
+    let kept = &world.places.kept;
+    std::fs::create_dir_all(kept).unwrap();
+    // Who opens a pipe waits for its other end.
+    for name in ["somebody's", &key(1).0, &key(2).0] {
+        let made = std::process::Command::new("mkfifo").arg(kept.join(name)).status().unwrap();
+        assert!(made.success());
+    }
+    world.wants(&[1]);
+}
+
+#[test]
+fn a_link_under_a_keys_name_becomes_a_file() {
+    let world = World::new();
+    world.publish(&[1]);
+    world.wants(&[1]);
+    let (name, text) = key(1);
+    let (place, elsewhere) = (world.places.kept.join(name), world.places.kept.with_file_name("elsewhere"));
+    std::fs::write(&elsewhere, text).unwrap();
+    std::fs::remove_file(&place).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &place).unwrap();
+    world.wants(&[1]);
+    assert!(std::fs::symlink_metadata(&place).unwrap().is_file());
+}
+
+#[test]
+fn what_is_longer_than_a_key_is_none_and_is_not_kept() {
+    let world = World::new();
+    world.publish(&[1]);
+    world.wants(&[1]);
+    let (name, text) = key(1);
+    // A key's text may have notes behind it, within its size.
+    let long = format!("{text}{}", "\n".repeat(KEY_SIZE_BYTES_MAX));
+    std::fs::write(world.places.kept.join(name), &long).unwrap();
+    std::fs::write(world.places.published.join(key(2).0), &long).unwrap();
+    std::fs::write(world.places.published.join(key(3).0), b"\xff\xfe").unwrap();
+    let taken = read(&world.places.published.join(key(2).0)).unwrap().len();
+    assert_eq!(taken, KEY_SIZE_BYTES_MAX + 1, "and no more of it is read");
     world.wants(&[1]);
 }
 

@@ -4,23 +4,27 @@
 use super::*;
 use std::io::Write;
 
-fn store() -> (tempfile::TempDir, Store) {
+pub(super) fn store() -> (tempfile::TempDir, Store) {
     let directory = tempfile::tempdir().expect("directory");
     let store = Store::open(&directory.path().join("deep/cache")).expect("store");
     (directory, store)
 }
 
-fn key(component: &str) -> Key {
+pub(super) fn key(component: &str) -> Key {
     Key::new(&Digest::of(component.as_bytes()), EngineKind::P2, "engine")
 }
 
-fn put(store: &Store, key: &Key, code: &[u8]) -> File {
-    let (draft, mut file) = store.begin(key).expect("draft");
-    file.write_all(code).expect("write");
-    store.commit(draft, &file, Digest::of(code).hex().as_str()).expect("commit")
+pub(super) fn put(store: &Store, key: &Key, code: &[u8]) -> File {
+    put_with(store, key, code, None)
 }
 
-fn content(code: &File) -> String {
+pub(super) fn put_with(store: &Store, key: &Key, code: &[u8], origin: Option<&Origin>) -> File {
+    let (draft, mut file) = store.begin(key).expect("draft");
+    file.write_all(code).expect("write");
+    store.commit(draft, &file, Digest::of(code).hex().as_str(), origin).expect("commit")
+}
+
+pub(super) fn content(code: &File) -> String {
     std::io::read_to_string(code).expect("code")
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
+use crate::compile::Haste;
 use morph_grant::Digest;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -143,7 +144,9 @@ fn a_file_system_that_hangs_is_unavailable() {
 #[test]
 fn only_what_a_compiler_says_of_the_component_is_the_guests_fault() {
     let failed = |source| Failure::from(cache::Error::Compile { digest: Digest::of(b""), source });
-    for verdict in [CompileError::Refused("no".into()), CompileError::TooLong, CompileError::TooLarge] {
+    let refused = CompileError::Refused("no".into());
+    let too_long = CompileError::TooLong(Haste::Now);
+    for verdict in [refused, too_long, CompileError::TooLarge, CompileError::TooMuch] {
         let failure = failed(verdict);
         assert!(matches!(&failure, Failure::Fate(end) if end.code == code::COMPILE_FAILED), "{failure:?}");
     }

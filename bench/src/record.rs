@@ -1,0 +1,154 @@
+//! A record of runs: what was measured, on what machine, with which programs. JSON, so that later ones can be
+//! compared.
+
+use crate::report::Report;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Record {
+    /// When it was begun, in UTC.
+    pub begun: String,
+    /// The machine.
+    pub machine: Machine,
+    /// Programs and their SHA-256.
+    pub programs: BTreeMap<String, String>,
+    /// The rows.
+    pub rows: Vec<Report>,
+}
+
+/// What the figures depend on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Machine {
+    /// The kernel's release.
+    pub kernel: String,
+    /// The processor.
+    pub processor: String,
+    /// How many of them.
+    pub processors: usize,
+    /// Memory in mebibytes.
+    pub memory_mebibytes: u64,
+    /// Version of the cgroups.
+    pub cgroup_version: u8,
+    /// Load average of the minute before: a loaded machine gives no figures for a page.
+    pub load: String,
+}
+
+impl Machine {
+    /// This one.
+    ///
+    /// # Errors
+    /// A file of /proc that can't be read.
+    pub fn this() -> Result<Self> {
+        let read = |path: &str| std::fs::read_to_string(path).with_context(|| path.to_owned());
+        Ok(Self {
+            kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            processor: field(&read("/proc/cpuinfo")?, "model name").unwrap_or_default(),
+            processors: std::thread::available_parallelism()?.get(),
+            memory_mebibytes: kibibytes(&read("/proc/meminfo")?, "MemTotal").unwrap_or_default() >> 10,
+            cgroup_version: if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() { 2 } else { 1 },
+            load: read("/proc/loadavg")?.split(' ').next().unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// In one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let Self { kernel, processor, processors, memory_mebibytes, cgroup_version, load } = self;
+        format!(
+            "{processors} × {processor}, {memory_mebibytes} MiB, Linux {kernel}, cgroup v{cgroup_version}, \
+             load {load} at the beginning"
+        )
+    }
+}
+
+/// The value behind a name and a colon.
+fn field(text: &str, name: &str) -> Option<String> {
+    let values = text.lines().filter_map(|line| line.split_once(':'));
+    values.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned()).next()
+}
+
+/// The value of a name, in KiB, as the files of /proc write it.
+#[must_use]
+pub fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    field(text, name)?.split(' ').next()?.parse().ok()
+}
+
+impl Record {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+        }
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        std::fs::write(path, text).with_context(|| path.display().to_string())
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// A file that is missing or no record.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        serde_json::from_str(&text).with_context(|| format!("{} is no record", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::report::tests_support::report;
+
+    fn record() -> Record {
+        let machine = Machine {
+            kernel: "6.12".into(),
+            processor: "Example".into(),
+            processors: 2,
+            memory_mebibytes: 8192,
+            cgroup_version: 2,
+            load: "0.1".into(),
+        };
+        let programs = BTreeMap::from([("shim".to_owned(), "sha256:00".to_owned())]);
+        Record { begun: "2026-01-01T00:00:00Z".into(), machine, programs, rows: vec![report()] }
+    }
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("results/2026-01-01.json");
+        record().write(&path).unwrap();
+        assert_eq!(Record::read(&path).unwrap(), record());
+    }
+
+    #[test]
+    fn a_file_that_is_no_record_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), r#"{"rows": []}"#).unwrap();
+        let error = format!("{:#}", Record::read(file.path()).unwrap_err());
+        assert!(error.contains("is no record") && error.contains("begun"), "{error}");
+    }
+
+    #[test]
+    fn values_of_proc_are_found_by_their_name() {
+        let text = "Rss:       2000 kB\nPss:       1234 kB\nPss_Anon:   99 kB\n";
+        assert_eq!(kibibytes(text, "Pss"), Some(1234));
+        assert_eq!(kibibytes(text, "Swap"), None);
+        assert_eq!(field("model name\t: Fast One\n", "model name").unwrap(), "Fast One");
+    }
+
+    #[test]
+    fn this_machine_can_be_described() {
+        let machine = Machine::this().unwrap();
+        assert!(machine.processors > 0 && machine.memory_mebibytes > 0, "{machine:?}");
+        assert!(machine.line().contains("cgroup v"), "{}", machine.line());
+    }
+}

@@ -1,0 +1,157 @@
+//! The rows: one file for each, and what they share.
+
+mod p1;
+mod p10;
+mod p11;
+mod p2;
+mod p3;
+mod p4;
+mod p5;
+mod p6;
+
+pub use p4::serve_natively;
+
+use crate::load::first_answer;
+use crate::node::{Node, Up};
+use crate::pod::{Image, Network, PORT, Pod, Runtime, Work};
+use crate::programs::Programs;
+use crate::report::Report;
+use crate::rounds::{self, Outcome, Turn};
+use anyhow::{Context, Result};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// A row of targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Row {
+    /// Start of a pod in the node's network.
+    #[value(name = "P1")]
+    P1,
+    /// Start of a pod with a network of its own, to its first answer.
+    #[value(name = "P2")]
+    P2,
+    /// Memory of idle servers.
+    #[value(name = "P3")]
+    P3,
+    /// Requests a second.
+    #[value(name = "P4")]
+    P4,
+    /// First start of a component on a node.
+    #[value(name = "P5")]
+    P5,
+    /// From the shim's Create to a listening worker.
+    #[value(name = "P6")]
+    P6,
+    /// Many pods at once.
+    #[value(name = "P10")]
+    P10,
+    /// What an idle server costs.
+    #[value(name = "P11")]
+    P11,
+}
+
+impl Row {
+    /// Every row.
+    pub const ALL: [Self; 8] =
+        [Self::P1, Self::P2, Self::P3, Self::P4, Self::P5, Self::P6, Self::P10, Self::P11];
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// What keeps Morph from being measured at all.
+    pub async fn run(self, bench: &Bench) -> Result<Report> {
+        match self {
+            Self::P1 => p1::run(bench).await,
+            Self::P2 => p2::run(bench).await,
+            Self::P3 => p3::run(bench).await,
+            Self::P4 => p4::run(bench).await,
+            Self::P5 => p5::run(bench).await,
+            Self::P6 => p6::run(bench).await,
+            Self::P10 => p10::run(bench).await,
+            Self::P11 => p11::run(bench).await,
+        }
+    }
+}
+
+/// How rows are run.
+#[derive(Debug)]
+pub struct Bench {
+    /// What is measured.
+    pub programs: Programs,
+    /// Repetitions of each side.
+    pub repetitions: u32,
+    /// Every count of pods is divided by this; 1 for figures that count.
+    pub shrink: usize,
+}
+
+impl Bench {
+    /// So many pods, or fewer if only the row itself is tried.
+    #[must_use]
+    pub fn pods(&self, count: usize) -> usize {
+        (count / self.shrink).max(1)
+    }
+}
+
+/// A node with the images that rows need, and pods of it.
+struct Stage {
+    node: Node,
+    native: &'static str,
+    command: Image,
+    server: Image,
+    made: AtomicU64,
+}
+
+impl Stage {
+    async fn new(bench: &Bench) -> Result<Self> {
+        let node = Node::start(&bench.programs).await?;
+        let native = node.static_server()?;
+        let command = node.component("command", &bench.programs.guest("command")?)?;
+        let server = node.component("greeting", &bench.programs.guest("greeting")?)?;
+        Ok(Self { node, native, command, server, made: AtomicU64::new(0) })
+    }
+
+    /// A pod of its own name.
+    fn pod(&self, runtime: Runtime, network: Network, work: Work) -> Pod<'_> {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        Pod {
+            name: format!("{}-{number}", runtime.name()),
+            namespace: "bench".into(),
+            runtime,
+            network,
+            work,
+            component: if work == Work::Serve { &self.server } else { &self.command },
+            native: self.native,
+        }
+    }
+
+    /// Makes a pod of each runtime that is able to and keeps it, so that none is measured in an empty
+    /// namespace.
+    async fn residents(&self, network: Network, work: Work) -> Vec<Result<Up>> {
+        let mut residents = Vec::new();
+        for runtime in Runtime::ALL {
+            residents.push(self.node.up(&self.pod(runtime, network, work)).await);
+        }
+        residents
+    }
+}
+
+/// Lets the three runtimes take turns.
+async fn runtimes(
+    bench: &Bench,
+    mut measure: impl AsyncFnMut(Runtime, Turn) -> Result<Vec<f64>>,
+) -> Result<Vec<(&'static str, Outcome)>> {
+    let measure = async |turn: Turn| measure(Runtime::ALL[turn.side], turn).await;
+    let outcomes = rounds::run(Runtime::ALL.len(), bench.repetitions, measure).await?;
+    Ok(Runtime::ALL.map(Runtime::name).into_iter().zip(outcomes).collect())
+}
+
+/// How long a server may take to its first answer, in seconds: a peer may compile a large component
+/// meanwhile.
+const ANSWER_SECONDS_MAX: u64 = 60;
+
+/// Waits until a pod's server answers.
+async fn listening(node: &Node, up: &Up) -> Result<()> {
+    let server = SocketAddr::new(node.cri.address(&up.pod).await?, PORT);
+    first_answer(server, Instant::now(), ANSWER_SECONDS_MAX).await.map(drop).with_context(|| node.logs())
+}

@@ -1,0 +1,46 @@
+//! P1: a pod in the node's network, through CRI: image present, code cached. Beside a pod that is there
+//! already, and as the first one of its namespace.
+
+use super::{Bench, Stage, runtimes};
+use crate::pod::{Network, Work};
+use crate::report::{Asked, Report};
+use crate::target::Target;
+use crate::unit::Unit::Millis;
+use anyhow::Result;
+
+const WORK: &str = "RunPodSandbox, CreateContainer, StartContainer in the node's network";
+
+pub(super) async fn run(bench: &Bench) -> Result<Report> {
+    let stage = Stage::new(bench).await?;
+    let residents = stage.residents(Network::Node, Work::Idle).await;
+    let beside = runtimes(bench, async |runtime, _| {
+        let up = stage.node.up(&stage.pod(runtime, Network::Node, Work::Idle)).await?;
+        stage.node.down(&up).await?;
+        Ok(up.millis())
+    })
+    .await?;
+    let first = runtimes(bench, async |runtime, turn| {
+        let mut pod = stage.pod(runtime, Network::Node, Work::Idle);
+        pod.namespace = format!("first-{}", turn.round);
+        let up = stage.node.up(&pod).await?;
+        stage.node.down(&up).await?;
+        Ok(up.millis())
+    })
+    .await?;
+    drop(residents);
+    stage.node.end().await?;
+    let targets = vec![Target::AtMost { value: 12.0 }, Target::times_less("peer", 9.0)];
+    let asked = [
+        Asked::new("all three calls, beside another pod", Millis, targets),
+        Asked::new("RunPodSandbox", Millis, Vec::new()),
+        Asked::new("CreateContainer", Millis, Vec::new()),
+        Asked::new("StartContainer", Millis, Vec::new()),
+    ];
+    let asked_first = [Asked::new("all three calls, first pod of its namespace", Millis, Vec::new())];
+    Ok(Report::new("P1", WORK.into(), &asked, &beside).and(Report::new(
+        "P1",
+        WORK.into(),
+        &asked_first,
+        &first,
+    )))
+}

@@ -1,0 +1,3 @@
+module hayride.dev/morph/bench/static
+
+go 1.26.0

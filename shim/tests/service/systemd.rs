@@ -1,0 +1,77 @@
+//! Update where systemd owns the cgroups: run by `hack/vm-tests -s`.
+
+use crate::harness::{Node, client, code, connect, patience, told};
+use containerd_shim_protos::api::{CreateTaskRequest, UpdateTaskRequest};
+use containerd_shim_protos::protobuf::MessageField;
+use containerd_shim_protos::protobuf::well_known_types::any::Any;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use ttrpc::Code;
+
+fn systemctl(arguments: &[&str]) -> String {
+    let output = Command::new("systemctl").args(arguments).output().unwrap();
+    assert!(output.status.success(), "systemctl {arguments:?}: {}", told(&output));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Asks for a sandbox in the scope `PREFIX-ID.scope` of a slice of its own.
+fn request(node: &Node, id: &str, prefix: &str) -> CreateTaskRequest {
+    let spec = json!({
+        "annotations": {
+            "io.kubernetes.cri.container-type": "sandbox",
+            "io.kubernetes.cri.sandbox-id": id,
+            "io.kubernetes.cri.sandbox-namespace": "demo",
+        },
+        "linux": {
+            "cgroupsPath": format!("morphservice.slice:{prefix}:{id}"),
+            "namespaces": [{ "type": "network" }, { "type": "ipc" }, { "type": "uts" }, { "type": "pid" }],
+            "resources": { "pids": { "limit": 40 } },
+        },
+    });
+    let bundle = node.bundle(id, &spec).display().to_string();
+    CreateTaskRequest { id: id.into(), bundle, ..CreateTaskRequest::default() }
+}
+
+fn directory(unit: &str) -> PathBuf {
+    Path::new("/sys/fs/cgroup/morphservice.slice").join(unit)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_is_kept_by_systemd() {
+    let node = Node::new().await;
+    let prefix = format!("u{}", std::process::id());
+    let (unit, request) = (format!("{prefix}-s1.scope"), request(&node, "s1", &prefix));
+    let client = client(&node.start("s1")).await;
+    client.create(patience(), &request).await.unwrap();
+    let shown = || systemctl(&["show", "--value", "-p", "TasksMax", &unit]);
+    assert_eq!(shown(), "40");
+    let update = UpdateTaskRequest {
+        id: "s1".into(),
+        resources: MessageField::some(Any { value: br#"{"pids": {"limit": 17}}"#.into(), ..Any::default() }),
+        ..UpdateTaskRequest::default()
+    };
+    client.update(patience(), &update).await.unwrap();
+    assert_eq!(shown(), "17");
+    systemctl(&["daemon-reload"]);
+    let limit = std::fs::read_to_string(directory(&unit).join("pids.max")).unwrap();
+    assert_eq!(limit.trim(), "17");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_that_is_there_already_is_refused_in_systemds_words() {
+    let node = Node::new().await;
+    let prefix = format!("o{}", std::process::id());
+    let (unit, request) = (format!("{prefix}-s1.scope"), request(&node, "s1", &prefix));
+    let name = format!("--unit={unit}");
+    let mut run = Command::new("systemd-run");
+    let mut other =
+        run.args(["--scope", "--slice=morphservice.slice", &name, "sleep", "1000"]).spawn().unwrap();
+    crate::harness::wait_for("another's scope", || directory(&unit).exists());
+    let client = client(&node.start("s1")).await;
+    let error = client.create(patience(), &request).await.unwrap_err().to_string();
+    assert!(error.contains(&unit) && error.contains("already"), "{error}");
+    assert_eq!(code(client.connect(patience(), &connect("s1")).await), Code::NOT_FOUND);
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
