@@ -101,11 +101,21 @@ fn echo() -> SocketAddr {
     address
 }
 
+/// A port that is free for both protocols, below those that the system gives to connections.
+fn free_port() -> u16 {
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("small");
+    let is_free = |port: &u16| {
+        let place = (Ipv4Addr::LOCALHOST, *port);
+        UdpSocket::bind(place).is_ok() && TcpListener::bind(place).is_ok()
+    };
+    (first..32_000).find(is_free).expect("a free port")
+}
+
 #[tokio::test]
 async fn sockets_connect_send_and_bind_as_granted() {
     let server = echo();
     let port = server.port();
-    let free = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| it.local_addr()).expect("port").port();
+    let free = free_port();
     let rule = |protocol| ConnectRule {
         peer: Peer::Cidr("127.0.0.1/32".into()),
         ports: vec![port],
