@@ -28,7 +28,7 @@ impl Lock {
         let end = Instant::now() + patience;
         loop {
             let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-            if try_flock(&file)? {
+            if try_flock(&file, FlockOperation::NonBlockingLockExclusive)? {
                 // The file may have been removed while this waited: then the lock is nobody's any more.
                 if is_at(&file, path)? {
                     return Ok(Self { path: path.into(), _file: file });
@@ -42,13 +42,14 @@ impl Lock {
         }
     }
 
-    /// Whether a process holds the lock; a file that isn't there is held by nobody.
+    /// Whether a process holds the lock; a file that isn't there is held by nobody. Those who ask at once don't
+    /// take each other for its holder.
     ///
     /// # Errors
     /// What the system says.
     pub fn is_held(path: &Path) -> io::Result<bool> {
         match File::options().write(true).open(path) {
-            Ok(file) => Ok(!try_flock(&file)?),
+            Ok(file) => Ok(!try_flock(&file, FlockOperation::NonBlockingLockShared)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
@@ -63,8 +64,8 @@ impl Lock {
     }
 }
 
-fn try_flock(file: &File) -> io::Result<bool> {
-    match rustix::io::retry_on_intr(|| rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)) {
+fn try_flock(file: &File, operation: FlockOperation) -> io::Result<bool> {
+    match rustix::io::retry_on_intr(|| rustix::fs::flock(file, operation)) {
         Ok(()) => Ok(true),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
         Err(error) => Err(error.into()),
@@ -101,6 +102,19 @@ mod tests {
         assert!(path.exists(), "the second one has a file of its own");
         second.remove().unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn who_asks_for_the_holder_is_not_taken_for_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        drop(Lock::take(&path, PATIENCE).unwrap());
+        let asking = File::options().write(true).open(&path).unwrap();
+        assert!(try_flock(&asking, FlockOperation::NonBlockingLockShared).unwrap());
+        assert!(!Lock::is_held(&path).unwrap());
+        drop(asking);
+        let _held = Lock::take(&path, PATIENCE).unwrap();
+        assert!(Lock::is_held(&path).unwrap());
     }
 
     #[test]
