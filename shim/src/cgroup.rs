@@ -226,9 +226,10 @@ impl Cgroup {
         self.scope().map_or(Ok(()), |scope| scope.start(self.version, pid, resources))
     }
 
+    /// systemd comes second: what the kernel refuses it must not keep and write again later.
     fn limit_running(&self, resources: &Resources) -> Result<(), CgroupError> {
-        self.scope().map_or(Ok(()), |scope| scope.update(self.version, resources))?;
-        self.limit(resources)
+        self.limit(resources)?;
+        self.scope().map_or(Ok(()), |scope| scope.update(self.version, resources))
     }
 
     fn scope(&self) -> Option<systemd::Scope<'_>> {
