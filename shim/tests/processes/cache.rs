@@ -1,7 +1,7 @@
 //! The code cache with a real compile child: one compilation for a key, and none for what is damaged or
 //! wrong.
 
-use super::support::{SHIM, options, tiny};
+use super::support::{SHIM, options, ten_starts, tiny};
 use morph_grant::Digest;
 use morph_host::EngineKind;
 use morph_shim::cache::{Cache, Error, Options};
@@ -10,7 +10,6 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 const P2: EngineKind = EngineKind::P2;
@@ -91,23 +90,9 @@ async fn the_code_of_a_component_is_compiled_once_and_then_found() {
 async fn ten_tasks_of_two_servers_at_once_are_one_compilation() {
     let world = World::new();
     let servers = [Arc::new(world.server().await), Arc::new(world.server().await)];
-    let reads = Arc::new(AtomicUsize::new(0));
-    let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..10 {
-        let (cache, reads) = (Arc::clone(&servers[number % 2]), Arc::clone(&reads));
-        tasks.spawn(async move {
-            let read = async {
-                reads.fetch_add(1, Ordering::SeqCst);
-                Ok::<_, io::Error>(tiny())
-            };
-            cache.code(&Digest::of(&tiny()), P2, read).await.map(drop)
-        });
-    }
-    while let Some(done) = tasks.join_next().await {
-        done.expect("task").expect("code");
-    }
+    let reads = ten_starts(&servers).await;
     assert_eq!(world.compilations(), 1);
-    assert_eq!(reads.load(Ordering::SeqCst), 1);
+    assert_eq!(reads, 1);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A component that a node sees for the first time: quick code first, better code when nobody waits, and what
 //! becomes of either when the disk is full.
 
-use super::support::{PATIENCE, SHIM, command, guest, options, run, spec, tiny, until, zygote};
+use super::support::{PATIENCE, SHIM, command, guest, options, run, spec, ten_starts, tiny, until, zygote};
 use morph_grant::Digest;
 use morph_host::EngineKind;
 use morph_shim::cache::{Cache, Code, Error};
@@ -11,7 +11,6 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 const P2: EngineKind = EngineKind::P2;
@@ -86,25 +85,11 @@ async fn the_first_start_gets_quick_code_and_a_later_one_better_code_without_rea
 async fn ten_starts_on_two_servers_at_once_read_once_and_compile_each_code_once() {
     let node = Node::new();
     let servers = [Arc::new(node.server().await), Arc::new(node.server().await)];
-    let reads = Arc::new(AtomicUsize::new(0));
-    let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..10 {
-        let (cache, reads) = (Arc::clone(&servers[number % 2]), Arc::clone(&reads));
-        tasks.spawn(async move {
-            let read = async {
-                reads.fetch_add(1, Ordering::SeqCst);
-                Ok::<_, io::Error>(tiny())
-            };
-            cache.code(&Digest::of(&tiny()), P2, read).await.map(drop)
-        });
-    }
-    while let Some(done) = tasks.join_next().await {
-        done.expect("task").expect("code");
-    }
+    let reads = ten_starts(&servers).await;
     for cache in &servers {
         until_found(cache, &tiny(), P2).await;
     }
-    assert_eq!(reads.load(Ordering::SeqCst), 1);
+    assert_eq!(reads, 1);
     assert_eq!(node.compilations(), ["compile p2 idle", "compile p2-baseline"]);
 }
 

@@ -10,6 +10,8 @@ use std::io::{PipeReader, Read};
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// The built program.
@@ -57,6 +59,26 @@ pub(crate) async fn code(component: Vec<u8>, kind: EngineKind) -> File {
     let cache = Cache::open(options, Path::new(SHIM)).await.expect("cache");
     let digest = Digest::of(&component);
     cache.code(&digest, kind, async { Ok::<_, std::io::Error>(component) }).await.expect("code").file
+}
+
+/// Ten starts of the tiny command at once, on two servers in turn; answers how often its bytes were read.
+pub(crate) async fn ten_starts(servers: &[Arc<Cache>; 2]) -> usize {
+    let reads = Arc::new(AtomicUsize::new(0));
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..10 {
+        let (cache, reads) = (Arc::clone(&servers[number % 2]), Arc::clone(&reads));
+        tasks.spawn(async move {
+            let read = async {
+                reads.fetch_add(1, Ordering::SeqCst);
+                Ok::<_, std::io::Error>(tiny())
+            };
+            cache.code(&Digest::of(&tiny()), EngineKind::P2, read).await.map(drop)
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.expect("task").expect("code");
+    }
+    reads.load(Ordering::SeqCst)
 }
 
 /// A command's task.
