@@ -86,22 +86,14 @@ fn target_line(judged: &Judged) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Machine;
+    use crate::record::tests_support::machine;
     use crate::report::tests_support::report;
     use std::collections::BTreeMap;
 
     fn made() -> Page {
-        let machine = Machine {
-            kernel: "6.12".into(),
-            processor: "Example".into(),
-            processors: 2,
-            memory_mebibytes: 8192,
-            cgroup_version: 2,
-            load: "0.1".into(),
-        };
         let programs = BTreeMap::from([("shim".to_owned(), "00ff".to_owned())]);
         let begun = "2026-01-01T00:00:00Z".into();
-        page(&Record { begun, machine, programs, rows: vec![report()] }, "performance")
+        page(&Record { begun, machine: machine(), programs, rows: vec![report()] }, "performance")
     }
 
     #[test]

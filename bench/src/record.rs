@@ -103,22 +103,32 @@ impl Record {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::report::tests_support::report;
+pub(crate) mod tests_support {
+    use super::Machine;
 
-    fn record() -> Record {
-        let machine = Machine {
+    /// A machine that isn't there.
+    pub(crate) fn machine() -> Machine {
+        Machine {
             kernel: "6.12".into(),
             processor: "Example".into(),
             processors: 2,
             memory_mebibytes: 8192,
             cgroup_version: 2,
             load: "0.1".into(),
-        };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::tests_support::machine;
+    use super::*;
+    use crate::report::tests_support::report;
+
+    fn record() -> Record {
         let programs = BTreeMap::from([("shim".to_owned(), "sha256:00".to_owned())]);
-        Record { begun: "2026-01-01T00:00:00Z".into(), machine, programs, rows: vec![report()] }
+        Record { begun: "2026-01-01T00:00:00Z".into(), machine: machine(), programs, rows: vec![report()] }
     }
 
     #[test]
