@@ -5,7 +5,14 @@ use crate::bootstrap::life_file;
 use crate::lock::Lock;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long a server that was killed may take to let go of what it holds for life, in milliseconds. The kernel
+/// closes its connections first, and that is what containerd sees; of five seconds in all.
+const DYING_MILLIS_MAX: u64 = 1_000;
+
+/// Pause between two looks at it, in milliseconds.
+const LOOK_MILLIS: u64 = 2;
 
 /// Removes the files of the server at an address, if it is dead and nobody is about to make another one. Its
 /// log stays: it says why.
@@ -15,7 +22,7 @@ use std::time::Duration;
 pub(crate) fn clear(address: &str) -> Result<(), (PathBuf, io::Error)> {
     let socket = PathBuf::from(address.strip_prefix("unix://").unwrap_or(address));
     let (life, lock) = (life_file(&socket), socket.with_extension("lock"));
-    if !socket.exists() || is_held(&life)? {
+    if !socket.exists() || !lets_go(|| is_held(&life))? {
         return Ok(());
     }
     let lock = match Lock::take(&lock, Duration::ZERO) {
@@ -34,6 +41,20 @@ pub(crate) fn clear(address: &str) -> Result<(), (PathBuf, io::Error)> {
 
 fn is_held(life: &Path) -> Result<bool, (PathBuf, io::Error)> {
     Lock::is_held(life).map_err(|error| (life.into(), error))
+}
+
+/// Whether a server that is held to live lets go of it soon. Blocks its thread.
+fn lets_go(
+    mut is_held: impl FnMut() -> Result<bool, (PathBuf, io::Error)>,
+) -> Result<bool, (PathBuf, io::Error)> {
+    let end = Instant::now() + Duration::from_millis(DYING_MILLIS_MAX);
+    while is_held()? {
+        if Instant::now() >= end {
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(LOOK_MILLIS));
+    }
+    Ok(true)
 }
 
 fn remove(path: PathBuf) -> Result<(), (PathBuf, io::Error)> {
@@ -82,6 +103,18 @@ mod tests {
         let _life = Lock::take(&directory.path().join("a.life"), Duration::ZERO).unwrap();
         clear(&address).unwrap();
         assert_eq!(names(&directory), ["a.life", "a.log", "a.sock"]);
+    }
+
+    #[test]
+    fn a_server_that_is_about_to_die_is_waited_for_and_one_that_lives_is_not_for_long() {
+        let mut looks = 0;
+        let dying = || {
+            looks += 1;
+            Ok(looks < 4)
+        };
+        assert!(lets_go(dying).unwrap());
+        assert_eq!(looks, 4);
+        assert!(!lets_go(|| Ok(true)).unwrap());
     }
 
     #[test]
