@@ -42,8 +42,8 @@ impl Lock {
         }
     }
 
-    /// Whether a process holds the lock; a file that isn't there is held by nobody. Those who ask at once don't
-    /// take each other for its holder.
+    /// Whether a process holds the lock; a file that isn't there is held by nobody. Those who ask at once
+    /// don't take each other for its holder.
     ///
     /// # Errors
     /// What the system says.

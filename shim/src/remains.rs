@@ -7,8 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long a server that was killed may take to let go of what it holds for life, in milliseconds. The kernel
-/// closes its connections first, and that is what containerd sees; of five seconds in all.
+/// How long a server that was killed may take to let go of what it holds for life, in milliseconds. The
+/// kernel closes its connections first, and that is what containerd sees; of five seconds in all.
 const DYING_MILLIS_MAX: u64 = 1_000;
 
 /// Pause between two looks at it, in milliseconds.
