@@ -70,6 +70,16 @@ pub enum Work {
     End,
     /// Answers HTTP at [`PORT`].
     Serve,
+    /// The same with instances that are kept between requests, where the runtime can.
+    ServePooled,
+}
+
+impl Work {
+    /// Whether it answers HTTP.
+    #[must_use]
+    pub fn serves(self) -> bool {
+        matches!(self, Self::Serve | Self::ServePooled)
+    }
 }
 
 /// A component in containerd's store.
@@ -185,8 +195,8 @@ impl Pod<'_> {
     /// Arguments after the program's name.
     fn arguments(&self) -> Vec<String> {
         let words: &[&str] = match (self.work, self.runtime) {
-            (Work::Serve, Runtime::Morph | Runtime::Peer) => &[],
-            (Work::Serve, Runtime::Runc) => &["serve"],
+            (Work::Serve | Work::ServePooled, Runtime::Morph | Runtime::Peer) => &[],
+            (Work::Serve | Work::ServePooled, Runtime::Runc) => &["serve"],
             (Work::Idle, _) => &["sleep", IDLE_MILLIS],
             (Work::End, _) => &["sleep", "0"],
         };
@@ -205,9 +215,12 @@ impl Pod<'_> {
             }],
             "args": self.arguments(),
         });
-        if self.work == Work::Serve {
+        if self.work.serves() {
             document["run"] = json!("Server");
             document["http"] = json!({ "port": PORT, "lameDuckSeconds": 0, "gracePeriodSeconds": 30 });
+        }
+        if self.work == Work::ServePooled {
+            document["http"]["reuse"] = json!("Pooled");
         }
         let document: Document = serde_json::from_value(document).context("a grant for a benchmark")?;
         Ok(morph_grant::seal(&document, signer)?)
@@ -218,7 +231,7 @@ impl Pod<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use morph_grant::{RunType, TrustedKeys};
+    use morph_grant::{Reuse, RunType, TrustedKeys};
     use rand::SeedableRng as _;
     use rand::rngs::StdRng;
 
@@ -260,6 +273,10 @@ mod tests {
         assert!(command.http.is_none());
         let server = document(&pod(&image, Runtime::Morph, Work::Serve));
         assert_eq!((server.run, server.http.unwrap().port), (RunType::Server, PORT));
+        assert_eq!(
+            document(&pod(&image, Runtime::Morph, Work::ServePooled)).http.unwrap().reuse,
+            Reuse::Pooled
+        );
         assert_eq!(server.components[0].grants, morph_grant::Grants::default());
         assert_eq!(server.subject.namespace, "demo");
     }

@@ -120,9 +120,18 @@ impl Stage {
             runtime,
             network,
             work,
-            component: if work == Work::Serve { &self.server } else { &self.command },
+            component: if work.serves() { &self.server } else { &self.command },
             native: self.native,
         }
+    }
+
+    /// Lets Morph compile a component and waits for the code that stays: what is measured is no first start.
+    async fn compiled(&self, work: Work) -> Result<()> {
+        let pod = self.pod(Runtime::Morph, Network::Node, work);
+        let up = self.node.up(&pod).await?;
+        let content = &pod.component.content;
+        self.node.until("compiled", async || Ok(is_compiled(&self.node.server_logs(), content))).await?;
+        self.node.down(&up).await
     }
 
     /// Makes a pod of each runtime that is able to and keeps it, so that none is measured in an empty
@@ -134,6 +143,14 @@ impl Stage {
         }
         residents
     }
+}
+
+/// Whether a server's log tells of a component's optimized code.
+fn is_compiled(log: &str, content: &str) -> bool {
+    log.lines().any(|line| {
+        let has = |wanted: &str| line.split_whitespace().any(|word| word == wanted);
+        has(&format!("component={content}")) && has("engine=p2")
+    })
 }
 
 /// Lets the three runtimes take turns.
@@ -154,4 +171,17 @@ const ANSWER_SECONDS_MAX: u64 = 60;
 async fn listening(node: &Node, up: &Up) -> Result<()> {
     let server = SocketAddr::new(node.cri.address(&up.pod).await?, PORT);
     first_answer(server, Instant::now(), ANSWER_SECONDS_MAX).await.map(drop).with_context(|| node.logs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn optimized_code_is_a_line_of_its_component_and_engine() {
+        let log = "INFO compiled key=k component=sha256:a engine=p2-baseline ms=1\n\
+                   INFO optimized for its next start key=l component=sha256:b engine=p2 ms=9\n";
+        assert!(is_compiled(log, "sha256:b"));
+        assert!(!is_compiled(log, "sha256:a"));
+    }
 }

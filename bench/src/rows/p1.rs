@@ -12,6 +12,7 @@ const WORK: &str = "RunPodSandbox, CreateContainer, StartContainer in the node's
 
 pub(super) async fn run(bench: &Bench) -> Result<Report> {
     let stage = Stage::new(bench).await?;
+    stage.compiled(Work::Idle).await?;
     let residents = stage.residents(Network::Node, Work::Idle).await;
     let beside = runtimes(bench, async |runtime, _| {
         let up = stage.node.up(&stage.pod(runtime, Network::Node, Work::Idle)).await?;

@@ -19,6 +19,7 @@ const AT_ONCE: usize = 16;
 pub(super) async fn run(bench: &Bench) -> Result<Report> {
     let pods = bench.pods(PODS);
     let stage = Stage::new(bench).await?;
+    stage.compiled(Work::Idle).await?;
     let sides = runtimes(bench, async |runtime, _| one(&stage, runtime, pods).await).await?;
     stage.node.end().await?;
     let asked = [

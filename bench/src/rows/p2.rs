@@ -17,6 +17,7 @@ const CNI: &str = "cni alone";
 
 pub(super) async fn run(bench: &Bench) -> Result<Report> {
     let stage = Stage::new(bench).await?;
+    stage.compiled(Work::Serve).await?;
     let residents = stage.residents(Network::Bridge, Work::Serve).await;
     let sides: Vec<Option<Runtime>> = Runtime::ALL.map(Some).into_iter().chain([None]).collect();
     let outcomes = rounds::run(sides.len(), bench.repetitions, async |turn| match sides[turn.side] {

@@ -19,6 +19,7 @@ const KIBIBYTES: f64 = 1024.0;
 pub(super) async fn run(bench: &Bench) -> Result<Report> {
     let (pods, namespaces) = (bench.pods(PODS), bench.pods(NAMESPACES));
     let stage = Stage::new(bench).await?;
+    stage.compiled(Work::Serve).await?;
     let one = runtimes(bench, async |runtime, _| {
         let ups = make(&stage, runtime, pods, |_| "bench".into()).await?;
         let each = each(&stage.node, runtime, pods).await?;

@@ -1,13 +1,14 @@
 //! P4: HTTP. Every side answers the same load, asked over loopback within its own network: one instance for
-//! each request in all Wasm hosts, and a native server to show what HTTP itself takes.
+//! each request in all Wasm hosts, Morph with kept instances, and a native server to show what HTTP itself
+//! takes.
 
 use super::{Bench, Stage, listening};
 use crate::load::{Load, first_answer};
 use crate::node::Up;
 use crate::pod::{Network, PORT, Runtime, Work};
 use crate::process::cpu_micros;
-use crate::report::{Asked, Report};
-use crate::rounds;
+use crate::report::{Asked, MORPH, Report};
+use crate::rounds::{self, Outcome};
 use crate::target::Target;
 use crate::unit::Unit::{CpuMicros, PerSecond};
 use anyhow::{Context, Result};
@@ -29,6 +30,8 @@ const CONNECTIONS: usize = 32;
 /// How long a turn asks, in seconds: processor time is counted in hundredths of a second.
 const LOAD_SECONDS: u64 = 5;
 
+/// Morph where instances are kept.
+const POOLED: &str = "morph, pooled";
 /// `wasmtime serve`.
 const SERVE: &str = "wasmtime serve";
 /// The native server.
@@ -57,10 +60,12 @@ impl Drop for Server {
 
 pub(super) async fn run(bench: &Bench) -> Result<Report> {
     let stage = Stage::new(bench).await?;
+    stage.compiled(Work::Serve).await?;
     let mut servers = Vec::new();
     for runtime in Runtime::ALL {
-        servers.push((runtime.name(), in_pod(&stage, runtime).await));
+        servers.push((runtime.name(), in_pod(&stage, runtime, Work::Serve).await));
     }
+    servers.push((POOLED, in_pod(&stage, Runtime::Morph, Work::ServePooled).await));
     servers.push((SERVE, wasmtime_serve(bench, &stage).await));
     servers.push((HYPER, native().await));
     let outcomes = rounds::run(servers.len(), bench.repetitions, async |turn| match &servers[turn.side].1 {
@@ -77,7 +82,26 @@ pub(super) async fn run(bench: &Bench) -> Result<Report> {
         Asked::new("requests answered, an instance for each", PerSecond, targets),
         Asked::new("the server's processor time for a request", CpuMicros, Vec::new()),
     ];
-    Ok(Report::new("P4", format!("HTTP, {CONNECTIONS} connections, {LOAD_SECONDS} s a turn"), &asked, &sides))
+    let work = format!("HTTP, {CONNECTIONS} connections, {LOAD_SECONDS} s a turn");
+    Ok(Report::new("P4", work.clone(), &asked, &sides).and(pooled(work, sides)))
+}
+
+/// Morph with kept instances beside the native server.
+fn pooled(work: String, sides: Vec<(&str, Outcome)>) -> Report {
+    let of = |wanted| sides.iter().find(|(name, _)| *name == wanted).map(|(_, outcome)| outcome.clone());
+    let sides: Vec<_> = [(MORPH, of(POOLED)), (HYPER, of(HYPER))]
+        .into_iter()
+        .filter_map(|(name, outcome)| Some((name, outcome?)))
+        .collect();
+    let asked = [
+        Asked::new("requests answered, instances kept", PerSecond, Vec::new()),
+        Asked::new(
+            "the server's processor time for a request, instances kept",
+            CpuMicros,
+            vec![Target::share_of(HYPER, 1.43)],
+        ),
+    ];
+    Report::new("P4", work, &asked, &sides)
 }
 
 async fn ask(server: &Server) -> Result<Vec<f64>> {
@@ -92,8 +116,8 @@ fn loopback(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
 
-async fn in_pod(stage: &Stage, runtime: Runtime) -> Result<Server> {
-    let up: Up = stage.node.up(&stage.pod(runtime, Network::Bridge, Work::Serve)).await?;
+async fn in_pod(stage: &Stage, runtime: Runtime, work: Work) -> Result<Server> {
+    let up: Up = stage.node.up(&stage.pod(runtime, Network::Bridge, work)).await?;
     listening(&stage.node, &up).await?;
     let pid = stage.node.pid(&up.container).await?;
     let network = Some(PathBuf::from(format!("/proc/{pid}/ns/net")));

@@ -2,6 +2,7 @@
 //! and the sandbox is there.
 
 use super::{Bench, Stage};
+use crate::pod::Work;
 use crate::report::{Asked, MORPH, Report};
 use crate::rounds;
 use crate::shim::Shim;
@@ -11,6 +12,7 @@ use anyhow::Result;
 
 pub(super) async fn run(bench: &Bench) -> Result<Report> {
     let stage = Stage::new(bench).await?;
+    stage.compiled(Work::Serve).await?;
     let shim = Shim::start(&stage.node, "p6").await?;
     let outcomes = rounds::run(1, bench.repetitions, async |turn| {
         let started = shim.serve(&format!("p6-{}", turn.round), &stage.server).await?;
