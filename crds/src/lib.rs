@@ -25,7 +25,7 @@ pub use checked::{FieldError, FieldErrors, ValidMorph};
 pub use condition::{ConditionType, Reason};
 pub use definition::{definition, definitions, policy_definition};
 pub use environment::{ConfigMapKeyRef, EnvFrom, EnvVar, EnvVarSource, FieldRef, ObjectRef, SecretKeyRef};
-pub use morph::{ConcurrencyPolicy, Http, Limits, Morph, MorphSpec, MorphType, Run};
+pub use morph::{ConcurrencyPolicy, Http, Limits, Morph, MorphSpec, MorphType, Reuse, Run};
 pub use policy::{
     CapabilityCeiling, CredentialCeiling, Enforcement, FilesystemCeiling, HttpCeiling, ImageCeiling,
     MorphPolicy, MorphPolicySpec, OnViolation, SocketsCeiling, VolumeKind,

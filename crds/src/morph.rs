@@ -231,6 +231,27 @@ pub struct Http {
     /// value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_bytes_max: Option<Quantity>,
+
+    /// Which instance of the component answers a request. `PerRequest` without a value.
+    #[serde(default, skip_serializing_if = "Reuse::is_per_request")]
+    pub reuse: Reuse,
+}
+
+/// Which instance of a Server answers a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Reuse {
+    /// A fresh one for each request: none sees what another left in memory.
+    #[default]
+    PerRequest,
+    /// Instances are kept, and each answers one request after the other: cheaper, and what a guest keeps in
+    /// memory is there at the next request, whoever sends it. One that fails is never used again.
+    Pooled,
+}
+
+impl Reuse {
+    fn is_per_request(&self) -> bool {
+        *self == Self::PerRequest
+    }
 }
 
 fn http_port_default() -> u16 {
@@ -249,6 +270,7 @@ impl Default for Http {
             max_concurrency: None,
             request_timeout_millis: None,
             body_bytes_max: None,
+            reuse: Reuse::default(),
         }
     }
 }

@@ -165,6 +165,25 @@ pub struct Http {
     /// Size of a request's body, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_bytes: Option<u64>,
+    /// Which instance answers a request.
+    #[serde(default, skip_serializing_if = "Reuse::is_per_request")]
+    pub reuse: Reuse,
+}
+
+/// Which instance of a Server answers a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reuse {
+    /// A fresh one: no request sees what another left in memory.
+    #[default]
+    PerRequest,
+    /// One that may have answered others before.
+    Pooled,
+}
+
+impl Reuse {
+    fn is_per_request(&self) -> bool {
+        *self == Self::PerRequest
+    }
 }
 
 impl Document {

@@ -21,7 +21,8 @@ pub use check::{Answer, Answered, check, check_one};
 pub use denial::{DenialReport, ReportError};
 pub use digest::{Digest, DigestError};
 pub use document::{
-    Component, Document, DocumentError, EnvLiteral, Http, Link, Mount, MountUse, RunType, Subject, VolumeKind,
+    Component, Document, DocumentError, EnvLiteral, Http, Link, Mount, MountUse, Reuse, RunType, Subject,
+    VolumeKind,
 };
 pub use envelope::{
     ANNOTATION, ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, holds, key_id_of, open, seal,

@@ -2,8 +2,8 @@
 
 use crate::{
     Access, Component, ConnectRule, Digest, Document, EnvLiteral, EnvelopeError, FilesystemGrant, Grants,
-    Http, HttpGrant, HttpLimits, HttpRule, HttpScheme, Limits, Mount, MountUse, Peer, Protocol, RunType,
-    SigningKey, SocketsGrant, Subject, TrustedKeys, VolumeKind,
+    Http, HttpGrant, HttpLimits, HttpRule, HttpScheme, Limits, Mount, MountUse, Peer, Protocol, Reuse,
+    RunType, SigningKey, SocketsGrant, Subject, TrustedKeys, VolumeKind,
 };
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -53,6 +53,7 @@ pub(crate) fn document() -> Document {
             concurrency: None,
             request_timeout_millis: None,
             body_bytes: None,
+            reuse: Reuse::default(),
         }),
     }
 }

@@ -67,6 +67,13 @@ impl Meter {
         Self(max.map(|max| Arc::new(Shared { max, used: Mutex::default() })))
     }
 
+    /// Begins anew, for the next call.
+    pub(crate) fn restart(&self) {
+        if let Some(shared) = &self.0 {
+            *shared.used() = Used::default();
+        }
+    }
+
     /// Whether the call may go on; asked by the guest's own thread at each tick.
     ///
     /// # Errors

@@ -43,6 +43,18 @@ pub const OUTPUT_BYTES_PER_SECOND_DEFAULT: u64 = 4 << 20;
 /// as a line in a file.
 pub const AFTER_ANSWER_SECONDS_MAX: u64 = 30;
 
+/// Requests that an instance answers where instances are kept, one after the other; then a fresh one takes
+/// its place, and what the guest has leaked is gone. A start is some thousandth of their cost.
+pub const REQUESTS_PER_INSTANCE_MAX: u32 = 1000;
+
+/// How long a kept instance may wait for its next request, in seconds. Long enough between the requests of a
+/// browser or a scraper; then its memory is somebody else's.
+pub const KEPT_SECONDS_MAX: u64 = 10;
+
+/// How long an instance waits until its answer has been sent, to be kept, in seconds. What its guest left
+/// open of the answer ends with the instance, never with the next request.
+pub(crate) const SENT_SECONDS_MAX: u64 = 1;
+
 /// Elements of one table. The largest seen, of an interpreter, has some 10,000.
 pub const TABLE_ELEMENTS_MAX: usize = 65_536;
 
@@ -159,6 +171,11 @@ impl Limiter {
     pub(crate) fn new(limits: &morph_grant::Limits) -> Self {
         let memory_bytes_max = limits.memory_bytes.unwrap_or(MEMORY_BYTES_DEFAULT).min(MEMORY_BYTES_MAX);
         Self { memory_bytes: 0, memory_bytes_max, growing_bytes: 0, hit: None }
+    }
+
+    /// Forgets what was refused; what there is stays counted.
+    pub(crate) fn forget(&mut self) {
+        self.hit = None;
     }
 
     /// The last limit that was hit.

@@ -46,7 +46,8 @@ pub(crate) struct State {
     table: ResourceTable,
     pub(crate) limiter: Limiter,
     pub(crate) meter: Meter,
-    _ticking: Ticking,
+    /// While the guest is at work.
+    ticking: Option<Ticking>,
 }
 
 impl Stores {
@@ -89,7 +90,7 @@ impl Stores {
             table,
             limiter: Limiter::new(&self.task.limits),
             meter: meter.clone(),
-            _ticking: self.ticker.ticking(),
+            ticking: Some(self.ticker.ticking()),
         };
         let mut store = Store::new(&self.engine.inner, state);
         store.limiter(|state| &mut state.limiter);
@@ -101,6 +102,16 @@ impl Stores {
             Ok(UpdateDeadline::Yield(TICKS_PER_TURN))
         });
         Ok(store)
+    }
+
+    /// Makes a store that has rested ready for the next call: with time of its own, and nothing told against
+    /// it of the last.
+    pub(crate) fn again(&self, store: &mut Store<State>) {
+        let state = store.data_mut();
+        state.meter.restart();
+        state.limiter.forget();
+        state.ticking = Some(self.ticker.ticking());
+        store.set_epoch_deadline(TICKS_PER_TURN);
     }
 
     /// Processor time that one call may have: none is measured for a Command whose Morph doesn't say.
@@ -115,6 +126,11 @@ impl Stores {
 }
 
 impl State {
+    /// Nothing runs in this store until [`Stores::again`].
+    pub(crate) fn rest(&mut self) {
+        self.ticking = None;
+    }
+
     pub(crate) fn task(&self) -> &Task {
         &self.task
     }

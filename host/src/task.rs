@@ -1,7 +1,7 @@
 //! What a worker runs, as plain data: made from the grant document by the shim (or the CLI), read by `run`.
 
 use crate::limits::{CONCURRENT_REQUESTS_MAX, REQUEST_BODY_BYTES_DEFAULT, REQUEST_TIMEOUT_MILLIS_DEFAULT};
-use morph_grant::{Access, Document, Grants, Limits};
+use morph_grant::{Access, Document, Grants, Limits, Reuse};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
@@ -74,6 +74,8 @@ pub struct Requests {
     pub timeout_millis: u32,
     /// Size of a request's body, in bytes.
     pub body_bytes: u64,
+    /// Which instance answers a request.
+    pub reuse: Reuse,
 }
 
 impl Default for Requests {
@@ -82,6 +84,7 @@ impl Default for Requests {
             concurrency: CONCURRENT_REQUESTS_MAX,
             timeout_millis: REQUEST_TIMEOUT_MILLIS_DEFAULT,
             body_bytes: REQUEST_BODY_BYTES_DEFAULT,
+            reuse: Reuse::default(),
         }
     }
 }
@@ -94,6 +97,7 @@ impl From<&morph_grant::Http> for Requests {
             concurrency: concurrency.unwrap_or(default.concurrency).min(CONCURRENT_REQUESTS_MAX),
             timeout_millis: http.request_timeout_millis.unwrap_or(default.timeout_millis),
             body_bytes: http.body_bytes.unwrap_or(default.body_bytes),
+            reuse: http.reuse,
         }
     }
 }

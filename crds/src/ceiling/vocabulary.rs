@@ -555,6 +555,7 @@ pub(super) const FREE: &[(&str, &str)] = &[
     ("spec.envFrom[].configMapRef", "no secret; of the own namespace"),
     ("spec.http.port", "the own pod's"),
     ("spec.http.lameDuckSeconds", "bounded by the pod's grace period"),
+    ("spec.http.reuse", "what a Morph keeps in its own memory; no right and no limit changes"),
     ("spec.http.requestTimeoutMillis", "costs the own pod alone"),
     ("spec.http.bodyBytesMax", "costs the own pod alone"),
     ("spec.config[].key", "words for the guest"),

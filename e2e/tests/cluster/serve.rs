@@ -68,6 +68,28 @@ async fn a_server_of_wasi_0_3_answers() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_pooled_server_answers_again_with_the_same_instance() -> Result<()> {
+    Cluster::run("serve-pooled", async |space| {
+        let hello = space.push_guest("hello").await?;
+        space.morph("fresh", &json!({ "image": hello.image })).await?;
+        space.morph("pooled", &json!({ "image": hello.image, "http": { "reuse": "Pooled" } })).await?;
+        space.ready("fresh").await?;
+        space.ready("pooled").await?;
+        for _ in 0..3 {
+            assert_eq!(space.answer("fresh", "/count").await?, "1\n");
+        }
+        // It is kept shortly after its answer.
+        let mut counts = Vec::new();
+        while counts.last().is_none_or(|count| *count < 3) {
+            counts.push(space.answer("pooled", "/count").await?.trim().parse::<u32>()?);
+            assert!(counts.len() < 1000, "{counts:?}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_server_runs_where_pods_must_be_restricted() -> Result<()> {
     let labels = [("pod-security.kubernetes.io/enforce", "restricted")];
     Cluster::run_labelled("restricted", &labels, async |space| {

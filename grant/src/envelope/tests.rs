@@ -7,8 +7,8 @@ mod signed;
 use super::{ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, STANDARD, holds};
 use crate::samples::{document, key, open, seal, trusted};
 use crate::{
-    Access, Component, Digest, Document, EnvLiteral, FilesystemGrant, Grants, Http, Limits, Link, RunType,
-    VolumeKind,
+    Access, Component, Digest, Document, EnvLiteral, FilesystemGrant, Grants, Http, Limits, Link, Reuse,
+    RunType, VolumeKind,
 };
 use base64::Engine as _;
 use proptest::prelude::*;
@@ -121,7 +121,7 @@ fn any_flipped_bit_of_the_text_is_refused() {
 #[test]
 fn whatever_is_bound_changes_the_text() {
     type Change = fn(&mut Document);
-    let changes: [(&str, Change); 25] = [
+    let changes: [(&str, Change); 26] = [
         ("cluster", |d| d.subject.cluster.push('x')),
         ("namespace", |d| d.subject.namespace.push('x')),
         ("name", |d| d.subject.name.push('x')),
@@ -151,6 +151,7 @@ fn whatever_is_bound_changes_the_text() {
         }),
         ("port", |d| d.http = d.http.take().map(|http| Http { port: 81, ..http })),
         ("lame duck", |d| d.http = d.http.take().map(|http| Http { lame_duck_seconds: 4, ..http })),
+        ("reuse", |d| d.http = d.http.take().map(|http| Http { reuse: Reuse::Pooled, ..http })),
         ("grace period", |d| d.http = d.http.take().map(|http| Http { grace_period_seconds: 4, ..http })),
         ("links", |d| {
             d.components.push(Component { name: "clock".into(), links: vec![], ..d.components[0].clone() });
@@ -208,6 +209,7 @@ fn any_document() -> impl Strategy<Value = Document> {
                 concurrency: None,
                 request_timeout_millis: None,
                 body_bytes: None,
+                reuse: Reuse::default(),
             });
             Document {
                 run: if http.is_some() { RunType::Server } else { RunType::Command },

@@ -5,6 +5,7 @@
 mod body;
 mod connection;
 mod guest;
+mod instances;
 mod listen;
 mod stall;
 mod told;

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use morph_grant::{
-    Component, Digest, EnvLiteral, FilesystemGrant, Http as GrantHttp, Mount, MountUse, RunType, Subject,
-    VolumeKind,
+    Component, Digest, EnvLiteral, FilesystemGrant, Http as GrantHttp, Mount, MountUse, Reuse, RunType,
+    Subject, VolumeKind,
 };
 
 fn document() -> Document {
@@ -52,6 +52,7 @@ fn document() -> Document {
             concurrency: None,
             request_timeout_millis: None,
             body_bytes: None,
+            reuse: Reuse::default(),
         }),
     }
 }
@@ -78,9 +79,17 @@ fn a_documents_task_has_what_the_document_grants() {
 fn bounds_of_requests_are_the_documents_or_the_defaults() {
     let http = document().http.unwrap();
     assert_eq!(Requests::from(&http), Requests::default());
-    let own =
-        GrantHttp { concurrency: Some(7), request_timeout_millis: Some(50), body_bytes: Some(9), ..http };
-    assert_eq!(Requests::from(&own), Requests { concurrency: 7, timeout_millis: 50, body_bytes: 9 });
+    let own = GrantHttp {
+        concurrency: Some(7),
+        request_timeout_millis: Some(50),
+        body_bytes: Some(9),
+        reuse: Reuse::Pooled,
+        ..http
+    };
+    assert_eq!(
+        Requests::from(&own),
+        Requests { concurrency: 7, timeout_millis: 50, body_bytes: 9, reuse: Reuse::Pooled }
+    );
 }
 
 #[test]

@@ -7,7 +7,8 @@ mod volumes;
 
 use super::*;
 use morph_grant::{
-    Access, Component, EnvLiteral, FilesystemGrant, Limits, Mount, MountUse, SigningKey, Subject, VolumeKind,
+    Access, Component, EnvLiteral, FilesystemGrant, Limits, Mount, MountUse, Reuse, SigningKey, Subject,
+    VolumeKind,
 };
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -285,6 +286,7 @@ fn the_nodes_network_is_no_place_for_a_server_or_for_any_use_of_the_network() {
         concurrency: None,
         request_timeout_millis: None,
         body_bytes: None,
+        reuse: Reuse::default(),
     });
     Case { host_network: true, ..Case::new(&server) }.refused("node's network");
     Case { host_network: true, ..Case::new(&with(Capability::Http)) }.refused("grant: capabilities.http");

@@ -6,7 +6,7 @@ use crate::pod::Pod;
 use crate::spec::document;
 use crate::store::Store;
 use containerd_shim_protos::api::CreateTaskRequest;
-use morph_grant::{Document, Http, RunType};
+use morph_grant::{Document, Http, Reuse, RunType};
 use rustix::fs::{CWD, FileType, Mode};
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,7 @@ impl Guest {
             concurrency: None,
             request_timeout_millis: None,
             body_bytes: None,
+            reuse: Reuse::default(),
         };
         Document { run: RunType::Server, http: Some(http), ..document }
     }

@@ -47,6 +47,8 @@ fn limits() -> BTreeMap<&'static str, Value> {
         ("http.requestTimeoutMillis", Millis(REQUEST_TIMEOUT_MILLIS_DEFAULT.into())),
         ("http.bodyBytesMax", Bytes(REQUEST_BODY_BYTES_DEFAULT)),
         ("limit afterAnswer", Millis(AFTER_ANSWER_SECONDS_MAX * 1000)),
+        ("limit requestsPerInstance", Count(REQUESTS_PER_INSTANCE_MAX.into())),
+        ("limit keptInstance", Millis(KEPT_SECONDS_MAX * 1000)),
         ("limit connections", count(CONNECTIONS_MAX)),
         ("limit requestHeadBytes", bytes(REQUEST_HEAD_BYTES_MAX)),
         ("limit tableElements", count(TABLE_ELEMENTS_MAX)),

@@ -1,12 +1,14 @@
-//! One request, one instance: a place among the requests, a fresh store, the call, the answer. A guest may go
-//! on for a while after its answer; when nobody waits for the answer any more, it is interrupted.
+//! One request in one instance: a place among the requests, the instance, the call, the answer. A guest may
+//! go on for a while after its answer; when nobody waits for the answer any more, it is interrupted.
 
 use super::super::failure;
 use super::body::{Bounded, TooLarge, drain};
 use super::connection::UnderWay;
+use super::instances::{Instance, Instances};
 use super::stall::{Asked, Transfer};
 use super::told::Told;
 use super::wanted::{Waiting, Wanted, Watched};
+use crate::limits::SENT_SECONDS_MAX;
 use crate::stdio::Output;
 use crate::store::{State, Stores};
 use crate::{Outcome, Requests};
@@ -20,7 +22,7 @@ use std::future::{pending, poll_fn};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wasmtime::component::InstancePre;
@@ -29,10 +31,9 @@ use wasmtime_wasi_http::handler::{Prepared, Proxy, ProxyPre};
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView, p2, p3};
 
-/// Makes an instance for each request and knows those that are busy.
+/// Gives each request to an instance and knows those that are busy.
 pub(super) struct Guests {
-    pre: ProxyPre<State>,
-    stores: Stores,
+    instances: Instances,
     pub(super) told: Arc<Told>,
     requests: Requests,
     places: Arc<Semaphore>,
@@ -53,8 +54,7 @@ impl Guests {
             Preview::P3 => ProxyPre::P3(p3::bindings::ServicePre::new(instance.clone())?),
         };
         Ok(Self {
-            pre,
-            stores,
+            instances: Instances::new(pre, stores, requests.reuse),
             told: Arc::new(Told::new(stderr, requests)),
             requests,
             places: Arc::new(Semaphore::new(requests.concurrency)),
@@ -73,9 +73,10 @@ impl Guests {
         self.places.available_permits() == 0
     }
 
-    /// Lets [`Guests::ended`] end once no guest is left.
+    /// Lets [`Guests::ended`] end once no guest is left, and keeps none.
     pub(super) fn close(&self) {
         self.tasks.close();
+        self.instances.close();
     }
 
     /// Ends when no guest is left.
@@ -156,8 +157,8 @@ impl Guests {
         };
         drop(place);
         match called {
-            Ok(()) if answer.is_open() => self.told.say("a request got no answer from the guest"),
-            Ok(()) => {}
+            Ok(_) if answer.is_open() => self.told.say("a request got no answer from the guest"),
+            Ok(instance) => self.keep(instance, &wanted).await,
             Err(Failure { status, message }) => {
                 self.told.say(&message);
                 answer.give(Err(status));
@@ -170,19 +171,35 @@ impl Guests {
         request: Request<WasiBody>,
         answer: &Answer,
         wanted: &Wanted,
-    ) -> Result<(), Failure> {
-        let mut store = self.stores.fresh().map_err(|error| Failure::internal(&error))?;
-        let meter = store.data().meter.clone();
+    ) -> Result<Instance, Failure> {
+        let mut instance = self.instances.take().map_err(|error| Failure::internal(&error))?;
+        let meter = instance.store.data().meter.clone();
         let called = meter.measured(async {
-            match self.pre.instantiate_async(&mut store).await? {
-                Proxy::P2(guest) => call_p2(&guest, &mut store, request, answer, &self.told).await,
-                guest @ Proxy::P3(_) => call_p3(&guest, &mut store, request, answer).await,
+            match self.instances.guest(&mut instance).await? {
+                (Proxy::P2(guest), store) => call_p2(guest, store, request, answer, &self.told).await,
+                (guest, store) => call_p3(guest, store, request, answer).await,
             }
         });
-        called.await.map_err(|error| {
-            wanted.cut();
-            Failure::of(&error, &store)
-        })
+        match called.await {
+            Ok(()) => Ok(instance),
+            Err(error) => {
+                wanted.cut();
+                Err(Failure::of(&error, &instance.store))
+            }
+        }
+    }
+
+    /// Keeps an instance for the next request once its answer has been sent: until then, what the guest has
+    /// left open of it is the instance's to end.
+    async fn keep(&self, instance: Instance, wanted: &Wanted) {
+        if !self.instances.are_kept() {
+            return;
+        }
+        tokio::select! {
+            () = wanted.sent() => self.instances.keep(instance),
+            () = sleep(Duration::from_secs(SENT_SECONDS_MAX)) => {}
+            () = self.interrupt.cancelled() => {}
+        }
     }
 }
 

@@ -39,6 +39,11 @@ impl Wanted {
         }
     }
 
+    /// Ends when the answer's body has been sent, or its client went meanwhile.
+    pub(super) async fn sent(&self) {
+        self.done.cancelled().await;
+    }
+
     /// Called before the guest's store is dropped: then its body ends as if it were whole.
     pub(super) fn cut(&self) {
         self.cut.store(true, Ordering::Release);

@@ -2,7 +2,7 @@
 
 use morph_crds::bounds::GRACE_PERIOD_SECONDS_DEFAULT;
 use morph_crds::{MorphSpec, Quantity};
-use morph_grant::{Http, Limits};
+use morph_grant::{Http, Limits, Reuse};
 
 /// A quantity in bytes. The schema's rules refuse a text that is none before; the narrowest, were one to
 /// come.
@@ -32,6 +32,10 @@ pub fn server(spec: &MorphSpec) -> Http {
         concurrency: http.max_concurrency,
         request_timeout_millis: http.request_timeout_millis,
         body_bytes: http.body_bytes_max.as_ref().map(bytes),
+        reuse: match http.reuse {
+            morph_crds::Reuse::PerRequest => Reuse::PerRequest,
+            morph_crds::Reuse::Pooled => Reuse::Pooled,
+        },
     }
 }
 

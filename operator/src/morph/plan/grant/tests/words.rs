@@ -6,7 +6,7 @@ use super::{document_of, morph};
 use crate::morph::fixture::{command, seen, server};
 use crate::morph::validate;
 use morph_crds::Reason;
-use morph_grant::{Document, Grants, Limits, MountUse};
+use morph_grant::{Document, Grants, Limits, MountUse, Reuse};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -112,7 +112,7 @@ fn a_directory_of_a_volume_arrives() {
 #[test]
 fn every_limit_arrives_and_none_is_none() {
     let fields = "limits: {memory: 64Mi, cpuPerCallMillis: 5, outputBytesPerSecond: 2Ki}\n\
-                  http: {maxConcurrency: 6, requestTimeoutMillis: 7, bodyBytesMax: 8}";
+                  http: {maxConcurrency: 6, requestTimeoutMillis: 7, bodyBytesMax: 8, reuse: Pooled}";
     let document = document_of(fields, server());
     let want = Limits {
         memory_bytes: Some(64 << 20),
@@ -122,8 +122,10 @@ fn every_limit_arrives_and_none_is_none() {
     assert_eq!(document.main().unwrap().limits, want);
     let http = document.http.unwrap();
     assert_eq!((http.concurrency, http.request_timeout_millis, http.body_bytes), (Some(6), Some(7), Some(8)));
+    assert_eq!(http.reuse, Reuse::Pooled);
     let http = document_of("", server()).http.unwrap();
     assert_eq!((http.concurrency, http.request_timeout_millis, http.body_bytes), (None, None, None));
+    assert_eq!(http.reuse, Reuse::PerRequest);
 }
 
 /// One item of each list, by number.
