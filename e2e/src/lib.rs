@@ -14,5 +14,5 @@ pub use image::{Pushed, guest};
 pub use load::{Load, Tally};
 pub use names::name_stands_for;
 pub use node::{NODE_ADDRESS, Node, Process};
-pub use space::Space;
+pub use space::{Space, fetch};
 pub use wait::until;

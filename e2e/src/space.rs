@@ -261,7 +261,10 @@ impl Space {
 }
 
 /// GETs a URL: status and body.
-async fn fetch(url: &str) -> Result<(u16, String)> {
+///
+/// # Errors
+/// When there is no answer, or more than a MiB of it.
+pub async fn fetch(url: &str) -> Result<(u16, String)> {
     let client = reqwest::Client::builder().timeout(Duration::from_secs(15)).build()?;
     let response = client.get(url).send().await.with_context(|| url.to_owned())?;
     let status = response.status().as_u16();

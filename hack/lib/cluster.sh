@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-for part in versions tools process pki control node image remove; do
+for part in versions tools process pki control node node2 image remove; do
 	# shellcheck source=/dev/null
 	. "$MORPH_ROOT/hack/lib/$part.sh"
 done

@@ -8,6 +8,8 @@ NODE_LINK=morph-node # holds the node's address
 POD_LINK=morph0      # the pods' bridge
 CLUSTER_CIDR=10.244.0.0/16
 POD_CIDR=10.244.0.0/20
+POD_MASQUERADE=true       # pods seem to be the node to whom isn't one of its pods
+DNS_ADDRESS=$NODE_ADDRESS # of a second node as well
 SHIM=$MORPH_STATE/bin/containerd-shim-morph-v1
 NODE_KEYS=$MORPH_STATE/morph/keys       # public keys that the shim trusts; the node's agent keeps them
 NODE_DENIALS=$MORPH_STATE/morph/denials # where the agent listens
@@ -56,7 +58,7 @@ write_cni() {
   "plugins": [
     {
       "type": "bridge", "bridge": "$POD_LINK", "isGateway": true, "hairpinMode": true,
-      "ipMasq": true, "ipMasqBackend": "nftables",
+      "ipMasq": $POD_MASQUERADE, "ipMasqBackend": "nftables",
       "ipam": {
         "type": "host-local", "dataDir": "$MORPH_STATE/cni",
         "ranges": [[{ "subnet": "$POD_CIDR" }]], "routes": [{ "dst": "0.0.0.0/0" }]
@@ -117,6 +119,8 @@ state = "$MORPH_STATE/containerd/state"
     runtime_type = "io.containerd.morph.v1"
     runtime_path = "$SHIM"
     pod_annotations = ["hayride.dev/*"]
+    [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.morph.options]
+      SystemdCgroup = $systemd
 EOF
 }
 
@@ -157,7 +161,7 @@ start_dns() {
 	touch "$MORPH_STATE/dns/hosts"
 	write_file "$CONFIG/Corefile" <<EOF
 .:53 {
-  bind $NODE_ADDRESS
+  bind $DNS_ADDRESS
   errors
   ready 127.0.0.1:8181
   kubernetes cluster.local {
@@ -191,7 +195,7 @@ authentication:
   x509: { clientCAFile: $PKI/ca.crt }
 authorization: { mode: Webhook }
 cgroupDriver: $driver
-clusterDNS: ["$NODE_ADDRESS"]
+clusterDNS: ["$DNS_ADDRESS"]
 clusterDomain: cluster.local
 containerRuntimeEndpoint: unix://$CONTAINERD_SOCKET
 evictionHard: { memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1% }

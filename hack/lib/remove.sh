@@ -100,6 +100,7 @@ leftovers() {
 remove_cluster() {
 	local name
 	[ -d "$MORPH_STATE" ] || return 0
+	end "$SECOND_NAME" # not killed: it takes its VM and its link away
 	# What they would save at a graceful end is removed below.
 	# The kubelet first: it would start pods again. containerd goes last, with the pods that it knows.
 	for name in kubelet $(kept | grep -vx containerd); do end "$name" KILL; done
