@@ -1,6 +1,8 @@
 //! One task while it lives: `state`'s table with hands. All that changes it goes through one lock, so that
 //! events are published in the order in which things happened.
 
+mod end;
+
 use super::{Fault, announce};
 use crate::bundle::Record;
 use crate::cgroup::Cgroup;
@@ -9,24 +11,20 @@ use crate::events::Publisher;
 use crate::failpoint::failpoint;
 use crate::grant::Pin;
 use crate::log::TaskLog;
-use crate::process::{Child, Control, Exit};
+use crate::process::{Child, Control};
 use crate::spec::Resources;
 use crate::state::{Action, Event, Next, State, step};
 use crate::stdio::{Kept, Streams};
-use crate::termination::{self, TerminationFile};
+use crate::termination::TerminationFile;
 use crate::wire::FromChild;
 use morph_host::Outcome;
 use rustix::process::Signal;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
-
-/// How long the last words of a process that has ended may take, in milliseconds: they are in the socket
-/// already.
-const LAST_WORDS_MILLIS_MAX: u64 = 1_000;
 
 /// Bytes of a worker's words in one line of the log.
 const LOGGED_BYTES_MAX: usize = 1024;
@@ -306,57 +304,6 @@ impl Task {
     ) -> Result<(), Fault> {
         let done = spawn_blocking(work).await.map_err(|error| Fault::internal(&error))?;
         done.map_err(|error| Fault::internal(&error))
-    }
-
-    /// Waits for the end of the process and makes it the task's.
-    pub(super) async fn watch(self: Arc<Self>) {
-        let exit = match self.child.wait().await {
-            Ok(exit) => exit,
-            Err(error) => {
-                tracing::error!(task = self.id, %error, "process can't be waited for");
-                Exit::Code(u8::MAX)
-            }
-        };
-        // What comes now is to stand behind all that the guest has written.
-        self.life.lock().await.kept.drained().await;
-        let status = self.status(exit).await;
-        if self.cgroup.oom_kills() > 0 {
-            announce::out_of_memory(&self.publisher, &self.id).await;
-        }
-        let mut life = self.life.lock().await;
-        life.end = Some(End { status, at: SystemTime::now() });
-        if let Err(error) = self.take(&mut life, Event::Exited).await {
-            tracing::error!(task = self.id, %error, "an end that could not be");
-        }
-    }
-
-    /// The status, and the termination message where there is one.
-    async fn status(&self, exit: Exit) -> u32 {
-        let mut life = self.life.lock().await;
-        let killed = life.killed;
-        let started = life.state != Some(State::Created);
-        match std::mem::replace(&mut life.guest, Guest::None) {
-            Guest::Fated(outcome, _) if started => u32::from(outcome.code),
-            Guest::Running(listener) => {
-                drop(life);
-                let words =
-                    tokio::time::timeout(Duration::from_millis(LAST_WORDS_MILLIS_MAX), listener).await;
-                let outcome = words.ok().and_then(Result::ok).flatten();
-                self.last_words(exit, outcome.as_ref(), killed);
-                exit.code()
-            }
-            _ => exit.code(),
-        }
-    }
-
-    fn last_words(&self, exit: Exit, outcome: Option<&Outcome>, killed: bool) {
-        match (outcome, exit) {
-            (Some(outcome), _) => self.say(outcome.message.as_deref(), false),
-            (None, exit) => {
-                let why = termination::reason(exit, killed, self.cgroup.oom_kills() > 0);
-                self.say(why.as_deref(), true);
-            }
-        }
     }
 
     /// Tells people why: in the termination message, and on standard error where the worker hasn't done so.
