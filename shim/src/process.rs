@@ -1,25 +1,24 @@
 //! Processes of one server: its zygote, and the sandboxes and workers forked from it. Starts them, places
 //! them, signals them and reaps them; what they do inside is `zygote`, `worker` and `seal`.
 
+mod child;
 mod keeper;
 mod mounts;
 mod patience;
 
+pub use child::{Child, Exit};
 pub use keeper::ZYGOTE_ARGUMENT;
 pub use mounts::{Granted, is_regular, open_beneath, open_directory};
 pub use patience::{FILES_MILLIS_MAX, patiently};
 
-use crate::seal;
 pub use crate::spec::{UNPRIVILEGED_ID, unprivileged};
 use crate::wire::{self, Entry, FromChild, Join, MountTarget, SandboxSetup, ToChild, WorkerSetup};
 pub use crate::wire::{EngineKind, Rlimit, Task};
-use rustix::process::{Signal, WaitId, WaitIdOptions};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -139,25 +138,6 @@ pub struct WorkerSpec {
     pub task: Task,
 }
 
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// By itself, with this code.
-    Code(u8),
-    /// By this signal.
-    Signal(i32),
-}
-
-impl Exit {
-    /// The code that containerd is told: 128 and the signal's number for a signal.
-    pub fn code(self) -> u32 {
-        match self {
-            Exit::Code(code) => u32::from(code),
-            Exit::Signal(signal) => 128 + signal.unsigned_abs(),
-        }
-    }
-}
-
 /// A handle of the server's zygote; it can be cloned. When the last handle goes, the zygote ends and every
 /// process forked from it is killed. A zygote that dies is replaced at the next fork; what it forked lives
 /// on.
@@ -268,66 +248,6 @@ pub struct Worker {
     pub child: Child,
     /// What is said to it and by it.
     pub control: Control,
-}
-
-/// A forked process: this server is its parent and the one that reaps it.
-#[derive(Debug)]
-pub struct Child {
-    /// Its pid.
-    pub pid: i32,
-    pidfd: AsyncFd<OwnedFd>,
-}
-
-impl Child {
-    fn new(pid: i32, pidfd: OwnedFd) -> Result<Self, Error> {
-        let pidfd = seal::watch(pidfd).map_err(|source| Error::Process {
-            pid,
-            doing: "watching its pidfd",
-            source,
-        })?;
-        Ok(Self { pid, pidfd })
-    }
-
-    /// Waits for its end and reaps it: once; a second call is an error. May be cancelled.
-    pub async fn wait(&self) -> Result<Exit, Error> {
-        let failed =
-            |source: io::Error| Error::Process { pid: self.pid, doing: "waiting for its end", source };
-        loop {
-            let mut ready = self.pidfd.readable().await.map_err(failed)?;
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-            match rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
-                Ok(Some(status)) => {
-                    return Ok(match (status.exit_status(), status.terminating_signal()) {
-                        (Some(code), _) => Exit::Code((code & 0xff) as u8),
-                        (None, signal) => Exit::Signal(signal.unwrap_or(Signal::KILL.as_raw())),
-                    });
-                }
-                Ok(None) => ready.clear_ready(),
-                Err(error) => return Err(failed(error.into())),
-            }
-        }
-    }
-
-    /// Sends a signal; to a process that has ended it does nothing.
-    pub fn signal(&self, signal: Signal) -> Result<(), Error> {
-        match rustix::process::pidfd_send_signal(self.pidfd.as_fd(), signal) {
-            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-            Err(error) => Err(Error::Process { pid: self.pid, doing: "signalling it", source: error.into() }),
-        }
-    }
-
-    /// Its pidfd, readable when it has ended.
-    pub fn pidfd(&self) -> BorrowedFd<'_> {
-        self.pidfd.get_ref().as_fd()
-    }
-
-    /// Kills and reaps what could not be set up; answers the error that says why.
-    async fn give_up(self, error: Error) -> Error {
-        match self.signal(Signal::KILL) {
-            Ok(()) => self.wait().await.err().unwrap_or(error),
-            Err(also) => also,
-        }
-    }
 }
 
 /// The server's end of a forked process's socket.

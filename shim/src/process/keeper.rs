@@ -1,6 +1,7 @@
 //! The thread that is the parent of the zygote and so of everything forked from it. It lives as long as the
 //! server: the kernel kills children whose parent *thread* ends.
 
+use super::child::discard;
 use super::{Child, Control, Error};
 use crate::failpoint::failpoint;
 use crate::wire::{self, FromZygote, Role, ToZygote};
@@ -323,14 +324,6 @@ fn has_ended(socket: &UnixStream) -> bool {
         rustix::event::poll(&mut descriptors, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }));
     // The zygote says nothing unasked: whatever can be read here is its end.
     polled.is_ok_and(|ready| ready > 0)
-}
-
-/// Kills and reaps a child that nobody waits for.
-fn discard(pidfd: BorrowedFd<'_>) {
-    use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
-    if pidfd_send_signal(pidfd, Signal::KILL).is_ok() {
-        let _ = waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED);
-    }
 }
 
 fn failed(doing: &str, source: io::Error) -> Error {
