@@ -2,11 +2,13 @@
 //! them, signals them and reaps them; what they do inside is `zygote`, `worker` and `seal`.
 
 mod child;
+mod end_on_panic;
 mod keeper;
 mod mounts;
 mod patience;
 
 pub use child::{Child, Exit};
+pub(crate) use end_on_panic::EndOnPanic;
 pub use keeper::ZYGOTE_ARGUMENT;
 pub use mounts::{Granted, is_regular, open_beneath, open_directory};
 pub use patience::{FILES_MILLIS_MAX, patiently};

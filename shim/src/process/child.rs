@@ -26,7 +26,8 @@ impl Exit {
     }
 }
 
-/// A forked process: this server is its parent and the one that reaps it.
+/// A forked process: this server is its parent and the one that reaps it. Dropped before its end, by a panic
+/// say, it is killed and reaped: no list has it any more.
 #[derive(Debug)]
 pub struct Child {
     /// Its pid.
@@ -83,6 +84,13 @@ impl Child {
             Ok(()) => self.wait().await.err().unwrap_or(error),
             Err(also) => also,
         }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // One that has been waited for is not there to be signalled.
+        discard(self.pidfd());
     }
 }
 

@@ -2,7 +2,7 @@
 //! server: the kernel kills children whose parent *thread* ends.
 
 use super::child::discard;
-use super::{Child, Control, Error};
+use super::{Child, Control, EndOnPanic, Error};
 use crate::failpoint::failpoint;
 use crate::wire::{self, FromZygote, Role, ToZygote};
 use rustix::event::{PollFd, PollFlags};
@@ -54,7 +54,9 @@ impl Keeper {
         std::thread::Builder::new()
             .name("zygote-keeper".into())
             .spawn(move || {
-                let _end = EndWithThread;
+                // All that was forked dies with the thread, and a server that can't fork would refuse every
+                // task for ever.
+                let _end = EndOnPanic("the thread that forks");
                 serve(state, receiver);
             })
             .map_err(|source| failed("starting its thread", source))?;
@@ -108,20 +110,6 @@ impl Keeper {
         let gone = || failed("asking its thread", io::ErrorKind::BrokenPipe.into());
         self.requests.send(request).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
-    }
-}
-
-/// Ends the server with its thread, should that ever panic: all that was forked dies with the thread, and a
-/// server that can't fork would refuse every task for ever. `delete` cleans up behind it, and the next
-/// `start` makes another one.
-struct EndWithThread;
-
-impl Drop for EndWithThread {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            tracing::error!("the thread that forks has panicked: this server ends");
-            std::process::exit(1);
-        }
     }
 }
 

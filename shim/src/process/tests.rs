@@ -2,12 +2,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 #[test]
 fn a_signal_is_told_as_128_and_its_number() {
     assert_eq!(Exit::Signal(9).code(), 137);
     assert_eq!(Exit::Signal(15).code(), 143);
     assert_eq!(Exit::Code(3).code(), 3);
+}
+
+#[tokio::test]
+async fn a_child_that_is_dropped_before_its_end_is_killed_and_reaped() {
+    let mut sleep = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep");
+    let pid = Pid::from_child(&sleep);
+    let pidfd = pidfd_open(pid, PidfdFlags::empty()).expect("pidfd");
+    drop(Child::new(pid.as_raw_nonzero().get(), pidfd).expect("child"));
+    assert!(sleep.wait().is_err(), "it was still there to be waited for");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The call Create: a cgroup, a record for `delete`, a process in both, and a task that owns them. What fails
 //! half way is taken down again.
 
+mod unfinished;
+
+use self::unfinished::Unfinished;
 use super::laps::Laps;
 use super::life::{Guest, Parts, Task};
 use super::prepare::{Failure, Prepared, prepare};
@@ -48,7 +51,7 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
         other => other.sandbox(),
     };
     let record = Record::new(&id, sandbox, &server.address, cgroup.clone());
-    let mut unfinished = Unfinished(Some((cgroup.clone(), bundle.clone())));
+    let unfinished = Unfinished::new(&cgroup, &bundle);
     let made = async {
         failpoint!("create.record").map_err(|error| Fault::internal(&error))?;
         // First of all: `delete` takes down what is written here, whenever this server dies.
@@ -69,7 +72,6 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
             return Err(fault);
         }
     };
-    unfinished.0 = None;
     let task = Task::new(Parts {
         termination: termination(&spec, &server),
         witness: made.witness,
@@ -84,7 +86,7 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
         kept: made.kept,
         log,
     });
-    let pid = hand_over(&server, &task, request).await?;
+    let pid = hand_over(&server, &task, request, unfinished).await?;
     laps.lap("event");
     tracing::debug!(task = task.id, %laps, "created");
     Ok(pid)
@@ -101,10 +103,21 @@ fn streams(request: &CreateTaskRequest) -> Streams {
 
 /// Makes the task the server's, unless somebody has deleted it while it was made: then nobody would ever do
 /// so again.
-async fn hand_over(server: &Server, task: &Arc<Task>, request: CreateTaskRequest) -> Result<i32, Fault> {
-    let entered = server.enter(task);
+async fn hand_over(
+    server: &Server,
+    task: &Arc<Task>,
+    request: CreateTaskRequest,
+    unfinished: Unfinished,
+) -> Result<i32, Fault> {
+    if let Err(error) = failpoint!("create.tell") {
+        unfinished.take_down().await;
+        return Err(Fault::internal(&error));
+    }
     announce(server, task, request).await;
+    // At one go: a task that is listed and that nobody watches would have no end.
+    let entered = server.enter(task);
     server.watch(task);
+    unfinished.done();
     // `delete` takes the record along.
     if entered && matches!(Record::read(&task.bundle), Ok(Some(_))) {
         return Ok(task.pid);
@@ -140,31 +153,6 @@ async fn adopt(cgroup: &Cgroup, spec: &Spec, child: &Child) -> Result<(), Fault>
     };
     give_up(child).await;
     Err(fault)
-}
-
-/// A task that is being made: what is there of it is taken down if it comes to nothing, by an error or by a
-/// panic.
-struct Unfinished(Option<(Cgroup, PathBuf)>);
-
-impl Unfinished {
-    /// Drops it where it may wait.
-    async fn take_down(self) {
-        if let Err(error) = spawn_blocking(move || drop(self)).await {
-            tracing::error!(%error, "a task that failed is left behind");
-        }
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        let Some((cgroup, bundle)) = self.0.take() else { return };
-        let undone = cgroup.kill().and_then(|()| cgroup.remove()).map_err(|error| error.to_string());
-        let undone = undone.and_then(|()| Record::remove(&bundle).map_err(|error| error.to_string()));
-        if let Err(error) = undone {
-            // `delete` finds the record and tries again.
-            tracing::error!(error, "a task that failed is left behind");
-        }
-    }
 }
 
 /// Writes down whom `delete` would have to kill.

@@ -13,7 +13,7 @@ use crate::grant::Pin;
 use crate::log::TaskLog;
 use crate::process::{Child, Control};
 use crate::spec::Resources;
-use crate::state::{Action, Event, Next, State, step};
+use crate::state::{Action, Event, Next, State, Topic, step};
 use crate::stdio::{Kept, Streams};
 use crate::termination::TerminationFile;
 use crate::wire::FromChild;
@@ -91,6 +91,8 @@ struct Life {
     killed: bool,
     /// How its process ended, before anybody is told.
     end: Option<End>,
+    /// Whether containerd's subscribers have been told.
+    told: bool,
 }
 
 /// What a new task is made of.
@@ -122,6 +124,7 @@ impl Task {
             limits: Resources::default(),
             killed: false,
             end: None,
+            told: false,
         };
         Arc::new(Self {
             id: parts.id,
@@ -224,8 +227,14 @@ impl Task {
                 let limited = spawn_blocking(move || cgroup.update(&limits)).await;
                 limited.map_err(|error| Fault::internal(&error))?.map_err(|error| Fault::of_cgroup(&error))
             }
+            // Told before somebody panicked, and treated again.
+            Action::Publish(Topic::Exit) if life.told => Ok(()),
             Action::Publish(topic) => {
                 announce::publish(&self.publisher, topic, &self.id, self.pid, life.end).await;
+                if topic == Topic::Exit {
+                    life.told = true;
+                    failpoint!("watch.answer").map_err(|error| Fault::internal(&error))?;
+                }
                 Ok(())
             }
             Action::AnswerWait => {

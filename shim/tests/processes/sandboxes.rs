@@ -79,7 +79,8 @@ async fn the_nodes_own_host_name_is_never_set() {
 #[tokio::test]
 async fn a_sandbox_sees_no_file_and_has_no_power() {
     let zygote = zygote().await;
-    let process = Process(zygote.fork_sandbox(spec()).await.expect("sandbox").pid);
+    let sandbox = zygote.fork_sandbox(spec()).await.expect("sandbox");
+    let process = Process(sandbox.pid);
     assert_eq!(process.root(), ["stage"]);
     assert_eq!(process.status("Uid"), "65532 65532 65532 65532");
     for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {

@@ -23,7 +23,8 @@ async fn worker_with(zygote: &Zygote, change: impl FnOnce(&mut WorkerSpec)) -> W
 #[tokio::test]
 async fn a_worker_is_nobody_and_can_do_nothing() {
     let zygote = zygote().await;
-    let process = Process(waiting(&zygote).await.child.pid);
+    let worker = waiting(&zygote).await;
+    let process = Process(worker.child.pid);
     for (field, expected) in [
         ("Uid", "65532 65532 65532 65532"),
         ("Gid", "65532 65532 65532 65532"),
@@ -58,7 +59,8 @@ async fn a_worker_has_the_user_and_groups_of_its_container_but_never_root() {
 #[tokio::test]
 async fn a_workers_root_holds_its_code_and_nothing_else() {
     let zygote = zygote().await;
-    let process = Process(waiting(&zygote).await.child.pid);
+    let worker = waiting(&zygote).await;
+    let process = Process(worker.child.pid);
     assert_eq!(process.root(), ["code"]);
     let mounts = process.mounts();
     let points: Vec<&str> = mounts.iter().map(|(point, _)| point.as_str()).collect();
@@ -73,7 +75,8 @@ async fn a_workers_root_holds_its_code_and_nothing_else() {
 #[tokio::test]
 async fn a_worker_has_namespaces_of_its_own() {
     let zygote = zygote().await;
-    let process = Process(waiting(&zygote).await.child.pid);
+    let worker = waiting(&zygote).await;
+    let process = Process(worker.child.pid);
     for kind in ["mnt", "pid", "ipc", "uts"] {
         assert_ne!(process.namespace(kind), own().namespace(kind), "{kind}");
     }

@@ -2,13 +2,14 @@
 
 use crate::harness::{Containerd, is_alive, told, wait_for};
 use crate::spec::{Spec, cgroup, document};
-use std::collections::BTreeMap;
+use morph_grant::Document;
+use serde_json::Value;
 use std::fs::File;
 use std::path::Path;
 use std::process::Child;
 
 /// Every place there is, in the order of a pod's life.
-const PLACES: [&str; 21] = [
+const PLACES: [&str; 26] = [
     "start.spawn",
     "serve.begin",
     "zygote.begin",
@@ -24,9 +25,14 @@ const PLACES: [&str; 21] = [
     "worker.seal",
     "worker.load",
     "create.note",
+    "create.tell",
+    "watch.wait",
     "start.run",
     "worker.run",
     "kill.signal",
+    "watch.status",
+    "watch.tell",
+    "watch.answer",
     "delete.cgroup",
     "delete.record",
     "cleanup.process",
@@ -67,19 +73,37 @@ impl Node {
 
     /// Starts a pod; answers how far it came.
     fn pod(&self) -> Result<Vec<i32>, String> {
-        let grant = document(&self.image, "command", &["sleep", "3600000"]);
-        let start = |id: &str, spec: &Spec| {
-            let log = format!("file://{}", self.containerd.path(&format!("{id}.log")).display());
-            let output = self.containerd.run(id, spec, &["--detach", "--log-uri", &log]).output().unwrap();
-            let found = self.containerd.tasks().into_iter().find(|task| task.0 == id);
-            match found {
-                Some((_, pid, _)) if output.status.success() => Ok(pid),
-                _ => Err(told(&output)),
-            }
-        };
-        let sandbox = start("s1", &Spec::sandbox("s1", "demo").granted(&grant))?;
+        let sandbox = self.sandbox()?;
+        Ok(vec![sandbox, self.container(sandbox)?])
+    }
+
+    fn sandbox(&self) -> Result<i32, String> {
+        self.start_task("s1", &Spec::sandbox("s1", "demo").granted(&self.grant()))
+    }
+
+    fn container(&self, sandbox: i32) -> Result<i32, String> {
         let spec = Spec::container("c1", "s1", "demo", "morph", &self.image).joined(sandbox);
-        Ok(vec![sandbox, start("c1", &spec.granted(&grant))?])
+        self.start_task("c1", &spec.granted(&self.grant()))
+    }
+
+    fn grant(&self) -> Document {
+        document(&self.image, "command", &["sleep", "3600000"])
+    }
+
+    fn start_task(&self, id: &str, spec: &Spec) -> Result<i32, String> {
+        let log = format!("file://{}", self.containerd.path(&format!("{id}.log")).display());
+        let output = self.containerd.run(id, spec, &["--detach", "--log-uri", &log]).output().unwrap();
+        let found = self.containerd.tasks().into_iter().find(|task| task.0 == id);
+        match found {
+            Some((_, pid, _)) if output.status.success() => Ok(pid),
+            _ => Err(told(&output)),
+        }
+    }
+
+    /// containerd dies and is there again.
+    fn restart(&mut self) {
+        self.containerd.kill();
+        self.containerd.begin();
     }
 
     /// Takes down what is there, as containerd's callers do: again and again until it is gone.
@@ -114,23 +138,37 @@ impl Node {
         assert!(!mounts.contains(&root), "{case}: a mount is left");
     }
 
-    /// How often each event came for a task.
-    fn events(&self, id: &str) -> BTreeMap<String, usize> {
-        let mut found = BTreeMap::new();
-        for line in std::fs::read_to_string(self.containerd.path("events.log")).unwrap().lines() {
-            let topic = line.split(' ').find(|word| word.starts_with("/tasks/"));
-            if let Some(topic) = topic.filter(|_| line.contains(&format!("\"container_id\":\"{id}\""))) {
-                *found.entry(topic.to_owned()).or_default() += 1;
-            }
-        }
-        found
+    /// Topic and text of each event of a task.
+    fn events(&self, id: &str) -> Vec<(String, String)> {
+        let log = std::fs::read_to_string(self.containerd.path("events.log")).unwrap();
+        let own = log.lines().filter(|line| line.contains(&format!("\"container_id\":\"{id}\"")));
+        let topic = |line: &str| Some(line.split(' ').find(|word| word.starts_with("/tasks/"))?.to_owned());
+        own.filter_map(|line| Some((topic(line)?, line.to_owned()))).collect()
     }
 
-    /// A pod with something happening at a place, then one without.
-    fn case(&self, place: &str, action: &str) {
+    /// How often an event of this topic came for a task.
+    fn count(&self, id: &str, topic: &str) -> usize {
+        self.events(id).iter().filter(|event| event.0 == topic).count()
+    }
+
+    /// How often each task ended, and with which codes.
+    fn ends(&self, id: &str) -> Vec<u64> {
+        let ends = self.events(id).into_iter().filter(|event| event.0 == "/tasks/exit");
+        let json = |line: String| serde_json::from_str(&line[line.find('{').unwrap()..]).unwrap();
+        // What is zero is left out.
+        ends.map(|(_, line)| json(line))
+            .map(|event: Value| event["exit_status"].as_u64().unwrap_or(0))
+            .collect()
+    }
+
+    /// A pod with something happening at a place, then one without; between its calls containerd may die.
+    fn case(&mut self, place: &str, action: &str, restarts: bool) {
         let case = format!("{action} at {place}");
         self.set(&format!("{place} {action}\n"));
         let begun = self.pod();
+        if restarts {
+            self.restart();
+        }
         if let Ok(pids) = &begun {
             drop(self.containerd.ctr(&["task", "kill", "--signal", "SIGKILL", "c1"]).output().unwrap());
             drop(self.containerd.ctr(&["task", "delete", "c1"]).output().unwrap());
@@ -147,21 +185,43 @@ impl Node {
         if action == "delay" {
             assert!(begun.is_ok(), "{case}: {begun:?}");
         }
+        // Nobody listens while containerd is away.
+        if restarts {
+            return;
+        }
         for id in ["s1", "c1"] {
             wait_for(&format!("{case}: an end for each start"), || {
-                let events = self.events(id);
-                let of = |topic: &str| events.get(topic).copied().unwrap_or_default();
+                let of = |topic: &str| self.count(id, topic);
                 let (created, started, ended) = (of("/tasks/create"), of("/tasks/start"), of("/tasks/exit"));
-                // Where the server lives, it tells each end, once.
-                let is_told = matches!(action, "error" | "delay");
-                started <= created && ended >= started && (!is_told || ended == created)
+                // Where the server lives, it tells each end, once. It doesn't without its keeper.
+                let lives = action != "kill" && (action != "panic" || !place.starts_with("keeper."));
+                started <= created && ended >= started && (!lives || ended == created)
             });
         }
     }
 
-    fn all(&self, action: &str) {
-        for place in PLACES {
-            self.case(place, action);
+    fn all(&mut self, action: &str) {
+        let mut places = PLACES;
+        // Those last that end the server: containerd tells of tasks, too, that never came to be.
+        places.sort_by_key(|place| place.starts_with("keeper."));
+        for place in places {
+            self.case(place, action, false);
+        }
+    }
+
+    /// Something happens at a place of the watch over `c1`, which runs or is just made, and is told to stop
+    /// if that place comes then.
+    fn watched(&self, place: &str, action: &str) {
+        let sandbox = self.sandbox().unwrap();
+        let line = format!("{place} {action}\n");
+        if place == "watch.wait" {
+            self.set(&line);
+            // It may be killed before it starts.
+            drop(self.container(sandbox));
+        } else {
+            self.container(sandbox).unwrap();
+            self.set(&line);
+            self.containerd.must(&["task", "kill", "--signal", "SIGTERM", "c1"]);
         }
     }
 }
@@ -195,8 +255,61 @@ fn a_delay_at_each_step_changes_nothing() {
 }
 
 #[test]
+fn a_panic_at_each_step_leaves_nothing() {
+    Node::start().all("panic");
+}
+
+#[test]
 fn a_process_killed_at_each_step_leaves_nothing() {
     Node::start().all("kill");
+}
+
+#[test]
+fn a_restart_of_containerd_after_each_step_that_failed_leaves_nothing() {
+    let mut node = Node::start();
+    for place in PLACES {
+        node.case(place, "error", true);
+    }
+}
+
+#[test]
+fn an_end_that_cannot_be_watched_is_told_once_and_its_server_goes_on() {
+    // Told to stop it ends with 143, if that is seen.
+    for (place, code) in
+        [("watch.wait", 137_u64), ("watch.status", 137), ("watch.tell", 143), ("watch.answer", 143)]
+    {
+        for action in ["error", "panic"] {
+            let case = format!("{action} at {place}");
+            let node = Node::start();
+            node.watched(place, action);
+            wait_for(&format!("{case}: an end"), || !node.ends("c1").is_empty());
+            node.set("");
+            assert_eq!(node.containerd.server_pids().len(), 1, "{case}");
+            assert_eq!(node.containerd.task("s1").1, "RUNNING", "{case}");
+            node.take_down();
+            wait_for(&format!("{case}: told of its removal"), || node.count("c1", "/tasks/delete") > 0);
+            assert_eq!(node.ends("c1"), [code], "{case}");
+            node.check_nothing_left(&case);
+        }
+    }
+}
+
+#[test]
+fn a_server_that_can_neither_watch_nor_kill_ends_and_delete_tells_for_it() {
+    let node = Node::start();
+    node.sandbox().and_then(|sandbox| node.container(sandbox)).unwrap();
+    let server = node.containerd.server_pids()[0];
+    node.set("watch.status panic\nwatch.kill panic\n");
+    node.containerd.must(&["task", "kill", "--signal", "SIGTERM", "c1"]);
+    wait_for("ended", || !is_alive(server));
+    node.set("");
+    wait_for("told", || node.containerd.tasks().is_empty());
+    node.take_down();
+    node.check_nothing_left("after its end");
+    for id in ["s1", "c1"] {
+        wait_for("an end", || !node.ends(id).is_empty());
+        assert_eq!(node.ends(id).len(), 1, "{id}");
+    }
 }
 
 #[test]
@@ -211,8 +324,7 @@ fn a_delete_that_fails_at_each_step_without_a_server_is_done_by_the_next() {
             wait_for("told", || node.containerd.tasks().is_empty());
             node.set("");
             // containerd calls `delete` once; what is left then it finds when it begins the next time.
-            node.containerd.kill();
-            node.containerd.begin();
+            node.restart();
             node.take_down();
             node.check_nothing_left(&format!("{action} at {place}"));
             node.pod().unwrap_or_else(|error| panic!("after {action} at {place}: {error}"));

@@ -1,10 +1,16 @@
-//! A task's end: its process is waited for, and how it ended becomes the task's.
+//! A task's end: its process is waited for, and how it ended becomes the task's, told once. Whatever fails on
+//! the way, an end is told: a task without one could be neither stopped nor deleted.
 
 use super::{End, Guest, Task, announce};
-use crate::process::Exit;
+use crate::failpoint::failpoint;
+use crate::process::{EndOnPanic, Exit};
 use crate::state::{Event, State};
+use crate::task::Fault;
 use crate::termination;
+use futures::FutureExt as _;
 use morph_host::Outcome;
+use rustix::process::Signal;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,27 +18,73 @@ use std::time::{Duration, SystemTime};
 /// already.
 const LAST_WORDS_MILLIS_MAX: u64 = 1_000;
 
+/// How a task ends whose end can't be seen: it is killed.
+const UNSEEN: Exit = Exit::Signal(Signal::KILL.as_raw());
+
 impl Task {
-    /// Waits for the end of the process and makes it the task's.
+    /// Waits for the end of the process and makes it the task's. Where that fails or panics, the task is
+    /// killed and told as killed; where even that panics, the server ends, and `delete` does both.
     pub(in crate::task) async fn watch(self: Arc<Self>) {
-        let exit = match self.child.wait().await {
-            Ok(exit) => exit,
-            Err(error) => {
-                tracing::error!(task = self.id, %error, "process can't be waited for");
-                Exit::Code(u8::MAX)
-            }
+        let _end = EndOnPanic("who ends a task that can't be watched");
+        // What it leaves behind is behind a lock and in some state of the table.
+        let why = match AssertUnwindSafe(self.see()).catch_unwind().await {
+            Ok(Ok(())) => return,
+            Ok(Err(fault)) => fault.to_string(),
+            Err(_) => "a panic".to_owned(),
         };
+        tracing::error!(task = self.id, why, "its end can't be seen: it is killed");
+        self.put_down().await;
+    }
+
+    async fn see(&self) -> Result<(), Fault> {
+        failpoint!("watch.wait").map_err(|error| Fault::internal(&error))?;
+        let exit = self.child.wait().await.map_err(|error| Fault::internal(&error))?;
+        failpoint!("watch.status").map_err(|error| Fault::internal(&error))?;
         // What comes now is to stand behind all that the guest has written.
         self.life.lock().await.kept.drained().await;
         let status = self.status(exit).await;
+        self.life.lock().await.end = Some(End { status, at: SystemTime::now() });
+        failpoint!("watch.tell").map_err(|error| Fault::internal(&error))?;
         if self.cgroup.oom_kills() > 0 {
             announce::out_of_memory(&self.publisher, &self.id).await;
         }
-        let mut life = self.life.lock().await;
-        life.end = Some(End { status, at: SystemTime::now() });
-        if let Err(error) = self.take(&mut life, Event::Exited).await {
-            tracing::error!(task = self.id, %error, "an end that could not be");
+        self.tell().await
+    }
+
+    /// Ends what is left of the task, and tells its end: how it was, where that has been seen.
+    async fn put_down(&self) {
+        let cgroup = self.cgroup.clone();
+        let emptied = async {
+            failpoint!("watch.kill").map_err(|error| Fault::internal(&error))?;
+            self.blocking(move || cgroup.kill()).await
+        };
+        if let Err(fault) = emptied.await {
+            tracing::error!(task = self.id, %fault, "its cgroup can't be emptied");
         }
+        let ended = match self.child.signal(Signal::KILL) {
+            Ok(()) => self.child.wait().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended {
+            // It was waited for before, most likely.
+            tracing::warn!(task = self.id, %error, "its process can't be waited for");
+        }
+        let mut life = self.life.lock().await;
+        life.guest = Guest::None;
+        if life.end.is_none() {
+            self.say(Some("killed: a defect of the shim kept it from seeing how this ends"), true);
+            life.end = Some(End { status: UNSEEN.code(), at: SystemTime::now() });
+        }
+        drop(life);
+        if let Err(fault) = self.tell().await {
+            tracing::error!(task = self.id, %fault, "an end that could not be");
+        }
+    }
+
+    /// Makes what is known of the end the task's.
+    async fn tell(&self) -> Result<(), Fault> {
+        let mut life = self.life.lock().await;
+        self.take(&mut life, Event::Exited).await.map(drop)
     }
 
     /// The status, and the termination message where there is one.
