@@ -15,7 +15,7 @@ use crate::failpoint::failpoint;
 use crate::grant::{Decision, Pin};
 use crate::keys;
 use crate::log::TaskLog;
-use crate::process::{Child, Namespace, SandboxSpec, WorkerSpec};
+use crate::process::{Child, SandboxSpec, WorkerSpec};
 use crate::sandbox;
 use crate::spec::{Pod, Role, Spec};
 use crate::state::Event;
@@ -298,7 +298,7 @@ async fn make_container(
             })
         }
         Err(Failure::Fate(outcome)) => {
-            let child = server.zygote.fork_sandbox(stand_in(cgroup)).await;
+            let child = server.zygote.fork_sandbox(stand_in(spec, cgroup)).await;
             let child = child.map_err(|error| Fault::internal(&error))?;
             Ok(Made {
                 child,
@@ -345,12 +345,13 @@ fn cgroup_name(spec: &Spec) -> String {
     }
 }
 
-/// The process of a container that will end as soon as it is started: containerd needs a pid until then.
-fn stand_in(cgroup: &Cgroup) -> SandboxSpec {
+/// The process of a container that will end as soon as it is started: containerd needs a pid until then. It
+/// is where the container would be: who enters namespaces by that pid must not find himself in the node's.
+fn stand_in(spec: &Spec, cgroup: &Cgroup) -> SandboxSpec {
     SandboxSpec {
-        net: Namespace::Host,
-        ipc: Namespace::Host,
-        uts: Namespace::Host,
+        net: spec.net.clone(),
+        ipc: spec.ipc.clone(),
+        uts: spec.uts.clone(),
         own_pid_namespace: true,
         hostname: None,
         cgroup_procs: cgroup.procs_files(),

@@ -4,6 +4,7 @@
 
 mod calls;
 mod cycles;
+mod debugging;
 mod ends;
 mod harness;
 mod idle;

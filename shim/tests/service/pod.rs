@@ -27,7 +27,12 @@ impl<'a> Pod<'a> {
 
     /// The spec of a container of this pod.
     pub(crate) fn container(&self, id: &str, image: &str) -> Spec {
-        let spec = Spec::container(id, &self.id, "demo", "morph", image);
+        self.added(id, "morph", image)
+    }
+
+    /// The spec of a container by another name, which somebody has added.
+    pub(crate) fn added(&self, id: &str, name: &str, image: &str) -> Spec {
+        let spec = Spec::container(id, &self.id, "demo", name, image);
         spec.joined(self.pid.cast_signed()).granted(&self.grant)
     }
 
