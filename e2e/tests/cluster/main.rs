@@ -4,6 +4,7 @@ mod api;
 mod authority;
 mod ceiling;
 mod commands;
+mod debugging;
 mod denials;
 mod egress;
 mod examples;
