@@ -2,6 +2,7 @@
 //! sides take turns; the report says what became of its targets. A tool for people and for tests, never
 //! shipped.
 
+pub mod cluster;
 pub mod cri;
 pub mod load;
 pub mod node;

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use morph_bench::page;
 use morph_bench::programs::{Chosen, Programs};
 use morph_bench::record::{Machine, Record};
+use morph_bench::report::Report;
 use morph_bench::rounds::REPETITIONS_MIN;
 use morph_bench::rows::{Bench, Row, serve_natively};
 use std::collections::BTreeMap;
@@ -99,12 +100,22 @@ async fn act(arguments: Arguments) -> Result<ExitCode> {
         }
         Some(Command::Page(page)) => make_page(&page.from, &page.to).map(|()| ExitCode::SUCCESS),
         Some(Command::ServeNatively { address }) => serve_natively(address).await.map(|()| ExitCode::SUCCESS),
-        None => run(&arguments.run.rows, arguments.run.how).await.map(|(_, is_missed)| exit_code(is_missed)),
+        None => run_named(arguments.run).await,
     }
 }
 
 fn exit_code(is_missed: bool) -> ExitCode {
     if is_missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Runs rows that somebody has asked for by name: none is left out.
+async fn run_named(asked: Run) -> Result<ExitCode> {
+    for row in &asked.rows {
+        if let Some(why) = row.lacks().await {
+            bail!("{row:?}: {why}");
+        }
+    }
+    run(&asked.rows, asked.how).await.map(|(_, is_missed)| exit_code(is_missed))
 }
 
 /// Runs rows and prints each as soon as it is done; answers the record and whether a target was missed.
@@ -120,11 +131,14 @@ async fn run(rows: &[Row], how: How) -> Result<(Record, bool)> {
     };
     let bench = Bench { programs, repetitions: how.repetitions, shrink: how.shrink.into() };
     for row in rows {
-        let report = row.run(&bench).await.with_context(|| format!("{row:?}"))?;
+        let report = match row.lacks().await {
+            Some(why) => Report::absent(&format!("{row:?}"), why),
+            None => row.run(&bench).await.with_context(|| format!("{row:?}"))?,
+        };
         say(&report.lines())?;
         record.rows.push(report);
     }
-    let is_missed = record.rows.iter().any(morph_bench::report::Report::is_missed);
+    let is_missed = record.rows.iter().any(Report::is_missed);
     Ok((record, is_missed))
 }
 

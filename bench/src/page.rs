@@ -47,6 +47,9 @@ fn head(record: &Record) -> String {
 
 fn add_row(page: &mut Page, row: &Report, pictures: &str) {
     let _ = write!(page.text, "\n## {}: {}\n", row.row, row.work);
+    if let Some(why) = &row.absent {
+        let _ = write!(page.text, "\n{why}\n");
+    }
     for (index, measure) in row.measures.iter().enumerate() {
         let file = format!("{}-{}.svg", row.row.to_lowercase(), index + 1);
         let _ = write!(page.text, "\n### {}\n\n![{0}]({pictures}/{file})\n\n", measure.name);
@@ -128,6 +131,13 @@ mod tests {
         let (file, svg) = &page.pictures[0];
         assert!(page.text.contains(&format!("![start of a pod](performance/{file})")), "{}", page.text);
         assert!(svg.starts_with("<svg "), "{svg}");
+    }
+
+    #[test]
+    fn a_row_that_was_not_run_says_why() {
+        let mut page = Page { text: String::new(), pictures: Vec::new() };
+        add_row(&mut page, &Report::absent("P12", "no cluster".into()), "performance");
+        assert_eq!(page.text, "\n## P12: not run\n\nno cluster\n");
     }
 
     #[test]

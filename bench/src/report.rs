@@ -38,6 +38,9 @@ pub struct Report {
     pub work: String,
     /// What was found.
     pub measures: Vec<Measure>,
+    /// Why the row was not run, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent: Option<String>,
 }
 
 /// One measure of every side.
@@ -71,7 +74,14 @@ impl Report {
     #[must_use]
     pub fn new(row: &str, work: String, asked: &[Asked], sides: &[(&str, Outcome)]) -> Self {
         let measure = |(index, asked)| Measure::new(index, asked, sides);
-        Self { row: row.into(), work, measures: asked.iter().enumerate().map(measure).collect() }
+        let measures = asked.iter().enumerate().map(measure).collect();
+        Self { row: row.into(), work, measures, absent: None }
+    }
+
+    /// A row that was not run.
+    #[must_use]
+    pub fn absent(row: &str, why: String) -> Self {
+        Self { row: row.into(), work: "not run".into(), measures: Vec::new(), absent: Some(why) }
     }
 
     /// Adds what another run of the same row gave.
@@ -95,6 +105,7 @@ impl Report {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("{}  {}", self.row, self.work)];
+        lines.extend(self.absent.iter().map(|why| format!("  {why}")));
         for measure in &self.measures {
             lines.push(format!("  {}", measure.name));
             lines.extend(measure.sides.iter().map(|side| format!("    {}", measure.line(side))));
@@ -263,6 +274,15 @@ mod tests {
             one.clone().and(report(vec![Target::AtMost { value: 0.5 }], &peers(&[1.0], measured(&[2.0]))));
         assert_eq!(both.measures.len(), 2);
         assert!(both.is_missed() && !one.is_missed());
+    }
+
+    #[test]
+    fn a_row_that_was_not_run_says_why_and_has_missed_nothing() {
+        let absent = Report::absent("P12", "no cluster".into());
+        assert_eq!(absent.lines(), ["P12  not run", "  no cluster"]);
+        assert!(!absent.is_missed());
+        let kept: Report = serde_json::from_str(&serde_json::to_string(&absent).unwrap()).unwrap();
+        assert_eq!(kept, absent);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod p1;
 mod p10;
 mod p11;
+mod p12;
 mod p2;
 mod p3;
 mod p4;
@@ -49,12 +50,23 @@ pub enum Row {
     /// What an idle server costs.
     #[value(name = "P11")]
     P11,
+    /// A Deployment on a real cluster.
+    #[value(name = "P12")]
+    P12,
 }
 
 impl Row {
     /// Every row.
-    pub const ALL: [Self; 8] =
-        [Self::P1, Self::P2, Self::P3, Self::P4, Self::P5, Self::P6, Self::P10, Self::P11];
+    pub const ALL: [Self; 9] =
+        [Self::P1, Self::P2, Self::P3, Self::P4, Self::P5, Self::P6, Self::P10, Self::P11, Self::P12];
+
+    /// Why it can't be run here, if so: what it needs and this program doesn't bring.
+    pub async fn lacks(self) -> Option<String> {
+        match self {
+            Self::P12 => p12::lacks().await,
+            _ => None,
+        }
+    }
 
     /// Runs it.
     ///
@@ -70,6 +82,7 @@ impl Row {
             Self::P6 => p6::run(bench).await,
             Self::P10 => p10::run(bench).await,
             Self::P11 => p11::run(bench).await,
+            Self::P12 => p12::run(bench).await,
         }
     }
 }

@@ -79,18 +79,7 @@ impl Pushed {
     /// # Errors
     /// When the registry doesn't take it.
     pub async fn push_raw(repository: &str, name: &str, layer: &[u8], config: &[u8]) -> Result<Self> {
-        let registry = registry();
         let path = format!("{repository}/{name}");
-        let http = reqwest::Client::builder().build()?;
-        for blob in [layer, config] {
-            let digest = Digest::of(blob).to_string();
-            let start = format!("http://{registry}/v2/{path}/blobs/uploads/");
-            let answer = http.post(&start).send().await?.error_for_status()?;
-            let place = answer.headers().get("location").context("an upload without a place")?.to_str()?;
-            let mut url = answer.url().join(place)?;
-            url.query_pairs_mut().append_pair("digest", &digest);
-            http.put(url).body(blob.to_vec()).send().await?.error_for_status()?;
-        }
         let manifest = serde_json::to_vec(&serde_json::json!({
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -98,17 +87,35 @@ impl Pushed {
             "layers": [descriptor("application/wasm", layer)],
         }))?;
         let digest = Digest::of(&manifest);
-        http.put(format!("http://{registry}/v2/{path}/manifests/1"))
-            .header("content-type", "application/vnd.oci.image.manifest.v1+json")
-            .body(manifest)
-            .send()
-            .await?
-            .error_for_status()?;
-        Ok(Self {
-            image: format!("{registry}/{path}:1"),
-            pinned: format!("{registry}/{path}@{digest}"),
-            manifest: digest,
-            content: Digest::of(layer),
-        })
+        let pinned = push_image(&path, [layer, config], manifest).await?;
+        let image = format!("{}/{path}:1", registry());
+        Ok(Self { image, pinned, manifest: digest, content: Digest::of(layer) })
     }
+}
+
+/// Pushes blobs and the manifest that names them as `<path>:1`, whatever they are; answers the image by its
+/// digest.
+///
+/// # Errors
+/// When the registry doesn't take it.
+pub async fn push_image(path: &str, blobs: [&[u8]; 2], manifest: Vec<u8>) -> Result<String> {
+    let registry = registry();
+    let http = reqwest::Client::builder().build()?;
+    for blob in blobs {
+        let digest = Digest::of(blob).to_string();
+        let start = format!("http://{registry}/v2/{path}/blobs/uploads/");
+        let answer = http.post(&start).send().await?.error_for_status()?;
+        let place = answer.headers().get("location").context("an upload without a place")?.to_str()?;
+        let mut url = answer.url().join(place)?;
+        url.query_pairs_mut().append_pair("digest", &digest);
+        http.put(url).body(blob.to_vec()).send().await?.error_for_status()?;
+    }
+    let digest = Digest::of(&manifest);
+    http.put(format!("http://{registry}/v2/{path}/manifests/1"))
+        .header("content-type", "application/vnd.oci.image.manifest.v1+json")
+        .body(manifest)
+        .send()
+        .await?
+        .error_for_status()?;
+    Ok(format!("{registry}/{path}@{digest}"))
 }

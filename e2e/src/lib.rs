@@ -10,7 +10,7 @@ mod space;
 mod wait;
 
 pub use cluster::{Cluster, kubectl};
-pub use image::{Pushed, guest};
+pub use image::{Pushed, guest, push_image};
 pub use load::{Load, Tally};
 pub use names::name_stands_for;
 pub use node::{NODE_ADDRESS, Node, Process};

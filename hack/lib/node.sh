@@ -11,6 +11,7 @@ POD_CIDR=10.244.0.0/20
 POD_MASQUERADE=true       # pods seem to be the node to whom isn't one of its pods
 DNS_ADDRESS=$NODE_ADDRESS # of a second node as well
 SHIM=$MORPH_STATE/bin/containerd-shim-morph-v1
+PEER_SHIM=$MORPH_STATE/bin/containerd-shim-peer-v1
 NODE_KEYS=$MORPH_STATE/morph/keys       # public keys that the shim trusts; the node's agent keeps them
 NODE_DENIALS=$MORPH_STATE/morph/denials # where the agent listens
 
@@ -82,10 +83,41 @@ denials_socket = "$NODE_DENIALS/denials.sock"
 EOF
 }
 
-write_containerd_config() {
+# A peer to be measured beside Morph: MORPH_PEER_SHIM names its program, and RuntimeClass peer is for its pods. It is
+# copied, so that hack/down knows its processes by their place.
+install_peer() {
+	rm -f "$PEER_SHIM"
+	[ -n "${MORPH_PEER_SHIM:-}" ] || return 0
+	[ -x "$MORPH_PEER_SHIM" ] || die "MORPH_PEER_SHIM: $MORPH_PEER_SHIM is no program"
+	install -D -m 0755 "$MORPH_PEER_SHIM" "$PEER_SHIM"
+}
+
+peer_runtime() {
+	[ -x "$PEER_SHIM" ] || return 0
+	cat <<EOF
+  [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.peer]
+    runtime_type = "io.containerd.peer.v1"
+    runtime_path = "$PEER_SHIM"
+EOF
+}
+
+peer_class() {
+	if [ ! -x "$PEER_SHIM" ]; then
+		kube delete runtimeclass peer --ignore-not-found >/dev/null
+		return
+	fi
+	kube apply --server-side --field-manager=hack -f - >/dev/null <<EOF
+apiVersion: node.k8s.io/v1
+kind: RuntimeClass
+metadata: { name: peer }
+handler: peer
+EOF
+}
+
+containerd_config() {
 	local systemd=false
 	systemd_cgroups && systemd=true
-	write_file "$CONFIG/containerd.toml" <<EOF
+	cat <<EOF
 version = 3
 root = "$MORPH_STATE/containerd/root"
 state = "$MORPH_STATE/containerd/state"
@@ -122,6 +154,7 @@ state = "$MORPH_STATE/containerd/state"
     [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.morph.options]
       SystemdCgroup = $systemd
 EOF
+	peer_runtime
 }
 
 # The registry speaks plain HTTP; containerd reads this at each pull.
@@ -137,7 +170,8 @@ start_containerd() {
 	write_cni
 	write_registry_hosts
 	write_shim_config
-	write_containerd_config
+	install_peer
+	containerd_config | write_file "$CONFIG/containerd.toml"
 	keep containerd env "MORPH_NODE_CONFIG=$CONFIG/morph.toml" "$CONTAINERD_BIN/containerd" \
 		--config="$CONFIG/containerd.toml"
 	WAIT_LOG=$LOG/containerd.log wait_for 60 containerd \
@@ -247,6 +281,7 @@ start_node() {
 	start_kubelet
 	start_proxy
 	WAIT_LOG=$LOG/kubelet.log wait_for 120 "node $NODE_NAME Ready" node_ready
+	peer_class
 }
 
 # Puts the shim in place beside running ones ("text file busy" is for those who write over it) and says so to the
