@@ -140,7 +140,9 @@ impl Stage {
 
     /// Lets Morph compile a component and waits for the code that stays: what is measured is no first start.
     async fn compiled(&self, work: Work) -> Result<()> {
-        let pod = self.pod(Runtime::Morph, Network::Node, work);
+        // No server may be in the node's network.
+        let network = if work.serves() { Network::Bridge } else { Network::Node };
+        let pod = self.pod(Runtime::Morph, network, work);
         let up = self.node.up(&pod).await?;
         let content = &pod.component.content;
         self.node.until("compiled", async || Ok(is_compiled(&self.node.server_logs(), content))).await?;
