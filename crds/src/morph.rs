@@ -243,8 +243,9 @@ pub enum Reuse {
     /// A fresh one for each request: none sees what another left in memory.
     #[default]
     PerRequest,
-    /// Instances are kept, and each answers one request after the other: cheaper, and what a guest keeps in
-    /// memory is there at the next request, whoever sends it. One that fails is never used again.
+    /// Instances are kept, and each answers one request after the other: a guest is made once for many of
+    /// them, and what it keeps in memory is there at the next one, whoever sends it. One that fails is never
+    /// used again.
     Pooled,
 }
 

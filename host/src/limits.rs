@@ -44,7 +44,7 @@ pub const OUTPUT_BYTES_PER_SECOND_DEFAULT: u64 = 4 << 20;
 pub const AFTER_ANSWER_SECONDS_MAX: u64 = 30;
 
 /// Requests that an instance answers where instances are kept, one after the other; then a fresh one takes
-/// its place, and what the guest has leaked is gone. A start is some thousandth of their cost.
+/// its place, and what the guest has leaked is gone. So many that the start of one is little beside them.
 pub const REQUESTS_PER_INSTANCE_MAX: u32 = 1000;
 
 /// How long a kept instance may wait for its next request, in seconds. Long enough between the requests of a

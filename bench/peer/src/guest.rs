@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
 use wasmtime::component::{Component, InstancePre, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::p2::bindings::Command;
@@ -78,7 +79,7 @@ pub async fn run(engine: &Engine, code: &[u8], args: &[String]) -> Result<i32> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     let instance = linker.instantiate_pre(&component)?;
     match ProxyPre::new(instance.clone()) {
-        Ok(proxy) => serve(Arc::new(proxy)).await,
+        Ok(proxy) => serve(Arc::new(Server { proxy, tasks: TaskTracker::new() })).await,
         Err(_) => command(&instance, args).await,
     }
 }
@@ -90,14 +91,20 @@ async fn command(instance: &InstancePre<State>, args: &[String]) -> Result<i32> 
     Ok(i32::from(ended.is_err()))
 }
 
-async fn serve(proxy: Arc<ProxyPre<State>>) -> Result<i32> {
+/// Owns what it has begun: connections, and guests that go on after the head of their answer.
+struct Server {
+    proxy: ProxyPre<State>,
+    tasks: TaskTracker,
+}
+
+async fn serve(server: Arc<Server>) -> Result<i32> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).await?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let proxy = proxy.clone();
-        tokio::spawn(async move {
-            let answer = service_fn(|request| answer(proxy.clone(), request));
+        let own = server.clone();
+        server.tasks.spawn(async move {
+            let answer = service_fn(|request| answer(&own, request));
             let http = hyper::server::conn::http1::Builder::new();
             if let Err(error) = http.serve_connection(TokioIo::new(stream), answer).await {
                 eprintln!("a connection ended: {error}");
@@ -106,19 +113,16 @@ async fn serve(proxy: Arc<ProxyPre<State>>) -> Result<i32> {
     }
 }
 
-async fn answer(
-    proxy: Arc<ProxyPre<State>>,
-    request: Request<Incoming>,
-) -> Result<Response<HyperOutgoingBody>> {
-    let mut store = store(proxy.engine(), &[]);
+async fn answer(server: &Server, request: Request<Incoming>) -> Result<Response<HyperOutgoingBody>> {
+    let mut store = store(server.proxy.engine(), &[]);
     let (sender, receiver) = oneshot::channel();
     let request = request.map(|body| body.map_err(wasmtime_wasi_http::Error::from).boxed_unsync());
     let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
     let out = store.data_mut().http().new_response_outparam(sender)?;
-    let guest = proxy.instantiate_async(&mut store).await?;
-    let called = tokio::spawn(async move {
-        guest.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
-    });
+    let guest = server.proxy.instantiate_async(&mut store).await?;
+    let called = server
+        .tasks
+        .spawn(async move { guest.wasi_http_incoming_handler().call_handle(&mut store, request, out).await });
     match receiver.await {
         Ok(answer) => answer.context("the guest answered with an error"),
         Err(_) => {

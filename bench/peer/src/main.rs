@@ -10,6 +10,7 @@ use containerd_shim_wasm::sandbox::Sandbox;
 use containerd_shim_wasm::sandbox::context::{RuntimeContext, Source, WasmLayer};
 use containerd_shim_wasm::shim::{Cli as _, Compiler, Shim};
 use std::hash::Hash;
+use tokio::signal::unix::{SignalKind, signal};
 use wasmtime::Engine;
 
 struct Peer;
@@ -67,7 +68,14 @@ impl Sandbox for Guest {
         // A runtime of its own with all processors, whatever this is called on.
         let ended = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(guest::run(&engine, &code, &args))
+            runtime.block_on(async {
+                // The first process of a pid namespace dies of no signal that it doesn't ask for.
+                let mut told = signal(SignalKind::terminate())?;
+                tokio::select! {
+                    ended = guest::run(&engine, &code, &args) => ended,
+                    _ = told.recv() => Ok(128 + SignalKind::terminate().as_raw_value()),
+                }
+            })
         });
         ended.join().map_err(|_| anyhow::anyhow!("the guest's thread panicked"))?
     }

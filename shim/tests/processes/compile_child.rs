@@ -81,11 +81,16 @@ async fn its_memory_time_and_files_are_bounded() {
 
 #[tokio::test]
 async fn it_takes_what_others_leave_when_nobody_waits() {
-    for (arguments, nice) in [(&["compile", "p2"][..], "0"), (&["compile", "p2", "idle"], "19")] {
-        let mut child = child_with(arguments);
-        let stat = sealed(&child).await.read("stat");
+    let nice = |process: &Process| {
+        let stat = process.read("stat");
         let after_name = stat.rsplit(')').next().expect("fields");
-        assert_eq!(after_name.split_whitespace().nth(16), Some(nice), "{stat}");
+        after_name.split_whitespace().nth(16).expect("a nice value").to_owned()
+    };
+    let own = nice(&own());
+    for (arguments, expected) in [(&["compile", "p2"][..], own.as_str()), (&["compile", "p2", "idle"], "19")]
+    {
+        let mut child = child_with(arguments);
+        assert_eq!(nice(&sealed(&child).await), expected, "{arguments:?}");
         child.kill().expect("kill");
         child.wait().expect("wait");
     }
