@@ -137,6 +137,20 @@ pub struct Entry {
     pub served_by: &'static str,
 }
 
+impl Entry {
+    /// The id by which a linker has it: of a track's versions the newest, which imports of older ones find.
+    #[must_use]
+    pub fn linked_as(&self) -> String {
+        let interface = self.interface;
+        match self.track {
+            Track::V0_2 => format!("{interface}@0.2.{PATCH_MAX_0_2}"),
+            Track::V0_3 => format!("{interface}@0.3.{PATCH_MAX_0_3}"),
+            Track::Exact("") => interface.to_owned(),
+            Track::Exact(version) => format!("{interface}@{version}"),
+        }
+    }
+}
+
 const fn row(interface: &'static str, track: Track, need: Need, served_by: &'static str) -> Entry {
     Entry { interface, track, need, served_by }
 }

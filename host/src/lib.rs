@@ -39,5 +39,5 @@ pub use program::{LoadError, Program};
 pub use run::run;
 pub use stdio::Stdio;
 pub use stop::{Stop, Stopper, stop};
-pub use task::{Http, Preopen, Requests, Run, Task};
+pub use task::{Http, Plug, Preopen, Requests, Run, Task};
 pub use words::one_line;

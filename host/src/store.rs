@@ -11,15 +11,24 @@ use crate::limits::{
 use crate::stdio::{Output, Streams};
 use crate::ticker::{Ticker, Ticking};
 use crate::{Engine, OnDenial, Run, Task, cap};
+use morph_component::PARTS_MAX;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, UpdateDeadline};
+use wasmtime_wasi::cli::WasiCliCtxView;
+use wasmtime_wasi::clocks::WasiClocksCtxView;
+use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
+use wasmtime_wasi::random::WasiRandomCtx;
+use wasmtime_wasi::sockets::WasiSocketsCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// Ticks that a guest runs before it yields.
 const TICKS_PER_TURN: u64 = 1;
+
+/// Index of what no part has: behind interfaces that all parts share, which only define types.
+pub(crate) const NOBODY: usize = PARTS_MAX;
 
 /// Makes the stores of one run.
 pub(crate) struct Stores {
@@ -27,22 +36,34 @@ pub(crate) struct Stores {
     task: Arc<Task>,
     streams: Streams,
     ticker: Ticker,
-    denials: Denials,
+    parts: Vec<Rights>,
+    nobody: Rights,
+}
+
+/// What the stores of a run share of one part's rights.
+#[derive(Clone)]
+struct Rights {
+    task: Arc<Task>,
     buckets: cap::keyvalue::Buckets,
     outgoing: Outgoing,
+    denials: Denials,
     sockets: Option<Arc<cap::sockets::Sockets>>,
+}
+
+/// What a store has of one part's rights.
+struct Part {
+    rights: Rights,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
 }
 
 /// The host's part of a store.
 pub(crate) struct State {
-    task: Arc<Task>,
+    /// The main component first, as in the composition's plan.
+    parts: Vec<Part>,
+    /// Where there are several.
+    nobody: Option<Part>,
     stderr: Output,
-    buckets: cap::keyvalue::Buckets,
-    wasi: WasiCtx,
-    http: WasiHttpCtx,
-    outgoing: Outgoing,
-    denials: Denials,
-    pub(crate) sockets: Option<Arc<cap::sockets::Sockets>>,
     table: ResourceTable,
     pub(crate) limiter: Limiter,
     pub(crate) meter: Meter,
@@ -58,35 +79,42 @@ impl Stores {
         ticker: Ticker,
         denied: Option<OnDenial>,
     ) -> Self {
-        let denials = Denials::new(streams.stderr.clone(), denied);
-        let buckets = cap::keyvalue::Buckets::new(&task.grants);
-        let egress = |grant| Egress::new(grant, &task, &Resolver::default(), denials.clone());
-        let outgoing = Outgoing(task.grants.http.as_ref().map(egress).map(Arc::new));
-        let sockets = cap::sockets::Sockets::new(&task, Resolver::default(), denials.clone());
-        Self { engine, task, streams, ticker, denials, buckets, outgoing, sockets }
+        let rights = |task: Arc<Task>| {
+            let denials = Denials::new(streams.stderr.clone(), denied.clone());
+            let egress = |grant| Egress::new(grant, &task, &Resolver::default(), denials.clone());
+            let outgoing = Outgoing(task.grants.http.as_ref().map(egress).map(Arc::new));
+            let sockets = cap::sockets::Sockets::new(&task, Resolver::default(), denials.clone());
+            Rights { buckets: cap::keyvalue::Buckets::new(&task.grants), outgoing, denials, sockets, task }
+        };
+        let plugs = task.plugs.iter().map(|plug| Arc::new(task.of_plug(plug)));
+        let parts = [Arc::clone(&task)].into_iter().chain(plugs).map(rights).collect();
+        let nobody = rights(Arc::new(Task::ungranted(String::new(), task.run.clone())));
+        Self { engine, task, streams, ticker, parts, nobody }
+    }
+
+    fn part(&self, rights: &Rights) -> wasmtime::Result<Part> {
+        let mut wasi = WasiCtxBuilder::new();
+        cap::cli::give(&mut wasi, &rights.task, &self.streams);
+        cap::random::give(&mut wasi, &rights.task);
+        cap::clocks::give(&mut wasi, &rights.task);
+        cap::filesystem::give(&mut wasi, &rights.task)?;
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_BYTES_MAX);
+        Ok(Part { rights: rights.clone(), wasi: wasi.build(), http })
     }
 
     /// A store with nothing in it.
     pub(crate) fn fresh(&self) -> wasmtime::Result<Store<State>> {
-        let mut wasi = WasiCtxBuilder::new();
-        cap::cli::give(&mut wasi, &self.task, &self.streams);
-        cap::random::give(&mut wasi, &self.task);
-        cap::clocks::give(&mut wasi, &self.task);
-        cap::filesystem::give(&mut wasi, &self.task)?;
+        let parts =
+            self.parts.iter().map(|rights| self.part(rights)).collect::<wasmtime::Result<Vec<_>>>()?;
+        let nobody = (parts.len() > 1).then(|| self.part(&self.nobody)).transpose()?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(COMPONENT_HANDLES_MAX);
-        let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(FIELDS_BYTES_MAX);
         let meter = Meter::new(self.cpu_per_call());
         let state = State {
-            task: self.task.clone(),
+            parts,
+            nobody,
             stderr: self.streams.stderr.clone(),
-            buckets: self.buckets.clone(),
-            wasi: wasi.build(),
-            http,
-            outgoing: self.outgoing.clone(),
-            denials: self.denials.clone(),
-            sockets: self.sockets.clone(),
             table,
             limiter: Limiter::new(&self.task.limits),
             meter: meter.clone(),
@@ -131,27 +159,71 @@ impl State {
         self.ticking = None;
     }
 
-    pub(crate) fn task(&self) -> &Task {
-        &self.task
+    /// A part's own, and what all parts share. The linker names no part that there isn't.
+    fn part(&mut self, index: usize) -> (&mut Part, &mut ResourceTable) {
+        let nobody = self.nobody.as_mut().filter(|_| index == NOBODY);
+        (nobody.unwrap_or_else(|| &mut self.parts[index]), &mut self.table)
     }
 
-    pub(crate) fn keyvalue(&mut self) -> cap::keyvalue::Keyvalue<'_> {
-        cap::keyvalue::Keyvalue { buckets: &self.buckets, denials: &self.denials, table: &mut self.table }
+    pub(crate) fn cli<const PART: usize>(&mut self) -> WasiCliCtxView<'_> {
+        let (part, table) = self.part(PART);
+        WasiCliCtxView { ctx: part.wasi.cli(), table }
     }
 
-    pub(crate) fn logging(&mut self) -> cap::logging::Log<'_> {
-        cap::logging::Log { component: &self.task.program, output: &self.stderr }
+    pub(crate) fn clocks<const PART: usize>(&mut self) -> WasiClocksCtxView<'_> {
+        let (part, table) = self.part(PART);
+        WasiClocksCtxView { ctx: part.wasi.clocks(), table }
+    }
+
+    pub(crate) fn filesystem<const PART: usize>(&mut self) -> WasiFilesystemCtxView<'_> {
+        let (part, table) = self.part(PART);
+        WasiFilesystemCtxView { ctx: part.wasi.filesystem(), table }
+    }
+
+    pub(crate) fn random<const PART: usize>(&mut self) -> &mut WasiRandomCtx {
+        self.part(PART).0.wasi.random()
+    }
+
+    pub(crate) fn sockets<const PART: usize>(&mut self) -> WasiSocketsCtxView<'_> {
+        let (part, table) = self.part(PART);
+        WasiSocketsCtxView { ctx: part.wasi.sockets(), table }
+    }
+
+    pub(crate) fn http<const PART: usize>(&mut self) -> WasiHttpCtxView<'_> {
+        let (part, table) = self.part(PART);
+        WasiHttpCtxView { hooks: &mut part.rights.outgoing, table, ctx: &mut part.http }
+    }
+
+    pub(crate) fn config<const PART: usize>(&mut self) -> cap::config::Config<'_> {
+        cap::config::Config(&self.part(PART).0.rights.task)
+    }
+
+    pub(crate) fn keyvalue<const PART: usize>(&mut self) -> cap::keyvalue::Keyvalue<'_> {
+        let (Part { rights, .. }, table) = self.part(PART);
+        cap::keyvalue::Keyvalue { buckets: &rights.buckets, denials: &rights.denials, table }
+    }
+
+    pub(crate) fn logging<const PART: usize>(&mut self) -> cap::logging::Log<'_> {
+        let output = &self.stderr;
+        let part = if PART == NOBODY { self.nobody.as_ref() } else { self.parts.get(PART) };
+        let component = part.map_or("", |part| part.rights.task.program.as_str());
+        cap::logging::Log { component, output }
+    }
+
+    pub(crate) fn sockets_of(&mut self, part: usize) -> Option<Arc<cap::sockets::Sockets>> {
+        self.part(part).0.rights.sockets.clone()
     }
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let (part, table) = self.part(0);
+        WasiCtxView { ctx: &mut part.wasi, table }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.outgoing, table: &mut self.table, ctx: &mut self.http }
+        self.http::<0>()
     }
 }

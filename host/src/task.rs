@@ -1,6 +1,7 @@
 //! What a worker runs, as plain data: made from the grant document by the shim (or the CLI), read by `run`.
 
 use crate::limits::{CONCURRENT_REQUESTS_MAX, REQUEST_BODY_BYTES_DEFAULT, REQUEST_TIMEOUT_MILLIS_DEFAULT};
+use morph_component::Label;
 use morph_grant::{Access, Document, Grants, Limits, Reuse};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv6Addr};
@@ -28,6 +29,25 @@ pub struct Task {
     pub limits: Limits,
     /// As what it runs.
     pub run: Run,
+    /// The other parts of a composition, in the order of its plan; what is said above is the main component's.
+    #[serde(default)]
+    pub plugs: Vec<Plug>,
+    /// What of a composition's imports is which part's.
+    #[serde(default)]
+    pub labels: Vec<Label>,
+}
+
+/// A part of a composition beside the main component: what it may do and has. What it may use up is the whole's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plug {
+    /// Its name.
+    pub name: String,
+    /// Its whole environment.
+    pub env: Vec<(String, String)>,
+    /// The directories that it gets.
+    pub preopens: Vec<Preopen>,
+    /// What may be linked for it.
+    pub grants: Grants,
 }
 
 /// A directory that the guest gets.
@@ -150,6 +170,8 @@ impl Task {
             grants: main.grants.clone(),
             limits: main.limits.clone(),
             run,
+            plugs: Vec::new(),
+            labels: Vec::new(),
         })
     }
 
@@ -166,6 +188,28 @@ impl Task {
             grants: Grants::default(),
             limits: Limits::default(),
             run,
+            plugs: Vec::new(),
+            labels: Vec::new(),
+        }
+    }
+
+    /// A plug as a task of its own: its name and rights, and what is the pod's.
+    pub(crate) fn of_plug(&self, plug: &Plug) -> Self {
+        Self {
+            env: plug.env.clone(),
+            preopens: plug.preopens.clone(),
+            files: self.files.clone(),
+            node_addresses: self.node_addresses.clone(),
+            grants: plug.grants.clone(),
+            ..Self::ungranted(plug.name.as_str(), self.run.clone())
+        }
+    }
+
+    /// A part by its index: its name, and what may be linked for it.
+    pub(crate) fn part(&self, index: usize) -> Option<(&str, &Grants)> {
+        match index.checked_sub(1) {
+            None => Some((&self.program, &self.grants)),
+            Some(plug) => self.plugs.get(plug).map(|plug| (plug.name.as_str(), &plug.grants)),
         }
     }
 }

@@ -61,6 +61,8 @@ pub(super) fn task(morph: &ValidMorph, local: &Local<'_>, volumes: &Volumes) -> 
             Kind::Command => Run::Command,
             Kind::Server => Run::Server(http(morph, local.port)),
         },
+        plugs: Vec::new(),
+        labels: Vec::new(),
     })
 }
 

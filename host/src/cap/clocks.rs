@@ -1,14 +1,13 @@
 //! `wasi:clocks`: the machine's own clocks, or, where the Morph gives a time, clocks that show the same in
 //! every instance of every run. How long a guest waits is real time in any case.
 
-use super::{Linked, Track, V0_2, V0_3, known};
+use super::{Linked, Place, Track, V0_2, V0_3, known, serve};
 use crate::Task;
 use crate::store::State;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use wasmtime::component::Linker;
-use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+use wasmtime_wasi::clocks::WasiClocks;
 use wasmtime_wasi::p2::bindings::clocks as p2;
 use wasmtime_wasi::p3::bindings::clocks as p3;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
@@ -17,17 +16,17 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 /// the Morph gives both.
 const RESOLUTION_MILLIS: u64 = 1;
 
-pub(crate) fn link(l: &mut Linker<State>, interface: &str, track: Track) -> Linked {
+pub(crate) fn link(l: &mut Place<'_>, interface: &str, track: Track) -> Linked {
     known(Some(match (interface, track) {
         ("clocks/monotonic-clock", V0_2) => {
-            p2::monotonic_clock::add_to_linker::<_, WasiClocks>(l, State::clocks)
+            serve!(l, p2::monotonic_clock, WasiClocks, clocks)
         }
         ("clocks/monotonic-clock", V0_3) => {
-            p3::monotonic_clock::add_to_linker::<_, WasiClocks>(l, State::clocks)
+            serve!(l, p3::monotonic_clock, WasiClocks, clocks)
         }
-        ("clocks/wall-clock", V0_2) => p2::wall_clock::add_to_linker::<_, WasiClocks>(l, State::clocks),
-        ("clocks/system-clock", V0_3) => p3::system_clock::add_to_linker::<_, WasiClocks>(l, State::clocks),
-        ("clocks/types", V0_3) => p3::types::add_to_linker::<_, WasiClocks>(l, State::clocks),
+        ("clocks/wall-clock", V0_2) => serve!(l, p2::wall_clock, WasiClocks, clocks),
+        ("clocks/system-clock", V0_3) => serve!(l, p3::system_clock, WasiClocks, clocks),
+        ("clocks/types", V0_3) => serve!(l, p3::types, WasiClocks, clocks),
         _ => return known(None),
     }))
 }

@@ -1,7 +1,7 @@
 //! `wasi:config/store`: the granted entries and nothing else. An entry that comes from a file is read each
 //! time that the guest asks, so that a rotated ConfigMap or Secret holds from the next question on.
 
-use super::{Linked, Track, known};
+use super::{Linked, Place, Track, known, serve};
 use crate::Task;
 use crate::files::{Files, Unread};
 use crate::limits::CONFIG_VALUE_BYTES_MAX;
@@ -9,7 +9,7 @@ use crate::store::State;
 use bindings::wasi::config::store::{self, Error};
 use morph_grant::ConfigEntry;
 use std::io::ErrorKind;
-use wasmtime::component::{HasData, Linker};
+use wasmtime::component::HasData;
 
 mod bindings {
     #![allow(missing_docs, unreachable_pub, reason = "generated")]
@@ -20,17 +20,15 @@ mod bindings {
     });
 }
 
-pub(crate) fn link(l: &mut Linker<State>, interface: &str, track: Track) -> Linked {
+pub(crate) fn link(l: &mut Place<'_>, interface: &str, track: Track) -> Linked {
     known(match (interface, track) {
-        ("config/store", Track::Exact("0.2.0-rc.1")) => {
-            Some(store::add_to_linker::<_, Config<'static>>(l, |state| Config(state.task())))
-        }
+        ("config/store", Track::Exact("0.2.0-rc.1")) => Some(serve!(l, store, Config<'static>, config)),
         _ => None,
     })
 }
 
 /// The entries of a task.
-struct Config<'a>(&'a Task);
+pub(crate) struct Config<'a>(pub(crate) &'a Task);
 
 impl HasData for Config<'static> {
     type Data<'a> = Config<'a>;

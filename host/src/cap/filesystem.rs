@@ -4,29 +4,30 @@
 
 mod special;
 
-use super::{Linked, Track, V0_2, V0_3, known};
+use super::{Linked, Place, Track, V0_2, V0_3, known, serve};
 use crate::Task;
 use crate::store::State;
 use morph_grant::Access;
-use wasmtime::component::Linker;
 use wasmtime::error::Context as _;
-use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::filesystem::WasiFilesystem;
 use wasmtime_wasi::p2::bindings::filesystem as p2;
 use wasmtime_wasi::p3::bindings::filesystem as p3;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
-pub(crate) fn link(l: &mut Linker<State>, interface: &str, track: Track) -> Linked {
+pub(crate) fn link(l: &mut Place<'_>, interface: &str, track: Track) -> Linked {
     known(Some(match (interface, track) {
         ("filesystem/preopens", V0_2) => {
-            p2::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)
+            serve!(l, p2::preopens, WasiFilesystem, filesystem)
         }
         ("filesystem/preopens", V0_3) => {
-            p3::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)
+            serve!(l, p3::preopens, WasiFilesystem, filesystem)
         }
-        ("filesystem/types", V0_2) => p2::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)
-            .and_then(|()| special::refuse_0_2(l)),
-        ("filesystem/types", V0_3) => p3::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)
-            .and_then(|()| special::refuse_0_3(l)),
+        ("filesystem/types", V0_2) => {
+            serve!(l, p2::types, WasiFilesystem, filesystem).and_then(|()| special::refuse_0_2(l))
+        }
+        ("filesystem/types", V0_3) => {
+            serve!(l, p3::types, WasiFilesystem, filesystem).and_then(|()| special::refuse_0_3(l))
+        }
         _ => return known(None),
     }))
 }

@@ -1,21 +1,20 @@
 //! `wasi:http`: the types that a server needs, and for those with a grant the sending of requests, which
 //! `egress` decides on and does.
 
-use super::{Linked, Track, V0_2, V0_3, known};
+use super::{Linked, Place, Track, V0_2, V0_3, known, serve};
 use crate::egress::client::Egress;
 use crate::store::State;
 use std::sync::Arc;
-use wasmtime::component::Linker;
 use wasmtime_wasi_http::p2::bindings::http as p2;
 use wasmtime_wasi_http::p3::bindings::http as p3;
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttp, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttp, WasiHttpHooks};
 
-pub(crate) fn link(l: &mut Linker<State>, interface: &str, track: Track) -> Linked {
+pub(crate) fn link(l: &mut Place<'_>, interface: &str, track: Track) -> Linked {
     known(Some(match (interface, track) {
-        ("http/types", V0_2) => p2::types::add_to_linker::<_, WasiHttp>(l, &Default::default(), State::http),
-        ("http/types", V0_3) => p3::types::add_to_linker::<_, WasiHttp>(l, State::http),
-        ("http/outgoing-handler", V0_2) => p2::outgoing_handler::add_to_linker::<_, WasiHttp>(l, State::http),
-        ("http/client", V0_3) => p3::client::add_to_linker::<_, WasiHttp>(l, State::http),
+        ("http/types", V0_2) => serve!(l, p2::types, WasiHttp, http, Default::default()),
+        ("http/types", V0_3) => serve!(l, p3::types, WasiHttp, http),
+        ("http/outgoing-handler", V0_2) => serve!(l, p2::outgoing_handler, WasiHttp, http),
+        ("http/client", V0_3) => serve!(l, p3::client, WasiHttp, http),
         _ => return known(None),
     }))
 }

@@ -4,7 +4,7 @@
 
 mod bucket;
 
-use super::{Linked, Track, known};
+use super::{Linked, Place, Track, known, serve};
 use crate::denial::{Denial, Denials};
 use crate::store::State;
 use bindings::wasi::keyvalue::{atomics, batch, store};
@@ -13,7 +13,7 @@ use morph_grant::Grants;
 use morph_grant::interfaces::Capability;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
+use wasmtime::component::{HasData, Resource, ResourceTable, ResourceTableError};
 
 mod bindings {
     #![allow(missing_docs, unreachable_pub, reason = "generated")]
@@ -28,12 +28,12 @@ mod bindings {
 
 const VERSION: Track = Track::Exact("0.2.0-draft");
 
-pub(crate) fn link(l: &mut Linker<State>, interface: &str, track: Track) -> Linked {
+pub(crate) fn link(l: &mut Place<'_>, interface: &str, track: Track) -> Linked {
     type Served = Keyvalue<'static>;
     known(Some(match (interface, track) {
-        ("keyvalue/atomics", VERSION) => atomics::add_to_linker::<_, Served>(l, State::keyvalue),
-        ("keyvalue/batch", VERSION) => batch::add_to_linker::<_, Served>(l, State::keyvalue),
-        ("keyvalue/store", VERSION) => store::add_to_linker::<_, Served>(l, State::keyvalue),
+        ("keyvalue/atomics", VERSION) => serve!(l, atomics, Served, keyvalue),
+        ("keyvalue/batch", VERSION) => serve!(l, batch, Served, keyvalue),
+        ("keyvalue/store", VERSION) => serve!(l, store, Served, keyvalue),
         _ => return known(None),
     }))
 }

@@ -1,13 +1,13 @@
 //! `wasi:logging`: each call is one line of JSON in the pod's log, on standard error, in the same queue as
 //! what the guest writes there. Its words are escaped and bounded, so that it can't forge a second line.
 
-use super::{Linked, Track, known};
+use super::{Linked, Place, Track, known, serve};
 use crate::limits::{LOG_CONTEXT_BYTES_MAX, LOG_MESSAGE_BYTES_MAX};
 use crate::stdio::Output;
 use crate::store::State;
 use crate::words::json;
 use jiff::Timestamp;
-use wasmtime::component::{HasData, Linker};
+use wasmtime::component::HasData;
 
 mod bindings {
     #![allow(missing_docs, unreachable_pub, reason = "generated")]
@@ -30,13 +30,13 @@ mod bindings {
 use bindings::draft::wasi::logging::logging as draft;
 use bindings::unversioned::wasi::logging::logging as unversioned;
 
-pub(crate) fn link(l: &mut Linker<State>, interface: &str, track: Track) -> Linked {
+pub(crate) fn link(l: &mut Place<'_>, interface: &str, track: Track) -> Linked {
     known(Some(match (interface, track) {
         ("logging/logging", Track::Exact("")) => {
-            unversioned::add_to_linker::<_, Log<'static>>(l, State::logging)
+            serve!(l, unversioned, Log<'static>, logging)
         }
         ("logging/logging", Track::Exact("0.1.0-draft")) => {
-            draft::add_to_linker::<_, Log<'static>>(l, State::logging)
+            serve!(l, draft, Log<'static>, logging)
         }
         _ => return known(None),
     }))

@@ -14,10 +14,64 @@ pub(crate) mod sockets;
 
 use crate::store::State;
 use morph_grant::interfaces::{Entry, Track};
-use wasmtime::component::Linker;
+use wasmtime::component::{Linker, LinkerInstance};
+
+/// Where an interface is linked, and with whose rights.
+pub(crate) struct Place<'l> {
+    pub(crate) linker: &'l mut Linker<State>,
+    /// What the component imports it by.
+    pub(crate) name: &'l str,
+    /// Index of the part whose rights it has.
+    pub(crate) part: usize,
+}
+
+impl Place<'_> {
+    /// The instance that is to have its functions.
+    pub(crate) fn instance(&mut self) -> wasmtime::Result<LinkerInstance<'_, State>> {
+        self.linker.instance(self.name)
+    }
+
+    /// Does what replaces functions that are there already.
+    fn shadowing(&mut self, does: impl FnOnce(&mut Self) -> wasmtime::Result<()>) -> wasmtime::Result<()> {
+        self.linker.allow_shadowing(true);
+        let done = does(self);
+        self.linker.allow_shadowing(false);
+        done
+    }
+}
+
+/// The view of a store for the part of a place. wasmtime's bindings take a function without captures, so there is
+/// one for each index that a part may have, and one for what no part has.
+macro_rules! of {
+    ($part:expr, $view:ident) => {
+        match $part {
+            0 => State::$view::<0>,
+            1 => State::$view::<1>,
+            2 => State::$view::<2>,
+            3 => State::$view::<3>,
+            4 => State::$view::<4>,
+            5 => State::$view::<5>,
+            6 => State::$view::<6>,
+            7 => State::$view::<7>,
+            8 => State::$view::<8>,
+            _ => State::$view::<{ $crate::store::NOBODY }>,
+        }
+    };
+}
+
+/// Links what the bindings of an interface serve.
+macro_rules! serve {
+    ($place:expr, $($path:ident)::+, $data:ty, $view:ident $(, $options:expr)?) => {{
+        let part = $place.part;
+        let mut at = $place.instance()?;
+        $($path)::+::add_to_linker_instance::<_, $data>(&mut at, $(&$options,)? $crate::cap::of!(part, $view))
+    }};
+}
+
+pub(crate) use {of, serve};
 
 /// Links one row of the table.
-pub(crate) fn link(linker: &mut Linker<State>, row: &Entry) -> wasmtime::Result<()> {
+pub(crate) fn link(linker: &mut Place<'_>, row: &Entry) -> wasmtime::Result<()> {
     let (_, interface) = row.interface.split_once(':').unwrap_or_default();
     let linked = match row.served_by {
         "cap/cli.rs" => cli::link(linker, interface, row.track)?,

@@ -1,26 +1,25 @@
 //! `wasi:random`: the system's random numbers, or, where the Morph gives a seed, the same numbers in every
 //! instance of every run. With a seed nothing is secret any more, `wasi:random/random` included.
 
-use super::{Linked, Track, V0_2, V0_3, known};
+use super::{Linked, Place, Track, V0_2, V0_3, known, serve};
 use crate::Task;
 use crate::limits::RANDOM_BYTES_MAX;
 use crate::store::State;
 use rand_core::TryRng;
 use std::convert::Infallible;
-use wasmtime::component::Linker;
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p2::bindings::random as p2;
 use wasmtime_wasi::p3::bindings::random as p3;
-use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
+use wasmtime_wasi::random::WasiRandom;
 
-pub(crate) fn link(l: &mut Linker<State>, interface: &str, track: Track) -> Linked {
+pub(crate) fn link(l: &mut Place<'_>, interface: &str, track: Track) -> Linked {
     known(Some(match (interface, track) {
-        ("random/insecure", V0_2) => p2::insecure::add_to_linker::<_, WasiRandom>(l, State::random),
-        ("random/insecure", V0_3) => p3::insecure::add_to_linker::<_, WasiRandom>(l, State::random),
-        ("random/insecure-seed", V0_2) => p2::insecure_seed::add_to_linker::<_, WasiRandom>(l, State::random),
-        ("random/insecure-seed", V0_3) => p3::insecure_seed::add_to_linker::<_, WasiRandom>(l, State::random),
-        ("random/random", V0_2) => p2::random::add_to_linker::<_, WasiRandom>(l, State::random),
-        ("random/random", V0_3) => p3::random::add_to_linker::<_, WasiRandom>(l, State::random),
+        ("random/insecure", V0_2) => serve!(l, p2::insecure, WasiRandom, random),
+        ("random/insecure", V0_3) => serve!(l, p3::insecure, WasiRandom, random),
+        ("random/insecure-seed", V0_2) => serve!(l, p2::insecure_seed, WasiRandom, random),
+        ("random/insecure-seed", V0_3) => serve!(l, p3::insecure_seed, WasiRandom, random),
+        ("random/random", V0_2) => serve!(l, p2::random, WasiRandom, random),
+        ("random/random", V0_3) => serve!(l, p3::random, WasiRandom, random),
         _ => return known(None),
     }))
 }

@@ -6,7 +6,7 @@ mod lookup;
 mod recent;
 mod rules;
 
-use super::{Linked, Track, V0_2, V0_3, known};
+use super::{Linked, Place, Track, V0_2, V0_3, known, serve};
 use crate::Task;
 use crate::denial::{Denial, Denials};
 use crate::egress::name::Host;
@@ -21,28 +21,27 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::Semaphore;
-use wasmtime::component::Linker;
 use wasmtime_wasi::p2::bindings::sockets as p2;
-use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
+use wasmtime_wasi::sockets::WasiSockets;
 
 /// Look-ups of a pod in one second. A client looks up a name for each connection at most; more is a way to
 /// carry words out in names, or a flood for the cluster's DNS.
 pub(crate) const LOOKUPS_PER_SECOND_MAX: usize = 50;
 
-pub(crate) fn link(l: &mut Linker<State>, interface: &str, track: Track) -> Linked {
+pub(crate) fn link(l: &mut Place<'_>, interface: &str, track: Track) -> Linked {
     known(Some(match (interface, track) {
         ("sockets/instance-network", V0_2) => {
-            p2::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets)
+            serve!(l, p2::instance_network, WasiSockets, sockets)
         }
         ("sockets/ip-name-lookup", V0_2) => lookup::link_0_2(l),
         ("sockets/ip-name-lookup", V0_3) => lookup::link_0_3(l),
         ("sockets/network", V0_2) => {
-            p2::network::add_to_linker::<_, WasiSockets>(l, &Default::default(), State::sockets)
+            serve!(l, p2::network, WasiSockets, sockets, Default::default())
         }
-        ("sockets/tcp", V0_2) => p2::tcp::add_to_linker::<_, WasiSockets>(l, State::sockets),
+        ("sockets/tcp", V0_2) => serve!(l, p2::tcp, WasiSockets, sockets),
         ("sockets/tcp-create-socket", V0_2) => create::link_tcp_0_2(l),
         ("sockets/types", V0_3) => create::link_0_3(l),
-        ("sockets/udp", V0_2) => p2::udp::add_to_linker::<_, WasiSockets>(l, State::sockets),
+        ("sockets/udp", V0_2) => serve!(l, p2::udp, WasiSockets, sockets),
         ("sockets/udp-create-socket", V0_2) => create::link_udp_0_2(l),
         _ => return known(None),
     }))

@@ -1,8 +1,11 @@
 //! Tests of linking, made from the table: each row without its grant, with every other grant, and with its
 //! own. The components import the whole interface, every function of it, as the pinned WIT has it.
 #![allow(clippy::unwrap_used, clippy::panic)]
+
+mod composed;
+
 use super::*;
-use crate::{Engine, EngineKind, engine};
+use crate::{Engine, EngineKind, Run, engine};
 use morph_grant::interfaces::{Capability, Need, PATCH_MAX_0_2, TABLE, Track};
 use morph_grant::{
     Access, Ambient, ConfigEntry, FilesystemGrant, HttpGrant, HttpLimits, KeyvalueGrant, SocketsGrant,
@@ -27,11 +30,19 @@ fn pinned(row: &Entry) -> (&'static str, String) {
 
 /// A component that imports this row's interface, whole.
 fn importing(row: &Entry) -> Program {
+    Program::from_component(&an_engine(), &with_world(row, "")).unwrap()
+}
+
+/// The bytes of a component that imports this row's interface, whole, and has these items in its world beside it.
+fn with_world(row: &Entry, items: &str) -> Vec<u8> {
     let (pinned, version) = pinned(row);
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit").join(pinned).canonicalize().unwrap();
     // What a package needs is looked for in its directory `deps`: files of a package each, or directories.
     let own = tempfile::tempdir().unwrap();
-    let world = format!("package test:row;\nworld row {{ import {}{version}; }}\n", row.interface);
+    let world = format!(
+        "package test:row;\ninterface used {{ use-it: func(); }}\nworld row {{ import {}{version}; {items} }}\n",
+        row.interface
+    );
     std::fs::write(own.path().join("row.wit"), world).unwrap();
     let deps = own.path().join("deps");
     let link = match row.track {
@@ -47,8 +58,11 @@ fn importing(row: &Entry) -> Program {
     let world = resolve.select_world(&[package], Some("row")).unwrap();
     let mut module = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::Sync));
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
-    let bytes = ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap();
-    Program::from_component(&an_engine(), &bytes).unwrap()
+    ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
+}
+
+fn with_grants(grants: &Grants) -> Task {
+    Task { grants: grants.clone(), ..Task::ungranted("row", Run::Command) }
 }
 
 fn an_engine() -> Engine {
@@ -100,12 +114,12 @@ fn with_all_but(capability: Option<Capability>) -> Grants {
 
 /// What is wrong where this should be linked.
 fn linked(row: &Entry, program: &Program, grants: &Grants) -> Option<String> {
-    link(program, grants).err().map(|outcome| format!("{row:?} is not linked: {outcome:?}"))
+    link(program, &with_grants(grants)).err().map(|outcome| format!("{row:?} is not linked: {outcome:?}"))
 }
 
 /// What is wrong where this should be refused, by the row's own name and for this reason.
 fn refused(row: &Entry, program: &Program, grants: &Grants, reason: &str) -> Option<String> {
-    let Err(outcome) = link(program, grants) else {
+    let Err(outcome) = link(program, &with_grants(grants)) else {
         return Some(format!("{row:?} is linked with {grants:?}"));
     };
     let message = outcome.message.unwrap_or_default();
@@ -147,7 +161,7 @@ fn each_row_is_linked_with_its_own_grant_and_refused_with_none_or_all_others() {
 
 /// The ambient rights that a program's imports need: interfaces of types alone bring others along.
 fn ambient(program: &Program) -> Vec<Ambient> {
-    let needs = rows(program).into_iter().filter_map(|row| match row.need {
+    let needs = rows(&program.world.imports).filter_map(|row| match row.need {
         Need::Ambient(ambient) => Some(ambient),
         _ => None,
     });

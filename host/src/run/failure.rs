@@ -11,6 +11,9 @@ use wasmtime_wasi_http::FieldMapError;
 /// Bytes of the cause in a message. What a host's function says of a guest's own data may be as long as that.
 const CAUSE_BYTES_MAX: usize = 512;
 
+/// Bytes of a part's name in a message: a plug's is a label of DNS.
+const PART_BYTES_MAX: usize = 63;
+
 /// Bytes of a whole message: the kubelet reads the last 4096 of a termination message, and the first line,
 /// with the cause, must be among them.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 4096;
@@ -80,13 +83,22 @@ pub(crate) fn trap(error: &wasmtime::Error) -> String {
         Some(trap) => {
             let cause = trap.to_string();
             let cause = cause.strip_prefix("wasm trap: ").unwrap_or(&cause);
-            format!("the guest trapped: {cause}{}", backtrace(error))
+            format!("the guest trapped{}: {cause}{}", part(error), backtrace(error))
         }
         None => {
             let cause = words::one_line(&error.root_cause().to_string(), CAUSE_BYTES_MAX);
             format!("the guest failed: {cause}{}", backtrace(error))
         }
     }
+}
+
+/// The part of a composition in which it happened, as the name of its module says: the composer gives each module
+/// its part's. A component by itself has no parts, and a module's name of its own has no such beginning.
+fn part(error: &wasmtime::Error) -> String {
+    let frames = error.downcast_ref::<WasmBacktrace>();
+    let module = frames.and_then(|frames| frames.frames().first()?.module().name());
+    let part = module.and_then(morph_component::part_of_module);
+    part.map(|part| format!(" in part {}", words::one_line(part, PART_BYTES_MAX))).unwrap_or_default()
 }
 
 /// The innermost functions, of which the engine keeps a bounded number; their names are the guest's words.

@@ -63,7 +63,7 @@ async fn start(
         Ok(entry) => entry,
         Err(error) => return Outcome::because(code::BAD_COMPONENT, error.to_string()),
     };
-    let instance = match linker::link(program, &task.grants) {
+    let instance = match linker::link(program, &task) {
         Ok(instance) => instance,
         Err(outcome) => return outcome,
     };

@@ -24,11 +24,15 @@ pub fn guest(name: &str) -> Program {
     guest_on(name, |kind| kind)
 }
 
+/// The component of a guest of `e2e/guests`.
+pub fn guest_bytes(name: &str) -> Vec<u8> {
+    let component = target_dir().join("guests").join(format!("{name}.wasm"));
+    std::fs::read(&component).unwrap_or_else(|e| panic!("{component:?}: {e}; run hack/guests"))
+}
+
 /// The same on an engine that is chosen by the one that fits.
 pub fn guest_on(name: &str, engine_of: impl FnOnce(EngineKind) -> EngineKind) -> Program {
-    let target = target_dir();
-    let component = target.join("guests").join(format!("{name}.wasm"));
-    let bytes = std::fs::read(&component).unwrap_or_else(|e| panic!("{component:?}: {e}; run hack/guests"));
+    let (target, bytes) = (target_dir(), guest_bytes(name));
     let kind = engine_of(EngineKind::of(&morph_component::inspect(&bytes).unwrap()));
     let key = morph_grant::Digest::of(&bytes).hex();
     let code = target.join("guests-code").join(format!("{key}-{}", morph_host::engine_hash(kind).unwrap()));

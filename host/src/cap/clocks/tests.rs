@@ -7,6 +7,7 @@ use crate::Run;
 use morph_grant::Determinism;
 use std::time::SystemTime;
 use wasmtime::component::ResourceTable;
+use wasmtime_wasi::clocks::WasiClocksView as _;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 struct Instance(WasiCtx, ResourceTable);

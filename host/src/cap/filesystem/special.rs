@@ -2,69 +2,82 @@
 //! host's threads for as long, and a device is no file. The two calls that open by path look first; who
 //! replaces a file between the look and the call gains a wait, not a right.
 
+use super::super::{Place, of};
 use crate::store::State;
-use wasmtime::component::{Accessor, Linker, Resource};
-use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystem, WasiFilesystemView};
+use wasmtime::component::{Accessor, Resource};
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystem, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::filesystem::types as p2;
 use wasmtime_wasi::p3::bindings::filesystem::types as p3;
 
-/// The version under which wasmtime-wasi links 0.2; imports of every patch of 0.2 find it.
-const TYPES_0_2: &str = "wasi:filesystem/types@0.2.12";
-const TYPES_0_3: &str = "wasi:filesystem/types@0.3.0";
 const OPEN_AT: &str = "[method]descriptor.open-at";
 const SET_TIMES_AT: &str = "[method]descriptor.set-times-at";
 
 type Fd = Resource<Descriptor>;
+
+/// The files of a part.
+type Getter = fn(&mut State) -> WasiFilesystemCtxView<'_>;
 
 /// A handle of the same descriptor for the look.
 fn same(fd: &Fd) -> Fd {
     Resource::new_borrow(fd.rep())
 }
 
-pub(super) fn refuse_0_2(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(super) fn refuse_0_2(place: &mut Place<'_>) -> wasmtime::Result<()> {
+    place.shadowing(refusing_0_2)
+}
+
+fn refusing_0_2(place: &mut Place<'_>) -> wasmtime::Result<()> {
     use p2::{ErrorCode, Host as _, HostDescriptor as _};
     type Times = (Fd, p2::PathFlags, String, p2::NewTimestamp, p2::NewTimestamp);
 
-    async fn is_special(state: &mut State, fd: &Fd, flags: p2::PathFlags, path: &str) -> bool {
+    async fn is_special(
+        mut files: WasiFilesystemCtxView<'_>,
+        fd: &Fd,
+        flags: p2::PathFlags,
+        path: &str,
+    ) -> bool {
         use p2::DescriptorType::{Directory, RegularFile, SymbolicLink};
-        let stat = state.filesystem().stat_at(same(fd), flags, path.to_owned()).await;
+        let stat = files.stat_at(same(fd), flags, path.to_owned()).await;
         stat.is_ok_and(|stat| !matches!(stat.type_, Directory | RegularFile | SymbolicLink))
     }
 
     type Open = (Fd, p2::PathFlags, String, p2::OpenFlags, p2::DescriptorFlags);
-    linker.allow_shadowing(true);
-    let mut types = linker.instance(TYPES_0_2)?;
-    types.func_wrap_async(OPEN_AT, |mut store, (fd, at, path, open, flags): Open| {
+    let files: Getter = of!(place.part, filesystem);
+    let mut types = place.instance()?;
+    types.func_wrap_async(OPEN_AT, move |mut store, (fd, at, path, open, flags): Open| {
         Box::new(async move {
             let state: &mut State = store.data_mut();
-            if is_special(state, &fd, at, &path).await {
+            if is_special(files(state), &fd, at, &path).await {
                 return Ok((Err(ErrorCode::NotPermitted),));
             }
-            let opened = state.filesystem().open_at(fd, at, path, open, flags).await;
+            let opened = files(state).open_at(fd, at, path, open, flags).await;
             Ok((match opened {
                 Ok(opened) => Ok(opened),
-                Err(error) => Err(state.filesystem().convert_error_code(error)?),
+                Err(error) => Err(files(state).convert_error_code(error)?),
             },))
         })
     })?;
-    types.func_wrap_async(SET_TIMES_AT, |mut store, (fd, at, path, accessed, modified): Times| {
+    types.func_wrap_async(SET_TIMES_AT, move |mut store, (fd, at, path, accessed, modified): Times| {
         Box::new(async move {
             let state: &mut State = store.data_mut();
-            if is_special(state, &fd, at, &path).await {
+            if is_special(files(state), &fd, at, &path).await {
                 return Ok((Err(ErrorCode::NotPermitted),));
             }
-            let set = state.filesystem().set_times_at(fd, at, path, accessed, modified).await;
+            let set = files(state).set_times_at(fd, at, path, accessed, modified).await;
             Ok((match set {
                 Ok(()) => Ok(()),
-                Err(error) => Err(state.filesystem().convert_error_code(error)?),
+                Err(error) => Err(files(state).convert_error_code(error)?),
             },))
         })
     })?;
-    linker.allow_shadowing(false);
     Ok(())
 }
 
-pub(super) fn refuse_0_3(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(super) fn refuse_0_3(place: &mut Place<'_>) -> wasmtime::Result<()> {
+    place.shadowing(refusing_0_3)
+}
+
+fn refusing_0_3(place: &mut Place<'_>) -> wasmtime::Result<()> {
     use p3::{ErrorCode, HostDescriptorWithStore};
     type Open = (Fd, p3::PathFlags, String, p3::OpenFlags, p3::DescriptorFlags);
     type Times = (Fd, p3::PathFlags, String, p3::NewTimestamp, p3::NewTimestamp);
@@ -78,10 +91,10 @@ pub(super) fn refuse_0_3(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         stat.is_ok_and(|stat| !matches!(stat.type_, Directory | RegularFile | SymbolicLink))
     }
 
-    linker.allow_shadowing(true);
-    let mut types = linker.instance(TYPES_0_3)?;
-    types.func_wrap_concurrent(OPEN_AT, |store, (fd, at, path, open, flags): Open| {
-        let store = store.with_getter::<WasiFilesystem>(State::filesystem);
+    let files: Getter = of!(place.part, filesystem);
+    let mut types = place.instance()?;
+    types.func_wrap_concurrent(OPEN_AT, move |store, (fd, at, path, open, flags): Open| {
+        let store = store.with_getter::<WasiFilesystem>(files);
         Box::pin(async move {
             if is_special(&store, &fd, at, &path).await {
                 return Ok((Err(ErrorCode::NotPermitted),));
@@ -95,8 +108,8 @@ pub(super) fn refuse_0_3(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             },))
         })
     })?;
-    types.func_wrap_concurrent(SET_TIMES_AT, |store, (fd, at, path, accessed, modified): Times| {
-        let store = store.with_getter::<WasiFilesystem>(State::filesystem);
+    types.func_wrap_concurrent(SET_TIMES_AT, move |store, (fd, at, path, accessed, modified): Times| {
+        let store = store.with_getter::<WasiFilesystem>(files);
         Box::pin(async move {
             if is_special(&store, &fd, at, &path).await {
                 return Ok((Err(ErrorCode::NotPermitted),));
@@ -110,6 +123,5 @@ pub(super) fn refuse_0_3(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             },))
         })
     })?;
-    linker.allow_shadowing(false);
     Ok(())
 }

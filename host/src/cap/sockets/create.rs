@@ -1,9 +1,10 @@
 //! Making sockets, for 0.2 and 0.3: each takes one of the places that all guests of a run share, and keeps
 //! what holds of it alone. wasmtime-wasi makes the socket and asks for as long as it is there.
 
-use super::Sockets;
+use super::super::serve;
 use super::recent::Recent;
 use super::rules::{HEARD_KEPT_MAX, HEARD_SECONDS_MAX, Refused};
+use super::{Place, Sockets};
 use crate::limits::SOCKETS_MAX;
 use crate::store::State;
 use morph_grant::Protocol;
@@ -14,19 +15,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, Resource};
+use wasmtime::component::Resource;
 use wasmtime_wasi::p2::bindings::sockets as p2;
 use wasmtime_wasi::p2::bindings::sockets::network as p2_types;
 use wasmtime_wasi::p3::bindings::sockets::types as p3;
-use wasmtime_wasi::sockets::{
-    SocketAddrUse, TcpSocket, UdpSocket, WasiSockets, WasiSocketsCtxView, WasiSocketsView as _,
-};
+use wasmtime_wasi::sockets::{SocketAddrUse, TcpSocket, UdpSocket, WasiSockets, WasiSocketsCtxView};
 use wasmtime_wasi::{TrappableError, WasiCtx, WasiCtxBuilder, WasiView as _};
-
-/// The version under which 0.2 is linked; imports of every patch of 0.2 find it.
-const TCP_0_2: &str = "wasi:sockets/tcp-create-socket@0.2.12";
-const UDP_0_2: &str = "wasi:sockets/udp-create-socket@0.2.12";
-const TYPES_0_3: &str = "wasi:sockets/types@0.3.0";
 
 /// 0.3 has no word of its own for it.
 const NO_PLACE_0_3: &str = "new-socket-limit";
@@ -132,13 +126,14 @@ where
     }
 }
 
-pub(super) fn link_tcp_0_2(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(super) fn link_tcp_0_2(place: &mut Place<'_>) -> wasmtime::Result<()> {
     use p2::tcp_create_socket::Host;
-    linker.instance(TCP_0_2)?.func_wrap(
+    let part = place.part;
+    place.instance()?.func_wrap(
         "create-tcp-socket",
-        |mut store: StoreContextMut<'_, State>, (family,): (p2_types::IpAddressFamily,)| {
+        move |mut store: StoreContextMut<'_, State>, (family,): (p2_types::IpAddressFamily,)| {
             let state = store.data_mut();
-            let Some(mut wasi) = context(state.sockets.as_ref()) else {
+            let Some(mut wasi) = context(state.sockets_of(part).as_ref()) else {
                 return Ok((Err(p2_types::ErrorCode::NewSocketLimit),));
             };
             let mut view = WasiSocketsCtxView { ctx: wasi.sockets(), table: state.ctx().table };
@@ -147,14 +142,15 @@ pub(super) fn link_tcp_0_2(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     )
 }
 
-pub(super) fn link_udp_0_2(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(super) fn link_udp_0_2(place: &mut Place<'_>) -> wasmtime::Result<()> {
     use p2::udp_create_socket::Host;
-    linker.instance(UDP_0_2)?.func_wrap_async(
+    let part = place.part;
+    place.instance()?.func_wrap_async(
         "create-udp-socket",
-        |mut store: StoreContextMut<'_, State>, (family,): (p2_types::IpAddressFamily,)| {
+        move |mut store: StoreContextMut<'_, State>, (family,): (p2_types::IpAddressFamily,)| {
             Box::new(async move {
                 let state = store.data_mut();
-                let Some(mut wasi) = context(state.sockets.as_ref()) else {
+                let Some(mut wasi) = context(state.sockets_of(part).as_ref()) else {
                     return Ok((Err(p2_types::ErrorCode::NewSocketLimit),));
                 };
                 let mut view = WasiSocketsCtxView { ctx: wasi.sockets(), table: state.ctx().table };
@@ -165,25 +161,25 @@ pub(super) fn link_udp_0_2(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 /// The whole interface of wasmtime-wasi, with our own way to make sockets in place of its two.
-pub(super) fn link_0_3(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    p3::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
-    linker.allow_shadowing(true);
-    let linked = create_0_3(linker);
-    linker.allow_shadowing(false);
-    linked
+pub(super) fn link_0_3(place: &mut Place<'_>) -> wasmtime::Result<()> {
+    serve!(place, p3, WasiSockets, sockets)?;
+    place.shadowing(create_0_3)
 }
 
-fn create_0_3(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+fn create_0_3(place: &mut Place<'_>) -> wasmtime::Result<()> {
     use p3::{HostTcpSocket, HostUdpSocket};
     let no_place = || p3::ErrorCode::Other(Some(NO_PLACE_0_3.to_owned()));
-    let mut types = linker.instance(TYPES_0_3)?;
+    let part = place.part;
+    let mut types = place.instance()?;
     types.func_wrap(
         "[static]tcp-socket.create",
         move |mut store: StoreContextMut<'_, State>,
               (family,): (p3::IpAddressFamily,)|
               -> Made<TcpSocket, p3::ErrorCode> {
             let state = store.data_mut();
-            let Some(mut wasi) = context(state.sockets.as_ref()) else { return Ok((Err(no_place()),)) };
+            let Some(mut wasi) = context(state.sockets_of(part).as_ref()) else {
+                return Ok((Err(no_place()),));
+            };
             let mut view = WasiSocketsCtxView { ctx: wasi.sockets(), table: state.ctx().table };
             answer(HostTcpSocket::create(&mut view, family))
         },
@@ -193,7 +189,7 @@ fn create_0_3(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         move |mut store: StoreContextMut<'_, State>, (family,): (p3::IpAddressFamily,)| {
             Box::new(async move {
                 let state = store.data_mut();
-                let Some(mut wasi) = context(state.sockets.as_ref()) else {
+                let Some(mut wasi) = context(state.sockets_of(part).as_ref()) else {
                     return Ok((Err(no_place()),)) as Made<UdpSocket, p3::ErrorCode>;
                 };
                 let mut view = WasiSocketsCtxView { ctx: wasi.sockets(), table: state.ctx().table };

@@ -2,7 +2,7 @@
 //! addresses a guest sees those that it may reach. wasmtime-wasi's own look-up asks the C library, which
 //! reads the hosts file and knows no grant.
 
-use super::{LOOKUPS_PER_SECOND_MAX, Sockets};
+use super::{LOOKUPS_PER_SECOND_MAX, Place, Sockets};
 use crate::egress::name::Host;
 use crate::egress::resolve;
 use crate::store::State;
@@ -11,17 +11,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::StoreContextMut;
-use wasmtime::component::{Accessor, Linker, Resource, ResourceType};
+use wasmtime::component::{Accessor, Resource, ResourceType};
 use wasmtime_wasi::p2::bindings::sockets::network as p2;
 use wasmtime_wasi::p2::{DynPollable, Network, Pollable, subscribe};
 use wasmtime_wasi::p3::bindings::sockets::ip_name_lookup as p3;
 use wasmtime_wasi::p3::bindings::sockets::types::IpAddress as P3Address;
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 use wasmtime_wasi::{WasiView, async_trait};
-
-/// The version under which 0.2 is linked; imports of every patch of 0.2 find it.
-const INTERFACE_0_2: &str = "wasi:sockets/ip-name-lookup@0.2.12";
-const INTERFACE_0_3: &str = "wasi:sockets/ip-name-lookup@0.3.0";
 
 /// Why there is no answer, as both versions can say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,13 +172,14 @@ impl Answers {
 
 type Answered<T> = wasmtime::Result<(Result<T, p2::ErrorCode>,)>;
 
-pub(super) fn link_0_2(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    let mut lookup = linker.instance(INTERFACE_0_2)?;
+pub(super) fn link_0_2(place: &mut Place<'_>) -> wasmtime::Result<()> {
+    let part = place.part;
+    let mut lookup = place.instance()?;
     lookup.resource("resolve-address-stream", ResourceType::host::<Answers>(), |mut store, rep| {
         store.data_mut().ctx().table.delete(Resource::<Answers>::new_own(rep))?;
         Ok(())
     })?;
-    lookup.func_wrap("resolve-addresses", resolve_addresses)?;
+    lookup.func_wrap("resolve-addresses", move |store, asked| resolve_addresses(part, store, asked))?;
     lookup.func_wrap(
         "[method]resolve-address-stream.resolve-next-address",
         |mut store, (this,): (Resource<Answers>,)| -> Answered<Option<p2::IpAddress>> {
@@ -199,22 +196,24 @@ pub(super) fn link_0_2(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 fn resolve_addresses(
+    part: usize,
     mut store: StoreContextMut<'_, State>,
     (network, name): (Resource<Network>, String),
 ) -> Answered<Resource<Answers>> {
     let state: &mut State = store.data_mut();
     state.ctx().table.get(&network)?; // the right to use the network at all
-    let coming = match start(state.sockets.clone(), &name) {
+    let coming = match start(state.sockets_of(part), &name) {
         Ok(coming) => spawn(coming),
         Err(failure) => return Ok((Err(failure.into()),)),
     };
     Ok((Ok(state.ctx().table.push(Answers { coming, found: None })?),))
 }
 
-pub(super) fn link_0_3(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    let mut lookup = linker.instance(INTERFACE_0_3)?;
-    lookup.func_wrap_concurrent("resolve-addresses", |store: &Accessor<State>, (name,): (String,)| {
-        let started = store.with(|mut store| start(store.data_mut().sockets.clone(), &name));
+pub(super) fn link_0_3(place: &mut Place<'_>) -> wasmtime::Result<()> {
+    let part = place.part;
+    let mut lookup = place.instance()?;
+    lookup.func_wrap_concurrent("resolve-addresses", move |store: &Accessor<State>, (name,): (String,)| {
+        let started = store.with(|mut store| start(store.data_mut().sockets_of(part), &name));
         Box::pin(async move {
             let found = match started {
                 Ok(coming) => coming.await,

@@ -29,7 +29,7 @@ use wasmtime::component::InstancePre;
 use wasmtime::{AsContextMut, Store};
 use wasmtime_wasi_http::handler::{Prepared, Proxy, ProxyPre};
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
-use wasmtime_wasi_http::{WasiBody, WasiHttpView, p2, p3};
+use wasmtime_wasi_http::{WasiBody, p2, p3};
 
 /// Gives each request to an instance and knows those that are busy.
 pub(super) struct Guests {
@@ -210,9 +210,9 @@ async fn call_p2(
     answer: &Answer,
     told: &Arc<Told>,
 ) -> wasmtime::Result<()> {
-    let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
+    let request = store.data_mut().http::<0>().new_incoming_request(Scheme::Http, request)?;
     let (answer, told) = (answer.clone(), told.clone());
-    let out = store.data_mut().http().new_response_outparam_from_callback(move |result| {
+    let out = store.data_mut().http::<0>().new_response_outparam_from_callback(move |result| {
         answer.give(result.map_err(|error| {
             told.say(&format!("the guest answered with an error: {error:?}"));
             StatusCode::INTERNAL_SERVER_ERROR
@@ -229,8 +229,9 @@ async fn call_p3(
 ) -> wasmtime::Result<()> {
     let (sender, response) = oneshot::channel();
     let called = store.run_concurrent(async |accessor| {
-        let prepared = accessor
-            .with(|mut access| Prepared::new(access.as_context_mut(), guest, request, State::http, sender))?;
+        let prepared = accessor.with(|mut access| {
+            Prepared::new(access.as_context_mut(), guest, request, State::http::<0>, sender)
+        })?;
         prepared.run(accessor, pending()).await?;
         answer.give(Ok(response.await??));
         // The body, and what else the guest left running, belongs to the request.

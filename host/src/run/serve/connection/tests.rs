@@ -67,7 +67,7 @@ fn telling(component: &str, stderr: OwnedFd) -> Connections {
     let engine = engine(EngineKind::P2).unwrap();
     let program = Program::from_component(&engine, &wat::parse_str(component).unwrap()).unwrap();
     let task = Task::ungranted("mute", Run::Command); // no server's: nothing listens
-    let instance = linker::link(&program, &task.grants).unwrap();
+    let instance = linker::link(&program, &task).unwrap();
     let null = || std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap().into();
     let streams = Streams::new(Stdio { stdin: null(), stdout: null(), stderr }, &task.limits);
     let ticker = Ticker::start(&engine.inner).unwrap();
