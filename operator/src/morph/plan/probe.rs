@@ -8,7 +8,8 @@ use morph_crds::Probes;
 const READINESS_PERIOD_SECONDS: i32 = 5;
 
 /// The three probes of a container. Nobody is asked whether a Server has started unless the spec says so:
-/// the node answers a Server's start once it listens. Such a probe kept pods from being Ready for a second or two.
+/// the node answers a Server's start once it listens. Such a probe kept pods from being Ready for a second or
+/// two.
 pub(super) struct Three {
     pub(super) startup: Option<Probe>,
     pub(super) readiness: Option<Probe>,
