@@ -158,6 +158,7 @@ impl Cluster {
             Runtime::Morph => return space.morph(name, &spec(&self.component.image)).await,
             Runtime::Peer => (&self.component.pinned, &["/"]),
             Runtime::Runc => (&self.native, &["/static-server", "serve"]),
+            Runtime::Null => bail!("the cluster has no runtime that runs nothing"),
         };
         let runtime_class = (runtime == Runtime::Peer).then_some(runtime.name());
         let program = Program { image, command, runtime_class };
@@ -192,7 +193,9 @@ async fn scale(space: &Space, runtime: Runtime, name: &str, replicas: usize) -> 
     let params = PatchParams::default();
     match runtime {
         Runtime::Morph => space.api::<Morph>().patch_scale(name, &params, &patch).await?,
-        Runtime::Peer | Runtime::Runc => space.api::<Deployment>().patch_scale(name, &params, &patch).await?,
+        Runtime::Peer | Runtime::Runc | Runtime::Null => {
+            space.api::<Deployment>().patch_scale(name, &params, &patch).await?
+        }
     };
     Ok(())
 }
@@ -203,7 +206,7 @@ async fn remove(space: &Space, runtime: Runtime, name: &str) -> Result<()> {
         (DeleteParams::default(), space.api::<Deployment>(), space.api::<Pod>());
     let deleted = match runtime {
         Runtime::Morph => space.api::<Morph>().delete(name, &params).await.map(drop),
-        Runtime::Peer | Runtime::Runc => deployments.delete(name, &params).await.map(drop),
+        Runtime::Peer | Runtime::Runc | Runtime::Null => deployments.delete(name, &params).await.map(drop),
     };
     match deleted {
         Err(kube::Error::Api(status)) if status.code == 404 => {}
@@ -221,7 +224,7 @@ async fn remove(space: &Space, runtime: Runtime, name: &str) -> Result<()> {
 fn label(runtime: Runtime, name: &str) -> String {
     let key = match runtime {
         Runtime::Morph => MORPH_LABEL,
-        Runtime::Peer | Runtime::Runc => template::LABEL,
+        Runtime::Peer | Runtime::Runc | Runtime::Null => template::LABEL,
     };
     format!("{key}={name}")
 }

@@ -44,6 +44,9 @@ struct Run {
     /// Rows to run.
     #[arg(required = true)]
     rows: Vec<Row>,
+    /// A record of the same programs, in which these rows take the place of their like.
+    #[arg(long, value_name = "FILE")]
+    into: Option<PathBuf>,
     #[command(flatten)]
     how: How,
 }
@@ -115,7 +118,11 @@ async fn run_named(asked: Run) -> Result<ExitCode> {
             bail!("{row:?}: {why}");
         }
     }
-    run(&asked.rows, asked.how).await.map(|(_, is_missed)| exit_code(is_missed))
+    let (record, is_missed) = run(&asked.rows, asked.how).await?;
+    if let Some(path) = &asked.into {
+        Record::read(path)?.with(record)?.write(path)?;
+    }
+    Ok(exit_code(is_missed))
 }
 
 /// Runs rows and prints each as soon as it is done; answers the record and whether a target was missed.

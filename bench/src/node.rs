@@ -112,7 +112,7 @@ impl Node {
         match self.shims.get(&runtime) {
             Some(Ok(path)) => Ok(path),
             Some(Err(why)) => Err(anyhow!("{why}")),
-            None => bail!("no shim of {}", runtime.name()),
+            None => bail!("no shim of {}", runtime.handler()),
         }
     }
 
@@ -201,7 +201,7 @@ impl Node {
     /// # Errors
     /// What containerd says.
     pub async fn empty(&self, config: &PodSandboxConfig, runtime: Runtime) -> Result<String> {
-        let id = self.cri.run_pod(config, runtime.name()).await?;
+        let id = self.cri.run_pod(config, runtime.handler()).await?;
         self.note(|pods| pods.insert(id.clone()));
         Ok(id)
     }
@@ -358,10 +358,12 @@ fn shims(directory: &Path, programs: &Programs) -> Result<BTreeMap<Runtime, Resu
     let peer = programs.peer().and_then(|program| copy(program, "containerd-shim-peer-v1"));
     let runc = Programs::tool("containerd", "containerd-shim-runc-v2")
         .and_then(|program| copy(program, "containerd-shim-runc-v2"));
+    let null = programs.null().and_then(|program| copy(program, "containerd-shim-null-v1"));
     let reason = |error: anyhow::Error| format!("{error:#}");
     Ok(BTreeMap::from([
         (Runtime::Morph, Ok(morph)),
         (Runtime::Peer, peer.map_err(reason)),
         (Runtime::Runc, runc.map_err(reason)),
+        (Runtime::Null, null.map_err(reason)),
     ]))
 }

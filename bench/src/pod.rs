@@ -35,19 +35,31 @@ pub enum Runtime {
     Peer,
     /// runc, with a static program that does the same.
     Runc,
+    /// No runtime: a shim that runs nothing. What containerd takes for itself.
+    Null,
 }
 
 impl Runtime {
-    /// Every one, Morph first.
+    /// Every one that runs something, Morph first.
     pub const ALL: [Self; 3] = [Self::Morph, Self::Peer, Self::Runc];
 
-    /// Its name: that of the side and of CRI's runtime handler.
+    /// The same, and what none of them can be faster than.
+    pub const ALL_AND_NONE: [Self; 4] = [Self::Morph, Self::Peer, Self::Runc, Self::Null];
+
+    /// Name of CRI's runtime handler for it, and first word of its pods' names.
+    #[must_use]
+    pub fn handler(self) -> &'static str {
+        if self == Self::Null { "null" } else { self.name() }
+    }
+
+    /// Name of its side.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Morph => crate::report::MORPH,
             Self::Peer => "peer",
             Self::Runc => "runc",
+            Self::Null => "containerd alone",
         }
     }
 }
@@ -131,7 +143,7 @@ impl Pod<'_> {
     pub fn sandbox(&self, place: &Place<'_>) -> Result<PodSandboxConfig> {
         let annotations = match self.runtime {
             Runtime::Morph => HashMap::from([(ANNOTATION.to_owned(), self.grant(place.signer)?)]),
-            Runtime::Peer | Runtime::Runc => HashMap::new(),
+            Runtime::Peer | Runtime::Runc | Runtime::Null => HashMap::new(),
         };
         let security = LinuxSandboxSecurityContext { namespace_options: Some(self.namespaces()) };
         Ok(PodSandboxConfig {
@@ -158,7 +170,7 @@ impl Pod<'_> {
     #[must_use]
     pub fn container(&self) -> ContainerConfig {
         let (image, command) = match self.runtime {
-            Runtime::Morph | Runtime::Peer => (self.component.name.as_str(), "/"),
+            Runtime::Morph | Runtime::Peer | Runtime::Null => (self.component.name.as_str(), "/"),
             Runtime::Runc => (self.native, "/static-server"),
         };
         let user = || Some(Int64Value { value: USER });
@@ -195,7 +207,7 @@ impl Pod<'_> {
     /// Arguments after the program's name.
     fn arguments(&self) -> Vec<String> {
         let words: &[&str] = match (self.work, self.runtime) {
-            (Work::Serve | Work::ServePooled, Runtime::Morph | Runtime::Peer) => &[],
+            (Work::Serve | Work::ServePooled, Runtime::Morph | Runtime::Peer | Runtime::Null) => &[],
             (Work::Serve | Work::ServePooled, Runtime::Runc) => &["serve"],
             (Work::Idle, _) => &["sleep", IDLE_MILLIS],
             (Work::End, _) => &["sleep", "0"],

@@ -68,6 +68,15 @@ impl Programs {
         tool(group, name).map_err(|why| anyhow!(why))
     }
 
+    /// The shim that runs nothing; it is built with Morph's and lies beside it.
+    ///
+    /// # Errors
+    /// One that isn't there.
+    pub fn null(&self) -> Result<PathBuf> {
+        let path = self.shim.with_file_name("containerd-shim-null-v1");
+        fs::canonicalize(&path).with_context(|| format!("{}: build morph-bench", path.display()))
+    }
+
     /// The peer's shim.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! compared.
 
 use crate::report::Report;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -92,6 +92,23 @@ impl Record {
         std::fs::write(path, text).with_context(|| path.display().to_string())
     }
 
+    /// This one with the rows of another: of a row that both have, the other's counts.
+    ///
+    /// # Errors
+    /// One of other programs or of another machine: rows of one record are to be compared.
+    pub fn with(mut self, other: Self) -> Result<Self> {
+        let machine = |machine: &Machine| Machine { load: String::new(), ..machine.clone() };
+        ensure!(self.programs == other.programs, "the record is of other programs");
+        ensure!(machine(&self.machine) == machine(&other.machine), "the record is of another machine");
+        for row in other.rows {
+            match self.rows.iter_mut().find(|own| own.row == row.row) {
+                Some(own) => *own = row,
+                None => self.rows.push(row),
+            }
+        }
+        Ok(self)
+    }
+
     /// Reads one.
     ///
     /// # Errors
@@ -160,5 +177,33 @@ mod tests {
         let machine = Machine::this().unwrap();
         assert!(machine.processors > 0 && machine.memory_mebibytes > 0, "{machine:?}");
         assert!(machine.line().contains("cgroup v"), "{}", machine.line());
+    }
+
+    fn of_rows(program: &str, rows: &[(&str, &str)]) -> Record {
+        let row = |(row, why): &(&str, &str)| Report::absent(row, (*why).to_owned());
+        Record {
+            begun: "2026-01-31T00:00:00Z".into(),
+            machine: machine(),
+            programs: [("shim".to_owned(), program.to_owned())].into(),
+            rows: rows.iter().map(row).collect(),
+        }
+    }
+
+    #[test]
+    fn rows_of_another_run_take_the_place_of_their_like() {
+        let old = of_rows("a", &[("P1", "old"), ("P12", "no cluster")]);
+        let with = old.with(of_rows("a", &[("P12", "new"), ("P2", "new")])).unwrap();
+        assert_eq!(with, of_rows("a", &[("P1", "old"), ("P12", "new"), ("P2", "new")]));
+    }
+
+    #[test]
+    fn rows_of_other_programs_or_machines_are_not_taken() {
+        let error = of_rows("a", &[]).with(of_rows("b", &[])).unwrap_err();
+        assert!(error.to_string().contains("other programs"), "{error}");
+        let elsewhere = Record { machine: Machine { processors: 64, ..machine() }, ..of_rows("a", &[]) };
+        let error = of_rows("a", &[]).with(elsewhere).unwrap_err();
+        assert!(error.to_string().contains("another machine"), "{error}");
+        let busier = Record { machine: Machine { load: "9.9".into(), ..machine() }, ..of_rows("a", &[]) };
+        assert!(of_rows("a", &[]).with(busier).is_ok(), "the load of the beginning is not the machine");
     }
 }

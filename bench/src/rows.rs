@@ -128,7 +128,7 @@ impl Stage {
     fn pod(&self, runtime: Runtime, network: Network, work: Work) -> Pod<'_> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         Pod {
-            name: format!("{}-{number}", runtime.name()),
+            name: format!("{}-{number}", runtime.handler()),
             namespace: "bench".into(),
             runtime,
             network,
@@ -153,7 +153,7 @@ impl Stage {
     /// namespace.
     async fn residents(&self, network: Network, work: Work) -> Vec<Result<Up>> {
         let mut residents = Vec::new();
-        for runtime in Runtime::ALL {
+        for runtime in Runtime::ALL_AND_NONE {
             residents.push(self.node.up(&self.pod(runtime, network, work)).await);
         }
         residents
@@ -168,14 +168,15 @@ fn is_compiled(log: &str, content: &str) -> bool {
     })
 }
 
-/// Lets the three runtimes take turns.
-async fn runtimes(
+/// Lets runtimes take turns.
+async fn turns(
     bench: &Bench,
+    runtimes: &[Runtime],
     mut measure: impl AsyncFnMut(Runtime, Turn) -> Result<Vec<f64>>,
 ) -> Result<Vec<(&'static str, Outcome)>> {
-    let measure = async |turn: Turn| measure(Runtime::ALL[turn.side], turn).await;
-    let outcomes = rounds::run(Runtime::ALL.len(), bench.repetitions, measure).await?;
-    Ok(Runtime::ALL.map(Runtime::name).into_iter().zip(outcomes).collect())
+    let measure = async |turn: Turn| measure(runtimes[turn.side], turn).await;
+    let outcomes = rounds::run(runtimes.len(), bench.repetitions, measure).await?;
+    Ok(runtimes.iter().map(|runtime| runtime.name()).zip(outcomes).collect())
 }
 
 /// How long a server may take to its first answer, in seconds: a peer may compile a large component

@@ -130,7 +130,7 @@ impl Target {
     fn wanted(&self, unit: Unit) -> String {
         match self {
             Self::AtMost { value } => format!("≤ {}", unit.show(*value)),
-            Self::ShareOf { side, share } => format!("≤ {share}× {side}"),
+            Self::ShareOf { side, share } => format!("≤ {share:.2}× {side}"),
             Self::TimesLess { side, times } => format!("{side} takes ≥ {times}×"),
             Self::TimesMore { side, times } => format!("≥ {times}× {side}"),
             Self::MoreThan { side, value } => format!("≤ {side} + {}", unit.show(*value)),

@@ -127,7 +127,8 @@ pub enum PullPolicy {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::probes()))]
 pub struct Probes {
-    /// Until this succeeds, the others wait.
+    /// Until this succeeds, the others wait. None without a value: a Server's container has started once it
+    /// listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub startup: Option<Probe>,
     /// While this fails, the pod gets no requests. A TCP connection to the port without a value.

@@ -22,8 +22,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How long requests for passes over one Morph are gathered, in milliseconds: a roll-out is a burst.
-pub const DEBOUNCE_MS: u64 = 100;
+/// How long requests for passes over one Morph are gathered, in milliseconds. A roll-out is a burst, whose
+/// events come a few milliseconds apart; the first pod of a new Morph waits for it as well.
+pub const DEBOUNCE_MS: u64 = 20;
 
 /// Objects in one page of a watch's first list.
 pub const PAGE_OBJECTS: u32 = 500;

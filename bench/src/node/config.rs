@@ -114,13 +114,14 @@ conf_dir = '{root}/cni'
             Runtime::Morph => ("io.containerd.morph.v1", "pod_annotations = ['hayride.dev/*']\n".to_owned()),
             Runtime::Peer => ("io.containerd.peer.v1", String::new()),
             Runtime::Runc => ("io.containerd.runc.v2", runc_options(&root, runc)),
+            Runtime::Null => ("io.containerd.null.v1", String::new()),
         };
         // Writing to a String can't fail.
         let _ = write!(
             text,
             "[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.{}]\nruntime_type = '{kind}'\n\
              runtime_path = '{}'\n{more}",
-            runtime.name(),
+            runtime.handler(),
             shim.display()
         );
     }

@@ -1,7 +1,7 @@
 //! P10: a storm. Many pods in the node's network, some at a time, until all run; then all are killed and
 //! removed; then nothing of them may be left.
 
-use super::{Bench, Stage, runtimes};
+use super::{Bench, Stage, turns};
 use crate::node::Up;
 use crate::pod::{Network, Runtime, Work};
 use crate::report::{Asked, Report};
@@ -20,7 +20,8 @@ pub(super) async fn run(bench: &Bench) -> Result<Report> {
     let pods = bench.pods(PODS);
     let stage = Stage::new(bench).await?;
     stage.compiled(Work::Idle).await?;
-    let sides = runtimes(bench, async |runtime, _| one(&stage, runtime, pods).await).await?;
+    let sides =
+        turns(bench, &Runtime::ALL_AND_NONE, async |runtime, _| one(&stage, runtime, pods).await).await?;
     stage.node.end().await?;
     let asked = [
         Asked::new("to all running and down again", Millis, vec![Target::times_less("peer", 5.0)]),

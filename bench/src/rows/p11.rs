@@ -1,7 +1,7 @@
 //! P11: what an idle server costs: a pod whose container has ended and which nobody has removed yet.
 
-use super::{Bench, Stage, runtimes};
-use crate::pod::{Network, Work};
+use super::{Bench, Stage, turns};
+use crate::pod::{Network, Runtime, Work};
 use crate::process::{pss_kibibytes, settled_kibibytes, wakes, woken};
 use crate::report::{Asked, Report};
 use crate::target::Target;
@@ -15,7 +15,7 @@ const WATCH_SECONDS: u64 = 10;
 pub(super) async fn run(bench: &Bench) -> Result<Report> {
     let stage = Stage::new(bench).await?;
     let node = &stage.node;
-    let sides = runtimes(bench, async |runtime, _| {
+    let sides = turns(bench, &Runtime::ALL, async |runtime, _| {
         let up = node.up(&stage.pod(runtime, Network::Node, Work::End)).await?;
         node.ended(&up.container).await?;
         let processes = || node.processes(runtime);

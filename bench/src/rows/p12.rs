@@ -1,8 +1,9 @@
 //! P12: a Deployment on a real cluster: to its first Ready pod, to many, and to none. Morph's is made and
 //! scaled by the operator, from a Morph; what begins with the Deployment's own change stands beside it.
 
-use super::{Bench, runtimes};
+use super::{Bench, turns};
 use crate::cluster::{self, Cluster};
+use crate::pod::Runtime;
 use crate::report::{Asked, Report};
 use crate::target::Target;
 use crate::unit::Unit::Millis;
@@ -16,7 +17,7 @@ const SHARES: [f64; 3] = [0.54, 0.58, 0.56];
 pub(super) async fn run(bench: &Bench) -> Result<Report> {
     let pods = bench.pods(PODS);
     let cluster = Cluster::start(&bench.programs).await?;
-    let sides = runtimes(bench, async |runtime, turn| {
+    let sides = turns(bench, &Runtime::ALL, async |runtime, turn| {
         cluster.cycle(runtime, &format!("{}-{}", runtime.name(), turn.round), pods).await
     })
     .await?;

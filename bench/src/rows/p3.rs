@@ -1,7 +1,7 @@
 //! P3: memory of idle HTTP pods, all processes that belong to them: many in one namespace, and one in each
 //! of some.
 
-use super::{Bench, Stage, runtimes};
+use super::{Bench, Stage, turns};
 use crate::node::{Node, Up};
 use crate::pod::{Network, Runtime, Work};
 use crate::process::{private_kibibytes, pss_kibibytes, settled_kibibytes};
@@ -20,14 +20,14 @@ pub(super) async fn run(bench: &Bench) -> Result<Report> {
     let (pods, namespaces) = (bench.pods(PODS), bench.pods(NAMESPACES));
     let stage = Stage::new(bench).await?;
     stage.compiled(Work::Serve).await?;
-    let one = runtimes(bench, async |runtime, _| {
+    let one = turns(bench, &Runtime::ALL, async |runtime, _| {
         let ups = make(&stage, runtime, pods, |_| "bench".into()).await?;
         let each = each(&stage.node, runtime, pods).await?;
         take_down(&stage.node, runtime, &ups).await?;
         Ok(vec![each])
     })
     .await?;
-    let many = runtimes(bench, async |runtime, turn| {
+    let many = turns(bench, &Runtime::ALL, async |runtime, turn| {
         let namespace = |index| format!("bench-{}-{index}", turn.round);
         let ups = make(&stage, runtime, namespaces, namespace).await?;
         let each = each(&stage.node, runtime, namespaces).await?;

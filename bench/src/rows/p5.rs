@@ -1,7 +1,7 @@
 //! P5: the first start of a component on a node: from CreateContainer to the first answer, when nobody has
 //! compiled it yet. The pod's sandbox is there already, so that no network is measured.
 
-use super::{ANSWER_SECONDS_MAX, Bench, Stage, runtimes};
+use super::{ANSWER_SECONDS_MAX, Bench, Stage, turns};
 use crate::load::first_answer;
 use crate::pod::{Image, Network, PORT, Pod, Runtime, Work};
 use crate::report::{Asked, MORPH, Report};
@@ -47,7 +47,7 @@ async fn first_starts(
     stage: &Stage,
     component: &[u8],
 ) -> Result<Vec<(&'static str, Outcome)>> {
-    runtimes(bench, async |runtime, turn| {
+    turns(bench, &Runtime::ALL, async |runtime, turn| {
         if runtime == Runtime::Runc {
             anyhow::bail!("it runs no component");
         }

@@ -26,7 +26,7 @@ use containerd_shim_protos::events::task::{TaskCreate, TaskIO};
 use containerd_shim_protos::protobuf::MessageField;
 use containerd_shim_protos::topics::TASK_CREATE_EVENT_TOPIC;
 use morph_grant::TrustedKeys;
-use morph_host::{Outcome, code};
+use morph_host::{Outcome, Run, code};
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -285,13 +285,14 @@ async fn make_container(
     laps.lap("streams");
     match prepared {
         Ok(prepared) => {
+            let serves = matches!(prepared.task.run, Run::Server(_));
             let wanted = worker_spec(spec, cgroup, prepared, opened.process);
             let worker =
                 server.zygote.fork_worker(wanted).await.map_err(|error| Fault::of_process(&error))?;
             laps.lap("worker");
             Ok(Made {
                 child: worker.child,
-                guest: Guest::Sealed(worker.control),
+                guest: Guest::Sealed(worker.control, serves),
                 kept: opened.kept,
                 pin: None,
                 witness: None,

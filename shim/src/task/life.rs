@@ -22,9 +22,14 @@ use rustix::process::Signal;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
-use tokio::sync::{Mutex, MutexGuard, watch};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::{Mutex, MutexGuard, oneshot, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
+
+/// How long Start waits for a Server to listen, in milliseconds; a few it takes. Who sees a container that
+/// has started may connect, so that no probe has to find out when. A busy node's goes on starting past that.
+const LISTENING_MILLIS_MAX: u64 = 2_000;
 
 /// Bytes of a worker's words in one line of the log.
 const LOGGED_BYTES_MAX: usize = 1024;
@@ -43,8 +48,8 @@ pub(super) struct End {
 pub(super) enum Guest {
     /// Nothing: a sandbox.
     None,
-    /// A worker that waits.
-    Sealed(Control),
+    /// A worker that waits, and whether it will listen once it runs.
+    Sealed(Control, bool),
     /// Nothing ever: this is how the container ends as soon as it is started, so that its reason stands where
     /// people look for it. Its streams stay open to the end: a reader that is slow to open them would miss
     /// it.
@@ -249,15 +254,20 @@ impl Task {
     async fn run(&self, life: &mut Life) -> Result<(), Fault> {
         failpoint!("start.run").map_err(|error| Fault::internal(&error))?;
         match std::mem::replace(&mut life.guest, Guest::None) {
-            Guest::Sealed(mut control) => {
+            Guest::Sealed(mut control, serves) => {
                 if let Err(error) = control.start().await {
                     // Kept: without it another Start would find nothing to do, and say that it is done.
-                    life.guest = Guest::Sealed(control);
+                    life.guest = Guest::Sealed(control, serves);
                     let text = format!("the worker of task {} has ended: {error}", self.id);
                     return Err(Fault::Precondition(text));
                 }
                 let account = Account::new(&self.id, self.witness.clone(), Instant::now());
-                life.guest = Guest::Running(tokio::spawn(listen(control, self.id.clone(), account)));
+                let (unheard, heard) = oneshot::channel();
+                let listening = listen(control, self.id.clone(), account, unheard);
+                life.guest = Guest::Running(tokio::spawn(listening));
+                if serves && timeout(Duration::from_millis(LISTENING_MILLIS_MAX), heard).await.is_err() {
+                    tracing::warn!(task = self.id, "started, and does not listen yet");
+                }
                 Ok(())
             }
             Guest::Fated(outcome, streams) => {
@@ -329,14 +339,20 @@ impl Task {
     }
 }
 
-/// Listens to a worker until it is gone; answers its outcome.
-async fn listen(mut control: Control, id: String, mut account: Account) -> Option<Outcome> {
-    let mut listens = false;
+/// Listens to a worker until it is gone; answers its outcome. Drops `unheard` once the worker listens, or is
+/// gone.
+async fn listen(
+    mut control: Control,
+    id: String,
+    mut account: Account,
+    unheard: oneshot::Sender<()>,
+) -> Option<Outcome> {
+    let mut unheard = Some(unheard);
     loop {
         match control.next().await {
             Ok(Some(FromChild::Outcome { code, message })) => return Some(Outcome { code, message }),
-            Ok(Some(FromChild::Listening { address })) if !listens => {
-                listens = true;
+            Ok(Some(FromChild::Listening { address })) if unheard.is_some() => {
+                unheard = None;
                 tracing::info!(task = id, %address, "listening");
             }
             Ok(Some(FromChild::Denied(denied))) if account.take(&denied, Instant::now()) => {}

@@ -2,6 +2,7 @@
 //! and its server is asked over ttrpc. Most tasks are sandboxes, which need no image.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod begins;
 mod calls;
 mod cycles;
 mod debugging;

@@ -37,20 +37,22 @@ const GUESTS: [Guest; 6] = [
 impl Guest {
     fn document(&self, image: &str) -> Document {
         let document = document(image, self.module, self.args);
-        if !self.module.starts_with("hello") {
-            return document;
-        }
-        let http = Http {
-            port: 8080,
-            lame_duck_seconds: 0,
-            grace_period_seconds: 30,
-            concurrency: None,
-            request_timeout_millis: None,
-            body_bytes: None,
-            reuse: Reuse::default(),
-        };
-        Document { run: RunType::Server, http: Some(http), ..document }
+        if self.module.starts_with("hello") { served(document) } else { document }
     }
+}
+
+/// The same as a Server that is gone as soon as it is told.
+pub(crate) fn served(document: Document) -> Document {
+    let http = Http {
+        port: 8080,
+        lame_duck_seconds: 0,
+        grace_period_seconds: 30,
+        concurrency: None,
+        request_timeout_millis: None,
+        body_bytes: None,
+        reuse: Reuse::default(),
+    };
+    Document { run: RunType::Server, http: Some(http), ..document }
 }
 
 /// Input that nobody ends.

@@ -4,17 +4,12 @@ use k8s_openapi::api::core::v1::{HTTPGetAction, Probe, TCPSocketAction};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use morph_crds::Probes;
 
-/// How often a starting pod is asked, in seconds: a guest that starts in milliseconds is not kept waiting for
-/// the readiness probe's turn.
-const STARTUP_PERIOD_SECONDS: i32 = 1;
-
-/// How many of these may fail: a cold node compiles the largest component in less.
-const STARTUP_FAILURES_MAX: i32 = 120;
-
 /// How often a pod that runs is asked, in seconds.
 const READINESS_PERIOD_SECONDS: i32 = 5;
 
-/// The three probes of a container.
+/// The three probes of a container. Nobody is asked whether a Server has started unless the spec says so:
+/// the node answers a Server's start once it listens. Such a probe kept pods from being Ready for a second or
+/// two.
 pub(super) struct Three {
     pub(super) startup: Option<Probe>,
     pub(super) readiness: Option<Probe>,
@@ -26,19 +21,14 @@ pub(super) fn probes(asked: Option<&Probes>, port: u16) -> Three {
     let startup = asked.startup.map(|probe| self::probe(&probe, port));
     let readiness = asked.readiness.map(|probe| self::probe(&probe, port));
     Three {
-        startup: startup.or_else(|| Some(accepts(port, STARTUP_PERIOD_SECONDS, Some(STARTUP_FAILURES_MAX)))),
-        readiness: readiness.or_else(|| Some(accepts(port, READINESS_PERIOD_SECONDS, None))),
+        startup,
+        readiness: readiness.or_else(|| Some(accepts(port))),
         liveness: asked.liveness.map(|probe| self::probe(&probe, port)),
     }
 }
 
-fn accepts(port: u16, period_seconds: i32, failure_threshold: Option<i32>) -> Probe {
-    Probe {
-        tcp_socket: Some(tcp(port)),
-        period_seconds: Some(period_seconds),
-        failure_threshold,
-        ..Probe::default()
-    }
+fn accepts(port: u16) -> Probe {
+    Probe { tcp_socket: Some(tcp(port)), period_seconds: Some(READINESS_PERIOD_SECONDS), ..Probe::default() }
 }
 
 fn probe(probe: &morph_crds::Probe, port: u16) -> Probe {

@@ -80,7 +80,7 @@ fn a_server_starts_again_and_a_command_is_tried_in_a_new_pod() {
 fn only_a_server_has_a_port_and_probes() {
     let server = template("", server());
     let command = template("", command());
-    for name in ["ports", "startupProbe", "readinessProbe"] {
+    for name in ["ports", "readinessProbe"] {
         assert!(server["spec"]["containers"][0].get(name).is_some(), "{name}");
         assert!(command["spec"]["containers"][0].get(name).is_none(), "{name}");
     }
