@@ -11,8 +11,8 @@ impl exports::acme::parts::work::Guest for Plug {
         guest_part::act(&words)
     }
 
-    fn count(from: u32) -> u32 {
-        from.wrapping_add(1)
+    fn count(start: u32) -> u32 {
+        start.wrapping_add(1)
     }
 
     fn echo(text: String) -> String {
