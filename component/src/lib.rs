@@ -1,6 +1,6 @@
 //! What a component imports and exports, and of which type it is: bytes in, [`World`] out. What answers whose
-//! imports in a composition, and the composition itself. No I/O, no Kubernetes, no wasmtime; nothing is run or
-//! compiled.
+//! imports in a composition, and the composition itself. No I/O, no Kubernetes, no wasmtime; nothing is run
+//! or compiled.
 
 mod budget;
 mod compose;

@@ -1,5 +1,5 @@
-//! Gives the core modules of a part names that begin with the part's: in a composition, what a trap passed through
-//! is told by them. Nothing else of the bytes changes.
+//! Gives the core modules of a part names that begin with the part's: in a composition, what a trap passed
+//! through is told by them. Nothing else of the bytes changes.
 
 use crate::Error;
 use crate::inspect::invalid;
@@ -9,8 +9,8 @@ use wasmparser::{BinaryReader, Parser, Payload};
 /// Longest name that a module keeps behind its part's, in bytes: it only helps people.
 const NAME_BYTES_MAX: usize = 128;
 
-/// How the name of each module of a composition begins. A component by itself may have modules called so as well:
-/// whoever asks must know what he runs.
+/// How the name of each module of a composition begins. A component by itself may have modules called so as
+/// well: whoever asks must know what he runs.
 const BEGINNING: &str = "part ";
 
 /// What stands between a part's name and its module's own.
@@ -64,8 +64,8 @@ const HEADER_BYTES: usize = 8;
 const MODULE_ID: u8 = 1;
 const COMPONENT_ID: u8 = 4;
 
-/// Name of the custom section with names (WebAssembly core, appendix A.4), and the id of its subsection with the
-/// module's own.
+/// Name of the custom section with names (WebAssembly core, appendix A.4), and the id of its subsection with
+/// the module's own.
 const NAME_SECTION: &str = "name";
 const MODULE_NAME_ID: u8 = 0;
 

@@ -1,4 +1,5 @@
-//! Plans as golden files, one for each case: what is given stands above a line of dashes, what comes of it below.
+//! Plans as golden files, one for each case: what is given stands above a line of dashes, what comes of it
+//! below.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod random;
@@ -8,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Parts, links and a host, as a case's file says them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Case {
     parts: Vec<(String, World)>,
     links: Vec<(String, InterfaceId, String)>,
