@@ -186,7 +186,7 @@ pub fn is_module(bytes: &[u8]) -> Result<bool, Error> {
     Err(Error::NotWasm { found })
 }
 
-fn invalid(bytes: &[u8], source: wasmparser::Error) -> Error {
+pub(crate) fn invalid(bytes: &[u8], source: wasmparser::Error) -> Error {
     let offset = source.offset();
     if offset >= bytes.len() || source.message().starts_with("unexpected end") {
         return Error::Truncated { size_bytes: bytes.len() as u64, source };

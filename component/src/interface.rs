@@ -44,7 +44,13 @@ impl InterfaceId {
     /// ids without version match only themselves. This is the rule by which wasmtime's linker looks up.
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
-        self.is(&other.namespace, &other.package, &other.interface) && self.track() == other.track()
+        self.is_like(other) && self.track() == other.track()
+    }
+
+    /// Whether the two are one interface, whatever their versions.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.is(&other.namespace, &other.package, &other.interface)
     }
 
     /// Whether this is `namespace:package/interface` of any version.

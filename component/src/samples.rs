@@ -24,11 +24,24 @@ package acme:run { interface run { run: func(); } }
 "#;
 
 /// A real component with a world of these items.
-#[allow(clippy::unwrap_used)]
 pub(crate) fn component(items: &str) -> Vec<u8> {
-    let wit = format!("{PACKAGES}\nworld sample {{\n{items}\n}}\n");
+    component_of("", items)
+}
+
+/// The same, where the items may name interfaces of further packages.
+pub(crate) fn component_of(packages: &str, items: &str) -> Vec<u8> {
+    of_wit(&format!("{PACKAGES}\n{packages}\nworld sample {{\n{items}\n}}\n"))
+}
+
+/// The same, where the items may name interfaces of these packages alone.
+pub(crate) fn component_instead(packages: &str, items: &str) -> Vec<u8> {
+    of_wit(&format!("package test:sample;\n{packages}\nworld sample {{\n{items}\n}}\n"))
+}
+
+#[allow(clippy::unwrap_used)]
+fn of_wit(wit: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
-    let package = resolve.push_str("sample.wit", &wit).unwrap();
+    let package = resolve.push_str("sample.wit", wit).unwrap();
     let world = resolve.select_world(&[package], Some("sample")).unwrap();
     let mut module = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::Sync));
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();

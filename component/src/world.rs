@@ -78,6 +78,13 @@ impl World {
         })
     }
 
+    /// The export that can stand for an import: the same id, or else of those that match the newest.
+    #[must_use]
+    pub fn export_for(&self, import: &InterfaceId) -> Option<&InterfaceId> {
+        let matching = || self.exports.iter().filter(|export| export.matches(import));
+        matching().find(|export| *export == import).or_else(|| matching().max())
+    }
+
     fn all_exports(&self) -> Vec<String> {
         self.exports.iter().map(ToString::to_string).chain(self.plain_exports.iter().cloned()).collect()
     }

@@ -1,0 +1,93 @@
+//! What holds of every plan, however parts and links were thrown together.
+
+use super::*;
+use proptest::prelude::*;
+
+const NAMES: [&str; 6] = ["t:a/x@1.0.0", "t:a/x@1.2.0", "t:a/y@1.0.0", "t:a/z@2.0.0", "t:b/x", "t:c/q@0.1.3"];
+
+fn some_world() -> impl Strategy<Value = World> {
+    let set = || prop::collection::btree_set(0..NAMES.len(), 0..4);
+    (set(), set()).prop_map(|(imports, exports)| {
+        let ids = |set: std::collections::BTreeSet<usize>| {
+            let mut ids: Vec<_> = set.into_iter().map(|name| id(NAMES[name])).collect();
+            ids.sort();
+            ids
+        };
+        World { imports: ids(imports), exports: ids(exports), plain_exports: Vec::new() }
+    })
+}
+
+fn some_host() -> impl Strategy<Value = Vec<(Host, Option<String>, InterfaceId)>> {
+    let word = prop::sample::select(vec![Host::Serves, Host::Shares, Host::Refuses]);
+    prop::collection::vec((word, prop::sample::select(NAMES.to_vec())), 0..5)
+        .prop_map(|lines| lines.into_iter().map(|(word, name)| (word, None, id(name))).collect())
+}
+
+fn some_case() -> impl Strategy<Value = Case> {
+    let link = (0..5_usize, prop::sample::select(NAMES.to_vec()), 0..6_usize);
+    (prop::collection::vec(some_world(), 1..5), some_host(), prop::collection::vec(link, 0..3)).prop_map(
+        |(worlds, host, links)| {
+            let name = |index: usize| if index == 0 { MAIN.to_owned() } else { format!("p{index}") };
+            let to = |index: usize| if index == 5 { HOST.to_owned() } else { name(index) };
+            let parts = worlds.into_iter().enumerate().map(|(index, world)| (name(index), world)).collect();
+            let links = links.into_iter().map(|(from, interface, at)| (name(from), id(interface), to(at)));
+            Case { parts, links: links.collect(), host }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_import_has_one_answer_that_fits(case in some_case()) {
+        let Ok(plan) = case.plan() else { return Ok(()) };
+        prop_assert_eq!(plan.parts.len(), case.parts.len());
+        for planned in &plan.parts {
+            let (_, world) = case.parts.iter().find(|(name, _)| *name == planned.name).unwrap();
+            let imports: Vec<_> = planned.imports.iter().map(|import| import.interface.clone()).collect();
+            prop_assert_eq!(&imports, &world.imports);
+            for PlannedImport { interface, by } in &planned.imports {
+                match by {
+                    Provider::Shared => prop_assert_eq!(case.answer(&planned.name, interface), Host::Shares),
+                    Provider::Host => prop_assert!(case.answer(&planned.name, interface) != Host::Unknown),
+                    Provider::Part { part, export } => {
+                        let provider = &plan.parts[*part].name;
+                        prop_assert!(provider != MAIN && *provider != planned.name);
+                        let (_, world) = case.parts.iter().find(|(name, _)| name == provider).unwrap();
+                        prop_assert!(world.exports.contains(export) && export.matches(interface));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_imports_have_one_label(case in some_case()) {
+        let Ok(plan) = case.plan() else { return Ok(()) };
+        let labels: std::collections::BTreeSet<_> = plan.labels().map(|label| label.name).collect();
+        prop_assert_eq!(labels.len(), plan.labels().count());
+    }
+
+    #[test]
+    fn every_part_is_needed_and_comes_after_what_it_needs(case in some_case()) {
+        let Ok(plan) = case.plan() else { return Ok(()) };
+        let order = plan.order();
+        prop_assert_eq!(order.len(), plan.parts.len());
+        let place = |part: usize| order.iter().position(|at| *at == part).unwrap();
+        for (part, planned) in plan.parts.iter().enumerate() {
+            for import in &planned.imports {
+                if let Provider::Part { part: needed, .. } = import.by {
+                    prop_assert!(place(needed) < place(part));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_in_which_plugs_come_changes_no_plan_and_no_error(case in some_case()) {
+        let mut turned = case.clone();
+        turned.parts[1..].reverse();
+        prop_assert_eq!(told(&turned.plan()), told(&case.plan()));
+    }
+}
