@@ -21,7 +21,7 @@ pub enum ComposeError {
         /// The part.
         part: String,
         /// What is wrong with them.
-        source: Error,
+        source: Box<Error>,
     },
     /// A part imports something else than its plan says: it is of other bytes.
     #[error("part {part} is not the one that was planned: its imports are others")]
@@ -43,7 +43,7 @@ pub enum ComposeError {
         /// The part that imports.
         part: String,
         /// The import.
-        interface: InterfaceId,
+        interface: Box<InterfaceId>,
         /// The part that exports.
         to: String,
         /// The difference.
@@ -51,7 +51,7 @@ pub enum ComposeError {
     },
     /// The whole doesn't fit together, though each import does: parts mean different resources by one name.
     #[error("the parts don't fit together: {0}")]
-    Whole(#[source] Error),
+    Whole(#[source] Box<Error>),
     /// The composer doesn't take them.
     #[error("the parts can't be composed: {0}")]
     Composer(String),
@@ -72,7 +72,7 @@ pub fn compose(plan: &Plan, parts: &[&[u8]]) -> Result<Vec<u8>, ComposeError> {
     }
     let mut checked = Vec::with_capacity(parts.len());
     for (planned, bytes) in plan.parts.iter().zip(parts) {
-        let wrong = |source| ComposeError::Part { part: planned.name.clone(), source };
+        let wrong = |source| ComposeError::Part { part: planned.name.clone(), source: Box::new(source) };
         let bytes = adapt(bytes).map_err(wrong)?;
         let world = inspect(&bytes).map_err(wrong)?;
         let mut imports = planned.imports.iter().map(|import| &import.interface);
@@ -84,7 +84,7 @@ pub fn compose(plan: &Plan, parts: &[&[u8]]) -> Result<Vec<u8>, ComposeError> {
     // The composer has assertions of its own; what trips one is not to take the process along.
     let composed = catch_unwind(AssertUnwindSafe(|| graph(plan, checked)));
     let bytes = composed.map_err(|_| ComposeError::Composer("the composer gave up".into()))??;
-    crate::inspect::validate(&bytes, |_| Ok(())).map_err(ComposeError::Whole)?;
+    crate::inspect::validate(&bytes, |_| Ok(())).map_err(|error| ComposeError::Whole(Box::new(error)))?;
     Ok(bytes)
 }
 
@@ -146,7 +146,7 @@ fn answer(
             Provider::Part { part: to, .. },
         ) => ComposeError::TypeMismatch {
             part: planned.name.clone(),
-            interface: import.interface.clone(),
+            interface: Box::new(import.interface.clone()),
             to: plan.parts[*to].name.clone(),
             problem: format!("{source:#}"),
         },

@@ -113,7 +113,7 @@ pub fn plan(
             let chosen = choices.of(index, interface);
             match answer(&parts, index, interface, chosen, host(part.name, interface)) {
                 Ok(by) => imports.push(PlannedImport { interface: interface.clone(), by }),
-                Err(error) => errors.push(error),
+                Err(error) => errors.push(*error),
             }
         }
         planned.push(PlannedPart { name: part.name.to_owned(), imports });
@@ -151,7 +151,7 @@ fn answer(
     interface: &InterfaceId,
     chosen: Option<&Provider>,
     host: Host,
-) -> Result<Provider, PlanError> {
+) -> Result<Provider, Box<PlanError>> {
     if host == Host::Shares {
         return Ok(Provider::Shared);
     }
@@ -165,7 +165,8 @@ fn answer(
     if candidates.len() + usize::from(host == Host::Serves) > 1 {
         let host = (host == Host::Serves).then(|| HOST.to_owned());
         let names = candidates.iter().map(|(plug, _)| parts[*plug].name.to_owned());
-        return Err(PlanError::Ambiguous { part, interface, candidates: names.chain(host).collect() });
+        let candidates = names.chain(host).collect();
+        return Err(Box::new(PlanError::Ambiguous { part, interface, candidates }));
     }
     if let Some((part, export)) = candidates.pop() {
         return Ok(Provider::Part { part, export });
@@ -176,10 +177,10 @@ fn answer(
         plugs().filter_map(|(_, plug)| Some((plug.name.to_owned(), other_version(plug.world)?))).collect();
     match host {
         Host::Serves | Host::Shares => Ok(Provider::Host),
-        _ if !offered.is_empty() => Err(PlanError::VersionMismatch { part, interface, offered }),
+        _ if !offered.is_empty() => Err(Box::new(PlanError::VersionMismatch { part, interface, offered })),
         // That it may not is the import check's answer, with the field that would grant it.
         Host::Refuses => Ok(Provider::Host),
-        Host::Unknown => Err(PlanError::Unresolved { part, interface }),
+        Host::Unknown => Err(Box::new(PlanError::Unresolved { part, interface })),
     }
 }
 

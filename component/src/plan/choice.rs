@@ -150,26 +150,27 @@ fn take(
     choice: Choice<'_>,
     host: &impl Fn(&str, &InterfaceId) -> Host,
     chosen: &mut BTreeMap<(usize, InterfaceId), Provider>,
-) -> Result<(), ChoiceProblem> {
+) -> Result<(), Box<ChoiceProblem>> {
     let from = index(parts, "from", choice.from)?;
     let part = parts[from];
     let fitting = choice.fitting(part.world);
     if fitting.is_empty() {
         let interface = choice.interface.clone();
-        return Err(ChoiceProblem::NoImport { part: part.name.to_owned(), interface });
+        return Err(Box::new(ChoiceProblem::NoImport { part: part.name.to_owned(), interface }));
     }
     for import in fitting {
         let interface = || import.clone();
         let by = match (host(part.name, import), choice.to) {
-            (Host::Shares, _) => return Err(ChoiceProblem::Shared { interface: interface() }),
+            (Host::Shares, _) => return Err(Box::new(ChoiceProblem::Shared { interface: interface() })),
             (Host::Unknown, Target::Host) => {
-                return Err(ChoiceProblem::NotTheHosts { interface: interface() });
+                return Err(Box::new(ChoiceProblem::NotTheHosts { interface: interface() }));
             }
             (_, Target::Host) => Provider::Host,
             (_, Target::Part(name)) => provider(parts, from, name, import)?,
         };
         if chosen.insert((from, interface()), by).is_some() {
-            return Err(ChoiceProblem::Twice { part: part.name.to_owned(), interface: interface() });
+            let part = part.name.to_owned();
+            return Err(Box::new(ChoiceProblem::Twice { part, interface: interface() }));
         }
     }
     Ok(())
@@ -180,26 +181,26 @@ fn provider(
     from: usize,
     name: &str,
     import: &InterfaceId,
-) -> Result<Provider, ChoiceProblem> {
+) -> Result<Provider, Box<ChoiceProblem>> {
     let part = index(parts, "to", name)?;
     if part == from {
-        return Err(ChoiceProblem::ToItself);
+        return Err(Box::new(ChoiceProblem::ToItself));
     }
     if part == 0 {
-        return Err(ChoiceProblem::ToMain);
+        return Err(Box::new(ChoiceProblem::ToMain));
     }
     let world = parts[part].world;
     match world.export_for(import) {
         Some(export) => Ok(Provider::Part { part, export: export.clone() }),
-        None => Err(ChoiceProblem::NoExport {
+        None => Err(Box::new(ChoiceProblem::NoExport {
             part: name.to_owned(),
             interface: import.clone(),
             offered: world.exports.iter().find(|export| export.is_like(import)).cloned(),
-        }),
+        })),
     }
 }
 
-fn index(parts: &[Part<'_>], field: &'static str, name: &str) -> Result<usize, ChoiceProblem> {
+fn index(parts: &[Part<'_>], field: &'static str, name: &str) -> Result<usize, Box<ChoiceProblem>> {
     let found = parts.iter().position(|part| part.name == name);
-    found.ok_or_else(|| ChoiceProblem::NoPart { field, name: name.to_owned() })
+    found.ok_or_else(|| Box::new(ChoiceProblem::NoPart { field, name: name.to_owned() }))
 }

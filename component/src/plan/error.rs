@@ -29,7 +29,7 @@ pub enum PlanError {
         /// Its place in the list.
         index: usize,
         /// What is wrong with it.
-        problem: ChoiceProblem,
+        problem: Box<ChoiceProblem>,
     },
     /// Nobody answers an import.
     #[error(
