@@ -55,6 +55,7 @@ async fn a_pods_start_is_measured_and_a_missing_peer_is_named() {
     let report = run(Row::P1).await;
     check_measured(&report, MORPH);
     check_measured(&report, "runc");
+    check_measured(&report, "containerd alone");
     let why = side(&report.measures[0], "peer").unable.clone().unwrap();
     assert!(why.contains("/nonexistent/peer"), "{why}");
     assert_eq!(left_behind(), Vec::<String>::new());
@@ -65,6 +66,7 @@ async fn a_pod_with_a_network_answers_beside_the_plugins_own_time() {
     let report = run(Row::P2).await;
     check_measured(&report, MORPH);
     check_measured(&report, "cni alone");
+    check_measured(&report, "containerd alone");
     assert_eq!(left_behind(), Vec::<String>::new());
 }
 
@@ -72,6 +74,7 @@ async fn a_pod_with_a_network_answers_beside_the_plugins_own_time() {
 async fn a_storm_comes_and_goes() {
     let report = run(Row::P10).await;
     check_measured(&report, MORPH);
+    check_measured(&report, "containerd alone");
     let left = report.measures.iter().find(|measure| measure.name.contains("left over")).unwrap();
     assert_eq!(left.morph(), Some(0.0));
     assert_eq!(left_behind(), Vec::<String>::new());

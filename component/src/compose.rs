@@ -75,8 +75,7 @@ pub fn compose(plan: &Plan, parts: &[&[u8]]) -> Result<Vec<u8>, ComposeError> {
         let wrong = |source| ComposeError::Part { part: planned.name.clone(), source: Box::new(source) };
         let bytes = adapt(bytes).map_err(wrong)?;
         let world = inspect(&bytes).map_err(wrong)?;
-        let mut imports = planned.imports.iter().map(|import| &import.interface);
-        if !imports.by_ref().eq(&world.imports) {
+        if !planned.imports.iter().map(|import| &import.interface).eq(&world.imports) {
             return Err(ComposeError::OtherPart { part: planned.name.clone() });
         }
         checked.push(name::named(&bytes, &planned.name).map_err(wrong)?);
@@ -102,8 +101,8 @@ fn graph(plan: &Plan, parts: Vec<Vec<u8>>) -> Result<Vec<u8>, ComposeError> {
         nodes.push((package, graph.instantiate(package)));
     }
     for part in 0..nodes.len() {
-        for import in 0..plan.parts[part].imports.len() {
-            answer(&mut graph, &nodes, plan, (part, import))?;
+        for index in 0..plan.parts[part].imports.len() {
+            answer(&mut graph, &nodes, plan, (part, index))?;
         }
     }
     let (package, main) = nodes[0];
@@ -121,11 +120,10 @@ fn answer(
     graph: &mut CompositionGraph,
     nodes: &[(PackageId, NodeId)],
     plan: &Plan,
-    (part, import): (usize, usize),
+    (part, index): (usize, usize),
 ) -> Result<(), ComposeError> {
     let ((package, node), planned) = (nodes[part], &plan.parts[part]);
-    let import_index = import;
-    let import = &planned.imports[import];
+    let import = &planned.imports[index];
     let name = import.interface.to_string();
     let argument = match &import.by {
         Provider::Shared => return Ok(()),
@@ -133,7 +131,7 @@ fn answer(
             graph.alias_instance_export(nodes[*to].1, &export.to_string()).map_err(failed)?
         }
         Provider::Host => {
-            let label = Plan::label(part, import_index, &import.interface);
+            let label = Plan::label(part, index, &import.interface);
             let kind = graph.types()[graph[package].ty()].imports.get(&name).copied();
             let kind = kind.ok_or_else(|| failed(format!("{name} is no import")))?;
             let kind = renamed(graph, kind, &label)?;

@@ -171,10 +171,9 @@ fn answer(
     if let Some((part, export)) = candidates.pop() {
         return Ok(Provider::Part { part, export });
     }
-    let other_version =
-        |world: &World| world.exports.iter().find(|export| export.is_like(&interface)).cloned();
-    let offered: Vec<_> =
-        plugs().filter_map(|(_, plug)| Some((plug.name.to_owned(), other_version(plug.world)?))).collect();
+    let offered: Vec<_> = plugs()
+        .filter_map(|(_, plug)| Some((plug.name.to_owned(), plug.world.export_like(&interface)?.clone())))
+        .collect();
     match host {
         Host::Serves | Host::Shares => Ok(Provider::Host),
         _ if !offered.is_empty() => Err(Box::new(PlanError::VersionMismatch { part, interface, offered })),

@@ -85,6 +85,11 @@ impl World {
         matching().find(|export| *export == import).or_else(|| matching().max())
     }
 
+    /// An export of the same interface, of whatever version.
+    pub(crate) fn export_like(&self, import: &InterfaceId) -> Option<&InterfaceId> {
+        self.exports.iter().find(|export| export.is_like(import))
+    }
+
     fn all_exports(&self) -> Vec<String> {
         self.exports.iter().map(ToString::to_string).chain(self.plain_exports.iter().cloned()).collect()
     }

@@ -3,8 +3,9 @@
 
 use crate::Error;
 use crate::inspect::invalid;
+use std::ops::Range;
 use wasm_encoder::{NameSection, RawSection, Section as _};
-use wasmparser::{BinaryReader, Parser, Payload};
+use wasmparser::{BinaryReader, Chunk, Parser, Payload};
 
 /// Longest name that a module keeps behind its part's, in bytes: it only helps people.
 const NAME_BYTES_MAX: usize = 128;
@@ -26,35 +27,33 @@ pub fn part_of_module(name: &str) -> Option<&str> {
 pub(super) fn named(component: &[u8], part: &str) -> Result<Vec<u8>, Error> {
     let mut out = Vec::with_capacity(component.len() + component.len() / 64);
     out.extend_from_slice(component.get(..HEADER_BYTES).unwrap_or_default());
-    let mut parser = Parser::new(0);
+    let (mut parser, mut at) = (Parser::new(0), 0);
     parser.set_features(crate::FEATURES);
-    let mut depth = 0_usize;
-    for payload in parser.parse_all(component) {
-        let payload = payload.map_err(|error| invalid(component, error))?;
+    let inner = |range: &Range<usize>| component.get(range.clone()).unwrap_or_default();
+    loop {
+        let rest = component.get(at..).unwrap_or_default();
+        let parsed = parser.parse(rest, true).map_err(|error| invalid(component, error))?;
+        // All of it is there, so that no more data is asked for.
+        let Chunk::Parsed { payload, consumed } = parsed else { return Ok(out) };
+        at += consumed;
         match &payload {
-            Payload::ModuleSection { unchecked_range, .. }
-            | Payload::ComponentSection { unchecked_range, .. } => {
-                if depth == 0 {
-                    let inner = component.get(unchecked_range.clone()).unwrap_or_default();
-                    let (id, bytes) = match payload {
-                        Payload::ModuleSection { .. } => (MODULE_ID, module(inner, part)?),
-                        _ => (COMPONENT_ID, named(inner, part)?),
-                    };
-                    RawSection { id, data: &bytes }.append_to(&mut out);
-                }
-                depth += 1;
+            // What is in them is read once, there.
+            Payload::ModuleSection { unchecked_range: range, .. } => {
+                RawSection { id: MODULE_ID, data: &module(inner(range), part)? }.append_to(&mut out);
+                at = range.end;
             }
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            _ if depth > 0 => {}
-            _ => {
-                if let Some((id, range)) = payload.as_section() {
-                    let data = component.get(range).unwrap_or_default();
-                    RawSection { id, data }.append_to(&mut out);
+            Payload::ComponentSection { unchecked_range: range, .. } => {
+                RawSection { id: COMPONENT_ID, data: &named(inner(range), part)? }.append_to(&mut out);
+                at = range.end;
+            }
+            Payload::End(_) => return Ok(out),
+            other => {
+                if let Some((id, range)) = other.as_section() {
+                    RawSection { id, data: inner(&range) }.append_to(&mut out);
                 }
             }
         }
     }
-    Ok(out)
 }
 
 /// Magic number, version and layer.

@@ -4,7 +4,6 @@
 use super::{HOST, Host, MAIN, Part, PlanError, PlanErrors, Provider};
 use crate::{InterfaceId, World};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// A link that settles what answers an import.
 #[derive(Debug, Clone, Copy)]
@@ -120,15 +119,6 @@ impl Choice<'_> {
     }
 }
 
-impl fmt::Display for Target<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Host => HOST,
-            Self::Part(name) => name,
-        })
-    }
-}
-
 /// Takes every link apart.
 pub(super) fn check(
     parts: &[Part<'_>],
@@ -195,7 +185,7 @@ fn provider(
         None => Err(Box::new(ChoiceProblem::NoExport {
             part: name.to_owned(),
             interface: import.clone(),
-            offered: world.exports.iter().find(|export| export.is_like(import)).cloned(),
+            offered: world.export_like(import).cloned(),
         })),
     }
 }

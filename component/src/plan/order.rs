@@ -59,23 +59,3 @@ fn walk(plan: &Plan, part: usize, marks: &mut [Mark], way: &mut Vec<usize>) -> R
     marks[part] = Mark::Done;
     Ok(())
 }
-
-impl Plan {
-    /// The parts in an order in which each comes after those that it needs; the main component is last.
-    #[must_use]
-    pub fn order(&self) -> Vec<usize> {
-        let mut order = Vec::new();
-        self.after_needs(0, &mut order);
-        order
-    }
-
-    fn after_needs(&self, part: usize, order: &mut Vec<usize>) {
-        if order.contains(&part) {
-            return;
-        }
-        for needed in needs(self, part) {
-            self.after_needs(needed, order);
-        }
-        order.push(part);
-    }
-}

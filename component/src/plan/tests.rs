@@ -158,10 +158,3 @@ fn a_label_is_an_interface_that_no_part_can_import_by_chance() {
         assert!(label.name.starts_with(LABELS));
     }
 }
-
-#[test]
-fn parts_come_after_what_they_need() {
-    let text = "main imports a:b/c@1.0.0 exports wasi:cli/run@0.2.0\n\
-                plug a imports d:e/f exports a:b/c@1.0.0\nplug z exports d:e/f";
-    assert_eq!(Case::read(text).plan().unwrap().order(), [2, 1, 0]);
-}

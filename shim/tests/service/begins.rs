@@ -1,6 +1,6 @@
 //! When Start is answered: of a Server once it listens, of a Command at once.
 
-use crate::harness::{Node, patience, start};
+use crate::harness::{Node, patience, start, wait};
 use crate::pod::Pod;
 use crate::spec::document;
 use crate::stops::served;
@@ -16,14 +16,14 @@ fn send(pid: u32, signal: Signal) {
 }
 
 /// Starts a container whose worker can't do anything; answers whether Start was answered meanwhile, and then
-/// lets the worker go on.
-async fn answered_while_it_stands(pod: &Pod<'_>, id: &str, image: &str) -> bool {
+/// sends the worker a signal.
+async fn answered_while_it_stands(pod: &Pod<'_>, id: &str, image: &str, then: Signal) -> bool {
     let pid = pod.client.create(patience(), &pod.creation(id, image)).await.unwrap().pid;
     send(pid, Signal::STOP);
     let (client, request) = (pod.client.clone(), start(id));
     let mut started = tokio::spawn(async move { client.start(patience(), &request).await });
     let answered = timeout(LOOK, &mut started).await;
-    send(pid, Signal::CONT);
+    send(pid, then);
     match answered {
         Ok(answer) => answer.unwrap().map(|_| true).unwrap(),
         Err(_) => started.await.unwrap().map(|_| false).unwrap(),
@@ -37,7 +37,10 @@ async fn a_server_has_started_once_it_listens() {
     for module in ["hello", "hello-p3"] {
         let image = store.guest(module);
         let pod = Pod::start(&node, module, served(document(&image, module, &[]))).await;
-        assert!(!answered_while_it_stands(&pod, &format!("{module}-1"), &image).await, "{module}");
+        assert!(
+            !answered_while_it_stands(&pod, &format!("{module}-1"), &image, Signal::CONT).await,
+            "{module}"
+        );
     }
 }
 
@@ -47,5 +50,16 @@ async fn a_command_has_started_at_once() {
     let store = node.store();
     let image = store.guest("command");
     let pod = Pod::start(&node, "s1", document(&image, "command", &["sleep", "600000"])).await;
-    assert!(answered_while_it_stands(&pod, "c1", &image).await);
+    assert!(answered_while_it_stands(&pod, "c1", &image, Signal::CONT).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_a_server_that_has_ended() {
+    let node = Node::new().await;
+    let store = node.store();
+    let image = store.guest("hello");
+    let pod = Pod::start(&node, "s1", served(document(&image, "hello", &[]))).await;
+    assert!(!answered_while_it_stands(&pod, "c1", &image, Signal::KILL).await);
+    assert_eq!(pod.client.wait(patience(), &wait("c1")).await.unwrap().exit_status, 137);
+    assert!(!node.logs().contains("does not listen yet"), "{}", node.logs());
 }

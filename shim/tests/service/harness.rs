@@ -210,7 +210,7 @@ impl Node {
     }
 
     /// What servers said.
-    fn logs(&self) -> String {
+    pub(crate) fn logs(&self) -> String {
         let files = std::fs::read_dir(self.path("run")).into_iter().flatten().flatten();
         let logs = files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "log"));
         logs.map(|log| std::fs::read_to_string(log).unwrap_or_default()).collect()
