@@ -1,6 +1,28 @@
-//! The plug of a composition: does for the main component what it is asked for.
+//! The plug of a composition: does for the main component what it is asked for, and hands over what it has.
 
-wit_bindgen::generate!({ path: "../part/wit", world: "plug" });
+wit_bindgen::generate!({
+    path: [
+        "../../../wit/wasi-0.2.12/io.wit",
+        "../../../wit/wasi-0.2.12/clocks.wit",
+        "../../../wit/wasi-0.2.12/filesystem.wit",
+        "../../../wit/wasi-0.2.12/random.wit",
+        "../../../wit/wasi-0.2.12/sockets.wit",
+        "../../../wit/wasi-0.2.12/cli.wit",
+        "../../../wit/wasi-0.2.12/http.wit",
+        "../part/wit",
+    ],
+    world: "acme:parts/plug",
+    with: {
+        "wasi:clocks/wall-clock@0.2.12": wasip2::clocks::wall_clock,
+        "wasi:filesystem/types@0.2.12": wasip2::filesystem::types,
+        "wasi:io/error@0.2.12": wasip2::io::error,
+        "wasi:io/poll@0.2.12": wasip2::io::poll,
+        "wasi:io/streams@0.2.12": wasip2::io::streams,
+    },
+});
+
+use wasip2::filesystem::types::Descriptor;
+use wasip2::io::poll::Pollable;
 
 struct Plug;
 
@@ -17,5 +39,19 @@ impl exports::acme::parts::work::Guest for Plug {
 
     fn echo(text: String) -> String {
         text
+    }
+}
+
+impl exports::acme::parts::handles::Guest for Plug {
+    fn directory() -> Option<Descriptor> {
+        guest_part::directory()
+    }
+
+    fn within(directory: &Descriptor, words: Vec<String>) -> Result<String, String> {
+        guest_part::within(directory, &words)
+    }
+
+    fn soon() -> Pollable {
+        guest_part::soon()
     }
 }
