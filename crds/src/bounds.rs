@@ -36,6 +36,16 @@ pub const FILESYSTEM_MAX: u32 = 16;
 pub const PATH_CHARS_MAX: u32 = 256;
 /// Entries of `wasi:config/store`.
 pub const CONFIG_MAX: u32 = 64;
+/// Further components of a Morph: the composer takes nine parts.
+pub const PLUGS_MAX: u32 = 8;
+/// Longest name of a plug: names of variables and volumes are made of it.
+pub const PLUG_NAME_CHARS_MAX: u32 = 40;
+/// Environment variables of a plug.
+pub const PLUG_ENV_MAX: u32 = 16;
+/// Entries of `wasi:config/store` of a plug.
+pub const PLUG_CONFIG_MAX: u32 = 32;
+/// Links that settle what answers an import.
+pub const LINKS_MAX: u32 = 64;
 /// Ambient rights that there are.
 pub const WITHHOLD_MAX: u32 = 6;
 /// Rules of one capability: hosts asked over HTTP, peers of sockets, names looked up.

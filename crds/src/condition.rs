@@ -34,6 +34,8 @@ words! {
     ConditionType {
         /// The image is pinned by digest and its component is known.
         Resolved,
+        /// The parts fit together. Only where the Morph has plugs.
+        Composed,
         /// Each import has an answer.
         ImportsSatisfied,
         /// Nothing is asked for that the namespace's policy doesn't allow.
@@ -79,8 +81,21 @@ words! {
         NoKnownExport,
         /// The component exports several things that can be run.
         AmbiguousType,
-        /// The component is not of the type that the spec names.
+        /// The component is not of the type that the spec names; or an export not of the type that is imported.
         TypeMismatch,
+
+        /// The parts fit together.
+        PartsComposed,
+        /// An import has no answer, or a plug no use.
+        Unresolved,
+        /// More than one part answers an import.
+        Ambiguous,
+        /// Nothing but another version of what is imported is there.
+        VersionMismatch,
+        /// Parts use each other in a circle.
+        Cycle,
+        /// More parts, imports or bytes than are composed.
+        TooLarge,
 
         /// Each import is granted or ambient.
         AllImportsAnswered,

@@ -9,6 +9,7 @@ mod condition;
 mod definition;
 mod environment;
 mod morph;
+mod plug;
 mod policy;
 mod quantity;
 mod status;
@@ -26,12 +27,13 @@ pub use condition::{ConditionType, Reason};
 pub use definition::{definition, definitions, policy_definition};
 pub use environment::{ConfigMapKeyRef, EnvFrom, EnvVar, EnvVarSource, FieldRef, ObjectRef, SecretKeyRef};
 pub use morph::{ConcurrencyPolicy, Http, Limits, Morph, MorphSpec, MorphType, Reuse, Run};
+pub use plug::{Link, Plug};
 pub use policy::{
     CapabilityCeiling, CredentialCeiling, Enforcement, FilesystemCeiling, HttpCeiling, ImageCeiling,
     MorphPolicy, MorphPolicySpec, OnViolation, SocketsCeiling, VolumeKind,
 };
 pub use quantity::{Quantity, QuantityError};
-pub use status::{Answer, ComponentStatus, ImportStatus, MorphStatus, RunType};
+pub use status::{Answer, ComponentStatus, ImportStatus, LinkStatus, MorphStatus, RunType};
 pub use template::{
     HttpGet, LocalObjectRef, Probe, Probes, PullPolicy, ResourceAmounts, Resources, TcpSocket, Template,
 };

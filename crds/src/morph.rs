@@ -5,8 +5,8 @@
 use crate::bounds::*;
 use crate::checked::{rules, shape};
 use crate::{
-    Ambient, Capabilities, ConfigEntry, Determinism, EnvFrom, EnvVar, MorphStatus, Quantity, Resources,
-    Template, Volume,
+    Ambient, Capabilities, ConfigEntry, Determinism, EnvFrom, EnvVar, Link, MorphStatus, Plug, Quantity,
+    Resources, Template, Volume,
 };
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -108,6 +108,19 @@ pub struct MorphSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = WITHHOLD_MAX), extend("x-kubernetes-list-type" = "set"))]
     pub withhold: Vec<Ambient>,
+
+    /// Further components, linked with the Morph's own and each other by what they import and export. Each
+    /// has rights of its own; `limits`, `determinism` and `volumes` are the whole's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = PLUGS_MAX))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub plugs: Vec<Plug>,
+
+    /// Which part answers an import, where more than one could.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = LINKS_MAX))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["from", "interface"]))]
+    pub links: Vec<Link>,
 
     /// Clock and random numbers that are the same in every run.
     #[serde(default, skip_serializing_if = "Option::is_none")]

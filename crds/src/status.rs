@@ -26,6 +26,17 @@ pub struct MorphStatus {
         "x-kubernetes-list-map-keys" = ["component", "interface"]))]
     pub imports: Vec<ImportStatus>,
 
+    /// What parts answer to each other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = IMPORTS_MAX))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["from", "interface"]))]
+    pub links: Vec<LinkStatus>,
+
+    /// Digest of what was composed: of the plan and of each part's bytes. None without plugs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 71))]
+    pub composed: Option<String>,
+
     /// Pods that exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
@@ -41,7 +52,7 @@ pub struct MorphStatus {
     #[schemars(length(max = SUBDOMAIN_CHARS_MAX))]
     pub url: Option<String>,
 
-    /// Resolved, ImportsSatisfied, Available, Ready; Reconciling or Stalled when they hold.
+    /// Resolved, Composed (with plugs), ImportsSatisfied, WithinCeiling, Available, Ready; Reconciling or Stalled when they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = CONDITIONS_MAX))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
@@ -52,7 +63,7 @@ pub struct MorphStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentStatus {
-    /// The Morph's name for its own component.
+    /// The Morph's name for its own component, the plug's for a plug.
     #[schemars(length(min = 1, max = LABEL_CHARS_MAX))]
     pub name: String,
     /// The image, pinned by the digest of its manifest.
@@ -61,9 +72,24 @@ pub struct ComponentStatus {
     /// Digest of the component's own bytes.
     #[schemars(length(min = 1, max = 71))]
     pub digest: String,
-    /// How it runs.
-    #[serde(rename = "type")]
-    pub type_: RunType,
+    /// How it runs; none of a plug, which is called by other parts.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub type_: Option<RunType>,
+}
+
+/// An import that another part answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LinkStatus {
+    /// The component that imports.
+    #[schemars(length(min = 1, max = LABEL_CHARS_MAX))]
+    pub from: String,
+    /// The interface's id.
+    #[schemars(length(min = 1, max = INTERFACE_CHARS_MAX))]
+    pub interface: String,
+    /// The component that answers.
+    #[schemars(length(min = 1, max = LABEL_CHARS_MAX))]
+    pub to: String,
 }
 
 /// How a component runs: what Auto was found to be.
@@ -87,7 +113,7 @@ pub struct ImportStatus {
     pub interface: String,
     /// What answers it.
     pub answer: Answer,
-    /// The field that grants it, or that would.
+    /// The field that grants it, or that would; of Plug, the component that answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = SUBDOMAIN_CHARS_MAX))]
     pub by: Option<String>,
@@ -100,6 +126,8 @@ pub enum Answer {
     Granted,
     /// The host, for everybody.
     Ambient,
+    /// Another component.
+    Plug,
     /// Nothing: no pod is made.
     Denied,
 }

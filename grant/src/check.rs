@@ -13,6 +13,8 @@ pub enum Answer {
     Granted,
     /// The host, for every guest (or with the empty list, where nothing is granted).
     Ambient,
+    /// Another component of a composition.
+    Plug,
     /// Nothing: the component doesn't run.
     Denied,
 }
@@ -22,6 +24,7 @@ impl fmt::Display for Answer {
         f.write_str(match self {
             Self::Granted => "Granted",
             Self::Ambient => "Ambient",
+            Self::Plug => "Plug",
             Self::Denied => "Denied",
         })
     }
@@ -34,7 +37,8 @@ pub struct Answered {
     pub interface: InterfaceId,
     /// What answers it.
     pub answer: Answer,
-    /// The field that grants it, or why it is ambient or denied; words for people.
+    /// The field that grants it, the component that answers, or why it is ambient or denied; words for
+    /// people.
     pub by: String,
 }
 

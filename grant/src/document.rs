@@ -1,9 +1,11 @@
 //! The grant document: everything that a Morph's pod may do, bound to the bytes that may do it.
 //! It travels in a pod annotation; the shim takes args, literal env, limits and paths from here alone.
 
+mod plugs;
 mod rights;
 
 use crate::{Access, Digest, FilesystemGrant, Grants, Limits, Peer, walks_round};
+use morph_component::InterfaceId;
 use serde::{Deserialize, Serialize};
 
 /// One pod template's grant. Field order is the canonical encoding's order: only append.
@@ -81,6 +83,25 @@ pub struct Component {
     /// Imports answered by other components.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
+    /// A plug's environment whose values stand in the YAML; the main component's is [`Document::env`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<EnvLiteral>,
+    /// A plug's environment whose values the kubelet puts into the container, under names that no guest sees.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env_references: Vec<EnvReference>,
+}
+
+/// How variables of the container begin that are a plug's: no other component sees them.
+pub const PLUG_VARIABLE_PREFIX: &str = "HAYRIDE_PLUG_";
+
+/// A plug's variable that comes by reference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EnvReference {
+    /// Its name, as the plug sees it.
+    pub name: String,
+    /// The container's variable with its value; it begins with [`PLUG_VARIABLE_PREFIX`].
+    pub variable: String,
 }
 
 /// An import answered by another component's export.
@@ -88,7 +109,7 @@ pub struct Component {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Link {
     /// The imported interface id.
-    pub interface: String,
+    pub interface: InterfaceId,
     /// Name of the component that exports it.
     pub to: String,
 }
@@ -217,17 +238,9 @@ impl Document {
         check_unique("mounts", self.mounts.iter().map(|m| m.volume.as_str()))?;
         check_unique("mounts", self.mounts.iter().map(|m| m.destination.as_str()))?;
         check_unique("env", self.env.iter().map(|v| v.name.as_str()).chain(references(self)))?;
-        for name in self.env.iter().map(|v| v.name.as_str()).chain(references(self)) {
-            if name.is_empty() || name.contains(['=', '\0']) {
-                return Err(DocumentError::EnvName { name: name.to_owned() });
-            }
-        }
+        check_names(self.env.iter().map(|v| v.name.as_str()).chain(references(self)))?;
+        plugs::check(self)?;
         for component in &self.components {
-            for link in &component.links {
-                if link.to == component.name || !self.components.iter().any(|c| c.name == link.to) {
-                    return Err(DocumentError::Link { to: link.to.clone() });
-                }
-            }
             check_unique("grants.filesystem", component.grants.filesystem.iter().map(|g| g.path.as_str()))?;
             for grant in &component.grants.filesystem {
                 self.check_filesystem(grant)?;
@@ -277,6 +290,14 @@ fn check_round(grants: &Grants) -> Result<(), DocumentError> {
 
 fn references(document: &Document) -> impl Iterator<Item = &str> {
     document.env_references.iter().map(String::as_str)
+}
+
+/// Names of variables that an environment can hold.
+fn check_names<'a>(mut names: impl Iterator<Item = &'a str>) -> Result<(), DocumentError> {
+    match names.find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+        Some(name) => Err(DocumentError::EnvName { name: name.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 fn check_unique<'a>(list: &'static str, names: impl Iterator<Item = &'a str>) -> Result<(), DocumentError> {
@@ -332,11 +353,19 @@ pub enum DocumentError {
         /// The name.
         name: String,
     },
-    /// A link that leads nowhere, or to where it starts.
-    #[error("links: \"{to}\" is no other component of this document")]
+    /// A link that leads nowhere, to where it starts, or to the main component.
+    #[error("links: \"{to}\" is no other component of this document that answers imports")]
     Link {
         /// The name.
         to: String,
+    },
+    /// Something of a component that can't be meant.
+    #[error("components: {name}: {problem}")]
+    Component {
+        /// The component.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
     },
     /// A grant without its mount.
     #[error("grants.filesystem: volume \"{volume}\" has no mount")]

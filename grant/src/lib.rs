@@ -9,6 +9,7 @@ mod envelope;
 mod inspection;
 pub mod interfaces;
 mod keys;
+mod parts;
 mod rights;
 mod round;
 pub mod special;
@@ -21,8 +22,8 @@ pub use check::{Answer, Answered, check, check_one};
 pub use denial::{DenialReport, ReportError};
 pub use digest::{Digest, DigestError};
 pub use document::{
-    Component, Document, DocumentError, EnvLiteral, Http, Link, Mount, MountUse, Reuse, RunType, Subject,
-    VolumeKind,
+    Component, Document, DocumentError, EnvLiteral, EnvReference, Http, Link, Mount, MountUse,
+    PLUG_VARIABLE_PREFIX, Reuse, RunType, Subject, VolumeKind,
 };
 pub use envelope::{
     ANNOTATION, ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, holds, key_id_of, open, seal,
@@ -31,6 +32,7 @@ pub use inspection::{
     INSPECT_ANNOTATION, INSPECT_CONTAINER, INSPECTION_BYTES_MAX, Inspection, InspectionError,
 };
 pub use keys::{KEY_SIZE_BYTES_MAX, KeyError, KeyId, PublicKey, SigningKey, TRUSTED_KEYS_MAX, TrustedKeys};
+pub use parts::{check_part, composed_digest, host, shares};
 pub use rights::{
     Access, Ambient, ConfigEntry, ConnectRule, Credential, Determinism, FileName, FilesystemGrant, Grants,
     HttpGrant, HttpLimits, HttpRule, HttpScheme, KeyvalueGrant, Limits, ListenRule, Peer, Protocol,

@@ -34,6 +34,8 @@ pub(crate) fn document() -> Document {
             },
             limits: Limits { memory_bytes: Some(64 << 20), ..Limits::default() },
             links: vec![],
+            env: Vec::new(),
+            env_references: Vec::new(),
         }],
         args: vec!["--units".into(), "metric".into()],
         env: vec![EnvLiteral { name: "LOG".into(), value: "$(X) \"é\"\n".into() }],

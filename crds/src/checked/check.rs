@@ -55,6 +55,10 @@ pub(super) fn check(spec: &MorphSpec) -> Vec<FieldError> {
     for (index, volume) in spec.volumes.iter().enumerate() {
         check_volume(volume, &format!("spec.volumes[{index}]"), &mut found);
     }
+    for (index, plug) in spec.plugs.iter().enumerate() {
+        let free = !["main", "host"].contains(&plug.name.as_str());
+        found.unless(free, format!("spec.plugs[{index}].name"), RESERVED_PART);
+    }
     capabilities::check(spec, &mut found);
     if let Some(limits) = &spec.limits {
         check_limits(limits, &mut found);

@@ -62,6 +62,8 @@ pub(crate) const ONE_CONFIG_SOURCE: &str = "exactly one of configMapKeyRef and s
 pub(crate) const DETERMINISM_EMPTY: &str = "at least one of seed and clock; add one or remove determinism";
 pub(crate) const STEP_WITHOUT_CLOCK: &str = "clockStepMillis moves a fixed clock; add determinism.clock";
 pub(crate) const OUTPUT_RANGE: &str = "outputBytesPerSecond must be at least 1Ki and at most 1Gi";
+pub(crate) const RESERVED_PART: &str =
+    "main stands for the Morph's own component and host for the host; choose another name";
 pub(crate) const RESERVED_VOLUME: &str =
     "names that begin with hayride- belong to the operator; choose another";
 /// Headers that belong to a connection, or say to whom a request goes and where it ends.
@@ -122,6 +124,11 @@ pub(crate) fn spec() -> Value {
             MEMORY_ABOVE_POD,
         ),
     ])
+}
+
+/// Rules of one plug.
+pub(crate) fn plug() -> Value {
+    json!([rule("!(self.name in ['main', 'host'])", ".name", RESERVED_PART)])
 }
 
 /// Rules of `spec.capabilities.filesystem`.

@@ -74,6 +74,15 @@ pub(crate) const IMAGE: Shape = Shape {
               registry.example/acme/weather:1.0",
 };
 
+/// An interface of a package, perhaps with its version.
+pub(crate) const INTERFACE: Shape = Shape {
+    pattern: concat!(
+        "^[a-zA-Z][-a-zA-Z0-9]*:[a-zA-Z][-a-zA-Z0-9]*/[a-zA-Z][-a-zA-Z0-9]*",
+        r"(@[0-9]+\.[0-9]+\.[0-9]+([-+][-+.a-zA-Z0-9]*)?)?$"
+    ),
+    message: "must be namespace:package/interface, perhaps with @version, such as acme:clock/now@0.1.0",
+};
+
 /// A variable's name.
 pub(crate) const ENV_NAME: Shape = Shape {
     pattern: "^[A-Za-z_][A-Za-z0-9_.-]*$",

@@ -157,9 +157,10 @@ fn a_value_may_be_any_text() {
 
 #[test]
 fn a_link_leads_to_another_component_of_the_document() {
-    let link = |to: &str| Link { interface: "acme:clock/now@0.1.0".into(), to: to.into() };
+    let link = |to: &str| Link { interface: "acme:clock/now@0.1.0".parse().unwrap(), to: to.into() };
     check_passes(|d| d.components[0].links.push(link("clock")));
-    check_passes(|d| d.components[1].links.push(link("weather")));
+    let main = DocumentError::Link { to: "weather".into() };
+    check_refused(|d| d.components[1].links.push(link("weather")), &main);
     for to in ["weather", "", "Clock", "elsewhere"] {
         check_refused(|d| d.components[0].links.push(link(to)), &DocumentError::Link { to: to.into() });
     }

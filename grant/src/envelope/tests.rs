@@ -63,7 +63,7 @@ fn a_document_that_contradicts_itself_is_not_sealed() {
         check_refused(|d| d.env_references[0] = name.into(), "can't be a variable's name");
     }
     for to in ["clock", "weather"] {
-        let link = Link { interface: "acme:clock/now@0.1.0".into(), to: to.into() };
+        let link = Link { interface: "acme:clock/now@0.1.0".parse().unwrap(), to: to.into() };
         check_refused(|d| d.components[0].links.push(link), "is no other component");
     }
     for path in ["data", "", "//", "/data/", "/a//b", "/a/../b", "/./a"] {
@@ -154,9 +154,23 @@ fn whatever_is_bound_changes_the_text() {
         ("reuse", |d| d.http = d.http.take().map(|http| Http { reuse: Reuse::Pooled, ..http })),
         ("grace period", |d| d.http = d.http.take().map(|http| Http { grace_period_seconds: 4, ..http })),
         ("links", |d| {
-            d.components.push(Component { name: "clock".into(), links: vec![], ..d.components[0].clone() });
+            let main = d.components[0].clone();
+            let limits = Limits::default();
+            d.components.push(Component { name: "clock".into(), links: vec![], limits, ..main });
             d.components[0].links =
-                vec![Link { interface: "acme:clock/now@0.1.0".into(), to: "clock".into() }];
+                vec![Link { interface: "acme:clock/now@0.1.0".parse().unwrap(), to: "clock".into() }];
+        }),
+        ("a plug's env", |d| {
+            let main = d.components[0].clone();
+            let env = vec![EnvLiteral { name: "LOG".into(), value: "1".into() }];
+            d.components.push(Component { name: "p".into(), env, limits: Limits::default(), ..main });
+        }),
+        ("a plug's references", |d| {
+            let main = d.components[0].clone();
+            let variable = "HAYRIDE_PLUG_0_A".into();
+            let env_references = vec![EnvReference { name: "A".into(), variable }];
+            let limits = Limits::default();
+            d.components.push(Component { name: "p".into(), env_references, limits, ..main });
         }),
     ];
     let mut texts = std::collections::BTreeSet::from([seal(&document()).unwrap()]);
@@ -201,6 +215,8 @@ fn any_document() -> impl Strategy<Value = Document> {
                 },
                 limits: Limits { memory_bytes, ..Limits::default() },
                 links: vec![],
+                env: Vec::new(),
+                env_references: Vec::new(),
             };
             let http = http.map(|(port, lame_duck_seconds, grace_period_seconds)| Http {
                 port,

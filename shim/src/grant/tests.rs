@@ -45,6 +45,8 @@ fn document() -> Document {
             grants: Grants { environment: true, ..Grants::default() },
             limits: Limits::default(),
             links: Vec::new(),
+            env: Vec::new(),
+            env_references: Vec::new(),
         }],
         args: vec!["--loud".into()],
         env: vec![EnvLiteral { name: "LOG".into(), value: "info".into() }],

@@ -148,6 +148,8 @@ pub(crate) fn document(image: &str, guest: &str, args: &[&str]) -> Document {
             grants: Grants { environment: true, ..Grants::default() },
             limits: Limits::default(),
             links: Vec::new(),
+            env: Vec::new(),
+            env_references: Vec::new(),
         }],
         args: args.iter().map(ToString::to_string).collect(),
         env: vec![EnvLiteral { name: "LOG".into(), value: "info".into() }],

@@ -126,6 +126,8 @@ pub(crate) fn document(cluster: &str, identity: &Identity, spec: &MorphSpec, fou
         grants: grants(spec),
         limits: limits(spec),
         links: Vec::new(),
+            env: Vec::new(),
+            env_references: Vec::new(),
     };
     Document {
         version: Document::VERSION,
