@@ -2,12 +2,15 @@
 //! Only the wiring: each sub-command is a file with its `Args` and its `main`.
 
 mod check;
+mod compose;
 mod inspect;
 mod manifest;
+mod parts;
 mod push;
 mod registry;
 mod run;
 
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -27,6 +30,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Say what the operator would say of a Morph's YAML, and what a component needs granted.
     Check(check::Args),
+    /// Compose a Morph and its plugs as a node would, and print what answers each import.
+    Compose(compose::Args),
     /// Run a Morph's YAML here, without a cluster: the same checks, the same rights, the same host.
     Run(run::Args),
 }
@@ -36,10 +41,19 @@ fn main() -> ExitCode {
         Command::Push(args) => push::main(args),
         Command::Inspect(args) => inspect::main(args),
         Command::Check(args) => check::main(&args),
+        Command::Compose(args) => compose::main(&args),
         Command::Run(args) => run::main(args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("morph: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Takes `NAME=REST` apart.
+fn pair(option: &str, text: &str) -> Result<(String, String)> {
+    match text.split_once('=') {
+        Some((name, rest)) if !name.is_empty() => Ok((name.to_owned(), rest.to_owned())),
+        _ => bail!("{option} {text}: write NAME=…"),
+    }
 }

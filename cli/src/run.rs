@@ -8,12 +8,11 @@ mod task;
 mod volumes;
 
 use crate::manifest;
-use crate::registry::{self, RegistryArgs};
-use anyhow::{Context as _, Result, bail};
-use morph_component::Kind;
-use morph_crds::{FieldErrors, MorphType, ValidMorph};
-use morph_host::{EngineKind, Outcome, Program, Stdio, Task, code};
-use morph_oci::Reference;
+use crate::parts::{self, PartArgs, Parts, Unfit};
+use anyhow::{Context as _, Result};
+use morph_component::{Kind, Label};
+use morph_crds::{FieldErrors, MorphSpec, MorphType, ValidMorph};
+use morph_host::{Outcome, Program, Stdio, Task, code};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,13 +24,10 @@ pub(crate) struct Args {
     /// Which Morph, where the file has several.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Run this component in place of the image.
-    #[arg(long, value_name = "FILE")]
-    component: Option<PathBuf>,
     /// A directory for one of the Morph's volumes. An emptyDir needs none.
     #[arg(long = "volume", value_name = "NAME=DIR")]
     volumes: Vec<String>,
-    /// The value of a variable that the Morph takes by reference.
+    /// The value of a variable that the Morph takes by reference; of a plug's, PLUG/NAME=VALUE.
     #[arg(long = "env", value_name = "NAME=VALUE")]
     env: Vec<String>,
     /// A directory with a file for each key, for a ConfigMap that the Morph takes keys of.
@@ -44,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long)]
     port: Option<u16>,
     #[command(flatten)]
-    registry: RegistryArgs,
+    parts: PartArgs,
 }
 
 /// Runs; the exit code is the guest's.
@@ -61,22 +57,28 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     let (config_maps, secrets) =
         (task::pairs("--config-map", &args.config_maps)?, task::pairs("--secret", &args.secrets)?);
     let sources = sources::Sources::new(valid.spec(), &config_maps, &secrets)?;
-    let bytes = component(&args, &valid)?;
-    let world = match morph_component::inspect(&bytes) {
-        Ok(world) => world,
-        Err(error) => return Ok(ended(&Outcome::because(code::BAD_COMPONENT, error.to_string()))),
+    let (plugs, bytes) = parts::read(&args.parts, valid.spec())?;
+    let bad =
+        |error: &dyn std::fmt::Display| ended(&Outcome::because(code::BAD_COMPONENT, error.to_string()));
+    let parts = match Parts::new(plugs, bytes) {
+        Ok(parts) => parts,
+        Err(error) => return Ok(bad(&error)),
     };
-    let kind = match world.run_as(wanted(valid.spec().type_)) {
+    let kind = match parts.worlds[0].run_as(wanted(valid.spec().type_)) {
         Ok(run) => run.kind,
-        Err(error) => return Ok(ended(&Outcome::because(code::BAD_COMPONENT, error.to_string()))),
+        Err(error) => return Ok(bad(&error)),
+    };
+    let (component, labels) = match whole(&parts, valid.spec())? {
+        Ok(whole) => whole,
+        Err(error) => return Ok(bad(&error)),
     };
     let volumes = volumes::Volumes::new(&valid, &task::pairs("--volume", &args.volumes)?)?;
     let files = sources::files(valid.spec(), &sources)?;
     let files = files.as_ref().map(|directory| directory.path());
     let local = task::Local { kind, port: args.port, values: &values, sources: &sources, files };
-    let task = task::task(&valid, &local, &volumes)?;
-    let engine = morph_host::engine(EngineKind::of(&world))?;
-    match Program::from_component(&engine, &bytes) {
+    let task = Task { labels, ..task::task(&valid, &parts.plugs, &local, &volumes)? };
+    let engine = morph_host::engine(parts.engine())?;
+    match Program::from_component(&engine, &component) {
         Ok(program) => run(program, task),
         Err(error) => {
             let error = anyhow::Error::from(error);
@@ -85,13 +87,16 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     }
 }
 
-fn component(args: &Args, valid: &ValidMorph) -> Result<Vec<u8>> {
-    if let Some(file) = &args.component {
-        return std::fs::read(file).with_context(|| file.display().to_string());
+/// What is run: the component itself, or what it and its plugs are composed to.
+fn whole(parts: &Parts<'_>, spec: &MorphSpec) -> Result<Result<(Vec<u8>, Vec<Label>), Unfit>> {
+    if parts.plugs.is_empty() {
+        return Ok(Ok((parts.bytes[0].clone(), Vec::new())));
     }
-    let reference: Reference = valid.spec().image.parse().context("spec.image")?;
-    let artifact = registry::pull(&args.registry, &reference).context("spec.image")?;
-    Ok(artifact.component.to_vec())
+    let plan = match parts.plan(spec)? {
+        Ok(plan) => plan,
+        Err(error) => return Ok(Err(error)),
+    };
+    Ok(parts.compose(&plan).map(|composed| (composed, plan.labels().collect())))
 }
 
 fn wanted(type_: MorphType) -> Option<Kind> {
@@ -126,12 +131,4 @@ fn ended(outcome: &Outcome) -> ExitCode {
         eprintln!("morph: {message}");
     }
     ExitCode::from(outcome.code)
-}
-
-/// Takes `NAME=REST` apart.
-fn pair(option: &str, text: &str) -> Result<(String, String)> {
-    match text.split_once('=') {
-        Some((name, rest)) if !name.is_empty() => Ok((name.to_owned(), rest.to_owned())),
-        _ => bail!("{option} {text}: write NAME=…"),
-    }
 }

@@ -5,10 +5,11 @@ use super::sources::{self, Sources};
 use super::volumes::Volumes;
 use anyhow::{Context as _, Result, bail};
 use morph_component::Kind;
-use morph_crds::{EnvVar, EnvVarSource, ValidMorph};
+use morph_crds::{EnvFrom, EnvVar, EnvVarSource, Plug, ValidMorph};
 use morph_grant::FilesystemGrant;
+use morph_grant::Grants;
 use morph_host::{Http, Preopen, Run, Task};
-use morph_operator::morph::{grants, limits, serving};
+use morph_operator::morph::{grants, limits, plug_grants, serving};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -28,14 +29,19 @@ pub(super) struct Local<'a> {
 
 /// Takes `NAME=REST` apart, for each.
 pub(super) fn pairs(option: &str, texts: &[String]) -> Result<Vec<(String, String)>> {
-    texts.iter().map(|text| super::pair(option, text)).collect()
+    texts.iter().map(|text| crate::pair(option, text)).collect()
 }
 
-/// The task.
+/// The task; its plugs in the order given.
 ///
 /// # Errors
 /// What the YAML needs and isn't there, and what is there and the YAML doesn't need.
-pub(super) fn task(morph: &ValidMorph, local: &Local<'_>, volumes: &Volumes) -> Result<Task> {
+pub(super) fn task(
+    morph: &ValidMorph,
+    plugs: &[&Plug],
+    local: &Local<'_>,
+    volumes: &Volumes,
+) -> Result<Task> {
     let spec = morph.spec();
     let probes = spec.template.as_ref().is_some_and(|template| template.probes.is_some());
     let misplaced = match local.kind {
@@ -45,14 +51,16 @@ pub(super) fn task(morph: &ValidMorph, local: &Local<'_>, volumes: &Volumes) -> 
     if let Some((field, _)) = misplaced.into_iter().find(|(_, present)| *present) {
         bail!("{field}: the component is a {}, and this is for the other type; remove it", local.kind);
     }
-    let env = env(morph, local)?;
+    known_parts(plugs, local)?;
+    let main = Variables { plug: None, env: &spec.env, env_from: &spec.env_from };
+    let env = env(morph, &main, local)?;
     let grants = grants(spec);
-    let preopens = grants.filesystem.iter().map(|grant| preopen(grant, volumes)).collect::<Result<_>>()?;
+    let plugs = plugs.iter().map(|plug| part(morph, plug, local, volumes)).collect::<Result<_>>()?;
     Ok(Task {
         program: morph.name().to_owned(),
         args: spec.args.clone(),
         env,
-        preopens,
+        preopens: preopens(&grants, volumes)?,
         files: local.files.map(Path::to_owned),
         node_addresses: Vec::new(),
         grants,
@@ -61,9 +69,36 @@ pub(super) fn task(morph: &ValidMorph, local: &Local<'_>, volumes: &Volumes) -> 
             Kind::Command => Run::Command,
             Kind::Server => Run::Server(http(morph, local.port)),
         },
-        plugs: Vec::new(),
+        plugs,
         labels: Vec::new(),
     })
+}
+
+/// A plug with its rights, and nothing of another part's.
+fn part(morph: &ValidMorph, plug: &Plug, local: &Local<'_>, volumes: &Volumes) -> Result<morph_host::Plug> {
+    let grants = plug_grants(morph.spec(), plug);
+    let variables = Variables { plug: Some(&plug.name), env: &plug.env, env_from: &[] };
+    Ok(morph_host::Plug {
+        name: plug.name.clone(),
+        env: env(morph, &variables, local)?,
+        preopens: preopens(&grants, volumes)?,
+        grants,
+    })
+}
+
+/// Whether each value given for a plug's variable is for one that there is.
+fn known_parts(plugs: &[&Plug], local: &Local<'_>) -> Result<()> {
+    let of_plug = local.values.iter().filter_map(|(name, _)| name.split_once('/'));
+    for (part, name) in of_plug {
+        if !plugs.iter().any(|plug| plug.name == part) {
+            bail!("--env {part}/{name}: spec.plugs has no plug {part}");
+        }
+    }
+    Ok(())
+}
+
+fn preopens(grants: &Grants, volumes: &Volumes) -> Result<Vec<Preopen>> {
+    grants.filesystem.iter().map(|grant| preopen(grant, volumes)).collect()
 }
 
 /// Loopback alone: who runs a Morph on a desk doesn't mean to serve the network.
@@ -77,26 +112,52 @@ fn preopen(grant: &FilesystemGrant, volumes: &Volumes) -> Result<Preopen> {
     Ok(Preopen { path: grant.path.clone(), directory, access: grant.access })
 }
 
-/// The environment: literals as they stand, references with the values given. As in a pod, `env` wins over
+/// What a part takes of variables.
+struct Variables<'a> {
+    /// The plug's name; none of the Morph's own component.
+    plug: Option<&'a str>,
+    env: &'a [EnvVar],
+    env_from: &'a [EnvFrom],
+}
+
+impl Variables<'_> {
+    /// Values given for this part's variables.
+    fn given<'a>(&self, local: &Local<'a>) -> Vec<(&'a str, &'a str)> {
+        let own = |name: &'a str| match (self.plug, name.split_once('/')) {
+            (None, None) => Some(name),
+            (Some(plug), Some((part, name))) if part == plug => Some(name),
+            _ => None,
+        };
+        local.values.iter().filter_map(|(name, value)| Some((own(name)?, value.as_str()))).collect()
+    }
+
+    /// As `--env` names a variable of this part.
+    fn option(&self, name: &str) -> String {
+        self.plug.map_or_else(|| format!("--env {name}"), |plug| format!("--env {plug}/{name}"))
+    }
+}
+
+/// A part's environment: literals as they stand, references with the values given. As in a pod, `env` wins over
 /// `envFrom`.
-fn env(morph: &ValidMorph, local: &Local<'_>) -> Result<Vec<(String, String)>> {
-    let spec = morph.spec();
-    let named = |name: &str| spec.env.iter().find(|var| var.name == name);
+fn env(morph: &ValidMorph, part: &Variables<'_>, local: &Local<'_>) -> Result<Vec<(String, String)>> {
+    let named = |name: &str| part.env.iter().find(|var| var.name == name);
+    let given = part.given(local);
     let mut env = Vec::new();
-    for (name, value) in local.values {
+    for (name, value) in &given {
         let prefixed =
-            || spec.env_from.iter().any(|from| name.starts_with(from.prefix.as_deref().unwrap_or("")));
+            || part.env_from.iter().any(|from| name.starts_with(from.prefix.as_deref().unwrap_or("")));
+        let option = part.option(name);
         match named(name) {
-            Some(var) if var.value.is_some() => bail!("--env {name}: the Morph gives this variable a value"),
+            Some(var) if var.value.is_some() => bail!("{option}: the Morph gives this variable a value"),
             Some(_) => {}
-            None if prefixed() => env.push((name.clone(), value.clone())),
-            None => {
-                bail!("--env {name}: the Morph takes no such variable by reference (spec.env, spec.envFrom)")
-            }
+            None if prefixed() => env.push(((*name).to_owned(), (*value).to_owned())),
+            None if part.plug.is_some() => bail!("{option}: the plug takes no such variable by reference"),
+            None => bail!("{option}: the Morph takes no such variable by reference (spec.env, spec.envFrom)"),
         }
     }
-    for var in &spec.env {
-        if let Some(value) = value(morph, var, local)? {
+    for var in part.env {
+        let given = given.iter().rfind(|(name, _)| *name == var.name).map(|(_, value)| (*value).to_owned());
+        if let Some(value) = value(morph, var, given, part, local)? {
             env.push((var.name.clone(), value));
         }
     }
@@ -104,8 +165,13 @@ fn env(morph: &ValidMorph, local: &Local<'_>) -> Result<Vec<(String, String)>> {
 }
 
 /// The value of a variable; none where it may be missing.
-fn value(morph: &ValidMorph, var: &EnvVar, local: &Local<'_>) -> Result<Option<String>> {
-    let given = local.values.iter().rfind(|(name, _)| *name == var.name).map(|(_, value)| value.clone());
+fn value(
+    morph: &ValidMorph,
+    var: &EnvVar,
+    given: Option<String>,
+    part: &Variables<'_>,
+    local: &Local<'_>,
+) -> Result<Option<String>> {
     let Some(from) = &var.value_from else { return Ok(var.value.clone()) };
     let name = &var.name;
     let given = match (given, sources::key(from)) {
@@ -118,7 +184,9 @@ fn value(morph: &ValidMorph, var: &EnvVar, local: &Local<'_>) -> Result<Option<S
     match given.or_else(|| field(morph, from)) {
         Some(value) => Ok(Some(value)),
         None if is_optional(from) => Ok(None),
-        None => bail!("variable {name} comes from {}; give a value: --env {name}=VALUE", source(from)),
+        None => {
+            bail!("variable {name} comes from {}; give a value: {}=VALUE", source(from), part.option(name))
+        }
     }
 }
 

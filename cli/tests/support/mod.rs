@@ -82,7 +82,8 @@ impl Desk {
         morph().arg("run").arg(self.file()).output().unwrap().into()
     }
 
-    fn file(&self) -> PathBuf {
+    /// The Morph's YAML.
+    pub(crate) fn file(&self) -> PathBuf {
         self.directory.path().join("morph.yaml")
     }
 

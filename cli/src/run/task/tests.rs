@@ -27,7 +27,13 @@ fn made_as(kind: Kind, spec: Value, values: &[(&str, &str)], volumes: &[(&str, &
     let morph = valid(spec);
     let volumes = Volumes::new(&morph, &given(volumes))?;
     let (values, sources) = (given(values), Sources::default());
-    task(&morph, &Local { kind, port: None, values: &values, sources: &sources, files: None }, &volumes)
+    let plugs: Vec<_> = morph.spec().plugs.iter().collect();
+    task(
+        &morph,
+        &plugs,
+        &Local { kind, port: None, values: &values, sources: &sources, files: None },
+        &volumes,
+    )
 }
 
 fn check_refused(spec: Value, values: &[(&str, &str)], volumes: &[(&str, &str)], want: &str) {
@@ -136,7 +142,7 @@ fn a_volume_that_is_not_granted_is_not_given() {
         ungranted,
         &[],
         &[("v", "/")],
-        "--volume v: spec.capabilities.filesystem grants no such volume",
+        "--volume v: capabilities.filesystem grants no such volume",
     );
 }
 
