@@ -4,6 +4,7 @@
 mod check;
 mod compose;
 mod inspect;
+mod logs;
 mod manifest;
 mod parts;
 mod push;
@@ -32,6 +33,8 @@ enum Command {
     Check(check::Args),
     /// Compose a Morph and its plugs as a node would, and print what answers each import.
     Compose(compose::Args),
+    /// Print what the pods of a Morph have written, or what one of its components has logged.
+    Logs(logs::Args),
     /// Run a Morph's YAML here, without a cluster: the same checks, the same rights, the same host.
     Run(run::Args),
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::main(args),
         Command::Check(args) => check::main(&args),
         Command::Compose(args) => compose::main(&args),
+        Command::Logs(args) => logs::main(args),
         Command::Run(args) => run::main(args),
     };
     done.unwrap_or_else(|error| {

@@ -138,12 +138,7 @@ fn any_other_volume_needs_a_directory() {
 fn a_volume_that_is_not_granted_is_not_given() {
     let ungranted = json!({ "volumes": [{ "name": "v", "emptyDir": {} }] });
     assert_eq!(made(ungranted.clone(), &[], &[]).unwrap().preopens, []);
-    check_refused(
-        ungranted,
-        &[],
-        &[("v", "/")],
-        "--volume v: capabilities.filesystem grants no such volume",
-    );
+    check_refused(ungranted, &[], &[("v", "/")], "--volume v: capabilities.filesystem grants no such volume");
 }
 
 #[test]
