@@ -1,8 +1,11 @@
 //! What a worker runs, as plain data: made from the grant document by the shim (or the CLI), read by `run`.
 
 use crate::limits::{CONCURRENT_REQUESTS_MAX, REQUEST_BODY_BYTES_DEFAULT, REQUEST_TIMEOUT_MILLIS_DEFAULT};
-use morph_component::Label;
-use morph_grant::{Access, Document, Grants, Limits, Reuse};
+use morph_component::{Label, MAIN};
+use morph_grant::{
+    Access, Component, Document, EnvLiteral, EnvReference, FilesystemGrant, Grants, Limits,
+    PLUG_VARIABLE_PREFIX, Reuse,
+};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
@@ -135,43 +138,46 @@ impl From<&morph_grant::Http> for Http {
 }
 
 impl Task {
-    /// The task that a document grants to its main component. `referenced` are the variables that come by
-    /// reference (a literal of the same name wins), `directory` says where a volume of the document is
-    /// found. `None` for a document without component, or one whose `run` and `http` disagree, which
-    /// [`Document::check`] refuses.
+    /// The task that a document grants. `referenced` are the container's variables that come by reference, those
+    /// of plugs under their reserved names (a literal of the same name wins); no part sees another's.
+    /// `directory` says where a volume of the document is found. `None` for a document without component, or
+    /// one whose `run` and `http` disagree, which [`Document::check`] refuses.
     #[must_use]
     pub fn granted(
         document: &Document,
         referenced: Vec<(String, String)>,
         directory: impl Fn(&str) -> PathBuf,
     ) -> Option<Self> {
-        let main = document.main()?;
+        let (main, plugs) = document.components.split_first()?;
         let run = match (document.run, &document.http) {
             (morph_grant::RunType::Command, None) => Run::Command,
             (morph_grant::RunType::Server, Some(http)) => Run::Server(http.into()),
             _ => return None,
         };
-        let literal = |name: &str| document.env.iter().any(|literal| literal.name == name);
-        let mut env: Vec<(String, String)> =
-            referenced.into_iter().filter(|(name, _)| !literal(name)).collect();
-        env.extend(document.env.iter().map(|literal| (literal.name.clone(), literal.value.clone())));
-        let preopens = main.grants.filesystem.iter().map(|grant| Preopen {
-            path: grant.path.clone(),
-            directory: directory(&grant.volume),
-            access: grant.access,
-        });
+        let (of_plugs, of_main): (Vec<_>, Vec<_>) =
+            referenced.into_iter().partition(|(name, _)| name.starts_with(PLUG_VARIABLE_PREFIX));
+        let preopens = |grants: &Grants| {
+            let preopen = |grant: &FilesystemGrant| Preopen {
+                path: grant.path.clone(),
+                directory: directory(&grant.volume),
+                access: grant.access,
+            };
+            grants.filesystem.iter().map(preopen).collect()
+        };
+        let plug = |plug: &Component| Plug {
+            name: plug.name.clone(),
+            env: environment(variables_of(plug, &of_plugs), &plug.env),
+            preopens: preopens(&plug.grants),
+            grants: plug.grants.clone(),
+        };
         Some(Self {
-            program: main.name.clone(),
             args: document.args.clone(),
-            env,
-            preopens: preopens.collect(),
-            files: None,
-            node_addresses: Vec::new(),
+            env: environment(of_main, &document.env),
+            preopens: preopens(&main.grants),
             grants: main.grants.clone(),
             limits: main.limits.clone(),
-            run,
-            plugs: Vec::new(),
-            labels: Vec::new(),
+            plugs: plugs.iter().map(plug).collect(),
+            ..Self::ungranted(main.name.as_str(), run)
         })
     }
 
@@ -193,6 +199,12 @@ impl Task {
         }
     }
 
+    /// Whether it runs a composition: its imports are then its labels, and no interface by its plain name is
+    /// anybody's.
+    pub(crate) fn is_composed(&self) -> bool {
+        !self.plugs.is_empty() || !self.labels.is_empty()
+    }
+
     /// A plug as a task of its own: its name and rights, and what is the pod's.
     pub(crate) fn of_plug(&self, plug: &Plug) -> Self {
         Self {
@@ -208,10 +220,26 @@ impl Task {
     /// A part by its index: its name, and what may be linked for it.
     pub(crate) fn part(&self, index: usize) -> Option<(&str, &Grants)> {
         match index.checked_sub(1) {
-            None => Some((&self.program, &self.grants)),
+            None => Some((MAIN, &self.grants)),
             Some(plug) => self.plugs.get(plug).map(|plug| (plug.name.as_str(), &plug.grants)),
         }
     }
+}
+
+/// An environment: what comes by reference, and the literals, which win.
+fn environment(referenced: Vec<(String, String)>, literals: &[EnvLiteral]) -> Vec<(String, String)> {
+    let literal = |name: &str| literals.iter().any(|literal| literal.name == name);
+    let referenced = referenced.into_iter().filter(|(name, _)| !literal(name));
+    referenced.chain(literals.iter().map(|literal| (literal.name.clone(), literal.value.clone()))).collect()
+}
+
+/// A plug's variables that come by reference, by the plug's own names. One without value isn't there.
+fn variables_of(plug: &Component, container: &[(String, String)]) -> Vec<(String, String)> {
+    let value = |reference: &EnvReference| {
+        let (_, value) = container.iter().find(|(name, _)| *name == reference.variable)?;
+        Some((reference.name.clone(), value.clone()))
+    };
+    plug.env_references.iter().filter_map(value).collect()
 }
 
 #[cfg(test)]

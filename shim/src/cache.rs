@@ -125,8 +125,9 @@ impl Cache {
     }
 
     /// The code of a component, mapped by workers from the file that this answers: the best there is, and
-    /// what is made soonest if there is none. `read` brings the component's bytes, and is asked only if there
-    /// is no code yet. A caller that gives up loses nothing but its own compilation.
+    /// what is made soonest if there is none. `read` brings the component's bytes (a composition's parts, by
+    /// the composition's digest), and is asked only if there is no code yet. A caller that gives up loses
+    /// nothing but its own compilation.
     pub async fn code<R, E>(&self, digest: &Digest, kind: EngineKind, read: R) -> Result<Code, Error>
     where
         R: Future<Output = Result<Vec<u8>, E>>,

@@ -1,16 +1,20 @@
 //! The grant document against what containerd says of the pod: who it is for, what may be mounted, which
 //! variables pass. It decides; the bytes are `content`'s, the mounts are made by `process`.
 
+mod component;
 mod volume;
 
+pub use component::Component;
 pub use volume::{Part, Volume};
 
 use crate::config::NodeConfig;
 use crate::content::Source;
 use crate::spec::{Pod, Spec};
-use morph_component::{Kind, World};
+use morph_component::{Kind, Plan, World};
 use morph_grant::interfaces::Capability;
-use morph_grant::{ANNOTATION, Answered, Digest, Document, Grants, MountUse, RunType, TrustedKeys};
+use morph_grant::{
+    ANNOTATION, Answered, Document, MountUse, PLUG_VARIABLE_PREFIX, RunType, TrustedKeys, check_part,
+};
 use morph_host::{Http, Outcome, Requests, Run, Task, code};
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
@@ -198,30 +202,31 @@ pub enum Decision {
 /// What a document grants to a container, held against the container's spec.
 #[derive(Debug, Clone)]
 pub struct Granted {
-    manifest: Digest,
-    content: Digest,
+    document: Arc<Document>,
     kind: Kind,
     task: Task,
     volumes: Vec<Volume>,
 }
 
 impl Granted {
-    fn new(document: &Document, spec: &Spec, config: &NodeConfig) -> Result<Self, Outcome> {
+    fn new(document: &Arc<Document>, spec: &Spec, config: &NodeConfig) -> Result<Self, Outcome> {
         let uid = spec.role.pod().map_or("", |pod| pod.uid.as_str());
         let volumes = volume::granted(document, spec, uid, &config.kubelet_dir).map_err(refused)?;
         let directory = |volume: &str| PathBuf::from(VOLUMES_DIRECTORY).join(volume);
-        let task = Task::granted(document, referenced(document, &spec.env), directory);
-        let (Some(main), Some(mut task)) = (document.main(), task) else {
+        let Some(mut task) = Task::granted(document, referenced(document, &spec.env), directory) else {
             return Err(refused("the document names no component"));
         };
-        for (preopen, directory) in task.preopens.iter_mut().zip(volume::directories(&main.grants)) {
-            preopen.directory = directory.into();
+        let of_plugs = task.plugs.iter_mut().map(|plug| &mut plug.preopens);
+        let of_parts = std::iter::once(&mut task.preopens).chain(of_plugs);
+        for (preopens, directories) in of_parts.zip(volume::directories(document)) {
+            for (preopen, directory) in preopens.iter_mut().zip(directories) {
+                preopen.directory = directory.into();
+            }
         }
         let has_files = document.mounts.iter().any(|mount| mount.used_for == MountUse::Files);
         task.files = has_files.then(|| FILES_DIRECTORY.into());
         Ok(Self {
-            manifest: main.manifest.clone(),
-            content: main.content.clone(),
+            document: Arc::clone(document),
             kind: match document.run {
                 RunType::Command => Kind::Command,
                 RunType::Server => Kind::Server,
@@ -230,40 +235,45 @@ impl Granted {
             volumes,
         })
     }
+
+    /// The plan that the document's links are, once each import of each part is answered, and the task.
+    fn composed(&self, worlds: &[&World]) -> Result<(Task, Plan), Outcome> {
+        let plan = self.document.plan(worlds);
+        let plan = plan.map_err(|errors| refused(format!("its links don't fit its parts: {errors}")))?;
+        let name = |index: usize| plan.parts.get(index).map_or("", |part| part.name.as_str());
+        let parts = plan.parts.iter().zip(&self.document.components);
+        refuse_imports(parts.flat_map(|(planned, component)| {
+            let denials = denials(&check_part(planned, &component.grants, name));
+            denials.into_iter().map(|denial| component::named(&planned.name, &denial))
+        }))?;
+        Ok((Task { labels: plan.labels().collect(), ..self.task.clone() }, plan))
+    }
 }
 
 impl Decision {
-    /// Where the component is.
+    /// The components, the one that is run first.
     #[must_use]
-    pub fn source(&self) -> Source {
+    pub fn components(&self) -> Vec<Component> {
         match self {
-            Self::Granted(granted) => Source::Manifest(granted.manifest.clone()),
-            Self::Ungranted { source, .. } => source.clone(),
+            Self::Granted(granted) => Component::of(&granted.document),
+            Self::Ungranted { source, .. } => vec![Component::ungranted(source.clone())],
         }
     }
 
-    /// Whether these are the bytes that the document names.
+    /// The task for components of these worlds, once each of their imports is answered, and their plan where
+    /// there are several.
     ///
     /// # Errors
     /// The outcome of a container that must not run.
-    pub fn check_content(&self, found: &Digest) -> Result<(), Outcome> {
-        match self {
-            Self::Granted(granted) if granted.content != *found => {
-                Err(refused(format!("it is for component {}, the manifest has {found}", granted.content)))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The task for a component of this world, once each of its imports is answered.
-    ///
-    /// # Errors
-    /// The outcome of a container that must not run.
-    pub fn task(&self, world: &World) -> Result<Task, Outcome> {
+    pub fn task(&self, worlds: &[&World]) -> Result<(Task, Option<Plan>), Outcome> {
         let bad = |error: morph_component::Error| Outcome::because(code::BAD_COMPONENT, chain(&error));
+        let Some(world) = worlds.first() else { return Err(refused("there is no component")) };
         let task = match self {
             Self::Granted(granted) => {
                 world.run_as(Some(granted.kind)).map_err(bad)?;
+                if granted.document.components.len() > 1 {
+                    return granted.composed(worlds).map(|(task, plan)| (task, Some(plan)));
+                }
                 granted.task.clone()
             }
             Self::Ungranted { program, host_network, .. } => {
@@ -281,8 +291,8 @@ impl Decision {
                 Task::ungranted(program.as_str(), run)
             }
         };
-        check_imports(world, &task.grants)?;
-        Ok(task)
+        refuse_imports(denials(&morph_grant::check(&world.imports, &task.grants)))?;
+        Ok((task, None))
     }
 
     /// The volumes that it gets.
@@ -295,26 +305,34 @@ impl Decision {
     }
 }
 
-fn check_imports(world: &World, grants: &Grants) -> Result<(), Outcome> {
-    let answers = morph_grant::check(&world.imports, grants);
-    let denied: Vec<&Answered> = answers.iter().filter(|answer| answer.is_denied()).collect();
-    if denied.is_empty() {
-        return Ok(());
-    }
-    let mut named: Vec<String> = denied
-        .iter()
-        .take(NAMED_IMPORTS_MAX)
-        .map(|denied| format!("import {} is not granted: {}", denied.interface, denied.by))
-        .collect();
-    if denied.len() > NAMED_IMPORTS_MAX {
-        named.push(format!("and {} more", denied.len() - NAMED_IMPORTS_MAX));
-    }
-    Err(Outcome::because(code::IMPORT_DENIED, named.join("; ")))
+/// What is said of each import that is denied.
+fn denials(answers: &[Answered]) -> Vec<String> {
+    let denied = answers.iter().filter(|answer| answer.is_denied());
+    denied.map(|denied| format!("import {} is not granted: {}", denied.interface, denied.by)).collect()
 }
 
-/// Variables of the container that the document lets through. Of a name that is there twice, the last counts.
+/// Refuses a container of which this is said; nothing, if all is granted.
+fn refuse_imports(denials: impl IntoIterator<Item = String>) -> Result<(), Outcome> {
+    let mut denials: Vec<String> = denials.into_iter().collect();
+    if denials.is_empty() {
+        return Ok(());
+    }
+    let more = denials.len().saturating_sub(NAMED_IMPORTS_MAX);
+    denials.truncate(NAMED_IMPORTS_MAX);
+    if more > 0 {
+        denials.push(format!("and {more} more"));
+    }
+    Err(Outcome::because(code::IMPORT_DENIED, denials.join("; ")))
+}
+
+/// Variables of the container that the document lets through, those of plugs by the names that are theirs in
+/// the container. Of a name that is there twice, the last counts.
 fn referenced(document: &Document, env: &[String]) -> Vec<(String, String)> {
+    let of_plugs = || document.components.iter().flat_map(|component| &component.env_references);
     let passes = |name: &str| {
+        if name.starts_with(PLUG_VARIABLE_PREFIX) {
+            return of_plugs().any(|reference| reference.variable == name);
+        }
         let named = document.env_references.iter().any(|reference| reference == name);
         let prefixed = document.env_prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()));
         named || (prefixed && !is_platforms_own(name))

@@ -1,10 +1,7 @@
 //! Tests of `task`.
 #![allow(clippy::unwrap_used)]
 use super::*;
-use morph_grant::{
-    Component, Digest, EnvLiteral, FilesystemGrant, Http as GrantHttp, Mount, MountUse, Reuse, RunType,
-    Subject, VolumeKind,
-};
+use morph_grant::{Digest, Http as GrantHttp, Mount, MountUse, RunType, Subject, VolumeKind};
 
 fn document() -> Document {
     let component = Component {
@@ -23,6 +20,8 @@ fn document() -> Document {
         },
         limits: Limits { memory_bytes: Some(7 << 20), ..Limits::default() },
         links: Vec::new(),
+        env: Vec::new(),
+        env_references: Vec::new(),
     };
     Document {
         version: Document::VERSION,
@@ -118,9 +117,46 @@ fn a_document_that_contradicts_itself_gives_no_task() {
     }
 }
 
+/// The document with a plug `clock` that has rights and variables of its own.
+fn with_plug() -> Document {
+    let mut document = document();
+    document.env_references.push("BOTH".into());
+    let mut plug = document.components[0].clone();
+    plug.name = "clock".into();
+    plug.grants.filesystem[0].path = "/own".into();
+    plug.env = vec![EnvLiteral { name: "ZONE".into(), value: "utc".into() }];
+    plug.env_references = ["BOTH", "ZONE", "MISSING"]
+        .map(|name| EnvReference { name: name.into(), variable: format!("{PLUG_VARIABLE_PREFIX}0_{name}") })
+        .into();
+    document.components.push(plug);
+    document
+}
+
+#[test]
+fn a_plug_has_its_own_rights_and_variables_and_no_part_sees_anothers() {
+    let container = [
+        ("KEY", "secret"),
+        ("BOTH", "main's"),
+        ("HAYRIDE_PLUG_0_BOTH", "plug's"),
+        ("HAYRIDE_PLUG_0_ZONE", "loses to the literal"),
+        ("HAYRIDE_PLUG_1_OTHER", "another plug's"),
+    ];
+    let task = task(&with_plug(), &container).unwrap();
+    let pairs = |list: &[(&str, &str)]| -> Vec<(String, String)> {
+        list.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+    };
+    assert_eq!(task.env, pairs(&[("KEY", "secret"), ("BOTH", "main's"), ("CITY", "Bern")]));
+    let [plug] = &task.plugs[..] else { unreachable!("one plug: {:?}", task.plugs) };
+    assert_eq!(plug.name, "clock");
+    assert_eq!(plug.env, pairs(&[("BOTH", "plug's"), ("ZONE", "utc")]));
+    let paths = |preopens: &[Preopen]| preopens.iter().map(|p| p.path.clone()).collect::<Vec<_>>();
+    assert_eq!((paths(&task.preopens), paths(&plug.preopens)), (vec!["/d".into()], vec!["/own".into()]));
+    assert_eq!(plug.grants, with_plug().components[1].grants);
+}
+
 #[test]
 fn a_task_survives_its_way_to_the_worker() {
-    for task in [task(&document(), &[]).unwrap(), Task::ungranted("hand", Run::Command)] {
+    for task in [task(&with_plug(), &[]).unwrap(), Task::ungranted("hand", Run::Command)] {
         let sent = serde_json::to_vec(&task).unwrap();
         assert_eq!(serde_json::from_slice::<Task>(&sent).unwrap(), task);
     }

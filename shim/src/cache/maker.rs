@@ -4,6 +4,7 @@
 use super::eviction::BYTES_MAX_WHEN_FULL;
 use super::store::{Key, KeyLock, Origin, Store};
 use super::{Code, Error, Options, Wanted};
+use crate::compile::parts::digest_of;
 use crate::compile::{CompileError, Compiler, Haste};
 use crate::wire::EngineKind;
 use morph_grant::Digest;
@@ -105,7 +106,7 @@ impl Maker {
     /// The first code of a component. What the baseline compiler doesn't take is the other's at once; a
     /// refusal of that one counts.
     pub(super) async fn make_first(&self, wanted: &Wanted, component: Vec<u8>) -> Result<Code, Error> {
-        let found = Digest::of(&component);
+        let found = digest_of(&component);
         if found != wanted.component {
             return Err(Error::OtherBytes { digest: wanted.component.clone(), found });
         }
@@ -148,7 +149,7 @@ impl Maker {
             None => store.component(&origin),
         });
         let Some(component) = component.await?? else { return Ok(()) };
-        if Digest::of(&component) != wanted.component {
+        if digest_of(&component) != wanted.component {
             tracing::warn!(component = %wanted.component, "its bytes in the code cache are others'");
             return Ok(());
         }

@@ -2,6 +2,7 @@
 //! writes code to standard output. A component may be made to break a compiler; what it would win is this.
 //! It is two processes: pid namespaces are for children alone, so the first one only stands for the second.
 
+use super::parts::{FRAME_BYTES_MAX, Parts};
 use super::{
     COMPILE_ADDRESS_BYTES_MAX, COMPILE_CPU_SECONDS_MAX, COMPILE_MEMORY_BYTES_MAX, ENGINES_ARGUMENT,
     IDLE_ARGUMENT,
@@ -88,6 +89,10 @@ fn compile() -> ExitCode {
     let Some(kind) = EngineKind::ALL.into_iter().find(|known| Some(known.to_string()) == kind) else {
         return give_up(&io::Error::other(format!("no such engine: {kind:?}")), ExitCode::FAILURE);
     };
+    let component = match whole(component) {
+        Ok(component) => component,
+        Err((error, code)) => return give_up(&*error, code),
+    };
     match morph_host::compile(&component, kind) {
         Ok(code) => match write_code(&code) {
             Ok(()) => ExitCode::SUCCESS,
@@ -95,6 +100,16 @@ fn compile() -> ExitCode {
         },
         Err(error) => give_up(&error, ExitCode::from(REFUSED)),
     }
+}
+
+/// What is compiled: the component itself, or what its parts are composed to. Parts that don't check out are
+/// nobody's fault but the server's; all else is said of the parts themselves.
+fn whole(bytes: Vec<u8>) -> Result<Vec<u8>, (Box<dyn Error>, ExitCode)> {
+    if !Parts::is_begun_by(&bytes) {
+        return Ok(bytes);
+    }
+    let parts = Parts::read(&bytes).map_err(|error| (error.into(), ExitCode::FAILURE))?;
+    parts.compose().map_err(|error| (error.into(), ExitCode::from(REFUSED)))
 }
 
 fn give_up(error: &dyn Error, code: ExitCode) -> ExitCode {
@@ -148,11 +163,14 @@ fn end_with_server() {
 
 fn read_component() -> Result<Vec<u8>, Box<dyn Error>> {
     let mut component = Vec::new();
-    io::stdin()
-        .take(COMPONENT_SIZE_BYTES_MAX + 1)
-        .read_to_end(&mut component)
-        .step("reading the component")?;
-    if component.len() as u64 > COMPONENT_SIZE_BYTES_MAX {
+    let mut max = COMPONENT_SIZE_BYTES_MAX;
+    io::stdin().take(max + 1).read_to_end(&mut component).step("reading the component")?;
+    if Parts::is_begun_by(&component) {
+        // The parts together may be as large as one component.
+        io::stdin().take(FRAME_BYTES_MAX).read_to_end(&mut component).step("reading the parts")?;
+        max += FRAME_BYTES_MAX;
+    }
+    if component.len() as u64 > max {
         return Err(format!("component of more than {COMPONENT_SIZE_BYTES_MAX} bytes").into());
     }
     Ok(component)

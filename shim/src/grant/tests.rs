@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod forged;
+mod plugs;
 mod table;
 mod volumes;
 
 use super::*;
 use morph_grant::{
-    Access, Component, EnvLiteral, FilesystemGrant, Limits, Mount, MountUse, Reuse, SigningKey, Subject,
-    VolumeKind,
+    Access, Component, Digest, EnvLiteral, FilesystemGrant, Grants, Limits, Mount, MountUse, Reuse,
+    SigningKey, Subject, VolumeKind,
 };
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -202,6 +203,14 @@ fn world(export: &str, imports: &[&str]) -> World {
     }
 }
 
+/// The task for a single component of this world.
+fn run_of(decision: &Decision, world: &World) -> Result<Task, Outcome> {
+    decision.task(&[world]).map(|(task, plan)| {
+        assert_eq!(plan, None);
+        task
+    })
+}
+
 const COMMAND: &str = "wasi:cli/run@0.2.0";
 const SERVER: &str = "wasi:http/incoming-handler@0.2.0";
 
@@ -210,7 +219,7 @@ fn args_and_literals_come_from_the_document() {
     let granted = Case { env: vec!["LOG=debug", "EVIL=1"], ..Case::new(&document()) }.granted();
     assert_eq!(granted.task.args, ["--loud"]);
     assert_eq!(granted.task.env, [("LOG".to_owned(), "info".to_owned())]);
-    assert_eq!(granted.manifest, Digest::of(b"manifest"));
+    assert_eq!(granted.document.components[0].manifest, Digest::of(b"manifest"));
 }
 
 #[test]
@@ -262,17 +271,17 @@ fn garbage_is_refused_and_says_so() {
 fn another_container_of_the_pod_gets_nothing() {
     let decision = Case { name: "sidecar", ..Case::new(&document()) }.decide().unwrap();
     assert!(matches!(&decision, Decision::Ungranted { program, .. } if program == "sidecar"));
-    assert_eq!(decision.source(), Source::of_image("registry.test/hello:1"));
-    let task = decision.task(&world(COMMAND, &["wasi:cli/environment@0.2.0"])).unwrap();
+    assert_eq!(decision.components()[0].source, Source::of_image("registry.test/hello:1"));
+    let task = run_of(&decision, &world(COMMAND, &["wasi:cli/environment@0.2.0"])).unwrap();
     assert!(task.args.is_empty() && task.env.is_empty() && !task.grants.environment);
 }
 
 #[test]
 fn without_a_grant_a_server_serves_and_asks_for_nothing() {
     let decision = Case::without().decide().unwrap();
-    let task = decision.task(&world(SERVER, &["wasi:cli/stdout@0.2.0"])).unwrap();
+    let task = run_of(&decision, &world(SERVER, &["wasi:cli/stdout@0.2.0"])).unwrap();
     assert!(matches!(task.run, Run::Server(Http { port: UNGRANTED_PORT, .. })));
-    let denied = decision.task(&world(SERVER, &["wasi:http/outgoing-handler@0.2.0"])).unwrap_err();
+    let denied = run_of(&decision, &world(SERVER, &["wasi:http/outgoing-handler@0.2.0"])).unwrap_err();
     assert_eq!(denied.code, code::IMPORT_DENIED);
     assert!(denied.message.unwrap().contains("wasi:http/outgoing-handler@0.2.0"));
 }
@@ -295,21 +304,24 @@ fn the_nodes_network_is_no_place_for_a_server_or_for_any_use_of_the_network() {
     Case { host_network: true, ..Case::new(&with(Capability::Sockets)) }.refused("capabilities.sockets");
     Case { host_network: true, ..Case::new(&document()) }.granted();
     let decision = Case { host_network: true, ..Case::without() }.decide().unwrap();
-    assert_eq!(decision.task(&world(SERVER, &[])).unwrap_err().code, code::GRANT_REFUSED);
-    decision.task(&world(COMMAND, &[])).unwrap();
+    assert_eq!(run_of(&decision, &world(SERVER, &[])).unwrap_err().code, code::GRANT_REFUSED);
+    run_of(&decision, &world(COMMAND, &[])).unwrap();
 }
 
 #[test]
 fn other_bytes_than_granted_are_refused() {
     let decision = Case::new(&document()).decide().unwrap();
-    decision.check_content(&Digest::of(b"content")).unwrap();
-    assert_eq!(decision.check_content(&Digest::of(b"other")).unwrap_err().code, code::GRANT_REFUSED);
+    decision.components()[0].check_content(&Digest::of(b"content")).unwrap();
+    assert_eq!(
+        decision.components()[0].check_content(&Digest::of(b"other")).unwrap_err().code,
+        code::GRANT_REFUSED
+    );
 }
 
 #[test]
 fn a_component_of_another_type_than_granted_is_a_bad_one() {
     let decision = Case::new(&document()).decide().unwrap();
-    assert_eq!(decision.task(&world(SERVER, &[])).unwrap_err().code, code::BAD_COMPONENT);
+    assert_eq!(run_of(&decision, &world(SERVER, &[])).unwrap_err().code, code::BAD_COMPONENT);
 }
 
 #[test]
@@ -317,7 +329,7 @@ fn many_denied_imports_are_counted() {
     let imports: Vec<String> = (0..12).map(|n| format!("acme:a/b{n}@1.0.0")).collect();
     let imports: Vec<&str> = imports.iter().map(String::as_str).collect();
     let decision = Case::without().decide().unwrap();
-    let message = decision.task(&world(COMMAND, &imports)).unwrap_err().message.unwrap();
+    let message = run_of(&decision, &world(COMMAND, &imports)).unwrap_err().message.unwrap();
     assert!(message.ends_with("and 4 more"), "{message}");
 }
 

@@ -4,7 +4,7 @@
 use super::{FILES_DIRECTORY, SUB_PATHS_DIRECTORY, VOLUMES_DIRECTORY};
 use crate::process::unprivileged;
 use crate::spec::{self, Spec};
-use morph_grant::{Access, Document, Grants, Mount, MountUse, VolumeKind};
+use morph_grant::{Access, Document, FilesystemGrant, Mount, MountUse, VolumeKind};
 use std::path::{Component, Path, PathBuf};
 
 /// Files of the container by which names are looked up; the kubelet and containerd write them.
@@ -41,13 +41,17 @@ pub enum Part {
     File,
 }
 
-/// A directory of a worker's root in which a file system grant has its root, in the order of the grants.
-pub(super) fn directories(grants: &Grants) -> Vec<String> {
-    let directory = |(index, grant): (usize, &morph_grant::FilesystemGrant)| match grant.sub_path {
-        Some(_) => format!("{SUB_PATHS_DIRECTORY}/{index}"),
-        None => format!("{VOLUMES_DIRECTORY}/{}", grant.volume),
+/// Directories of a worker's root in which file system grants have their roots: for each component of a
+/// document, in the order of its grants. Who is granted a whole volume shares its directory with others who
+/// are; one that is granted by a sub-path is that grant's alone.
+pub(super) fn directories(document: &Document) -> Vec<Vec<String>> {
+    let mut grants = 0..;
+    let mut directory = |grant: &FilesystemGrant| match (grants.next(), &grant.sub_path) {
+        (Some(index), Some(_)) => format!("{SUB_PATHS_DIRECTORY}/{index}"),
+        _ => format!("{VOLUMES_DIRECTORY}/{}", grant.volume),
     };
-    grants.filesystem.iter().enumerate().map(directory).collect()
+    let components = document.components.iter().map(|component| &component.grants.filesystem);
+    components.map(|grants| grants.iter().map(&mut directory).collect()).collect()
 }
 
 /// What a document grants of the node's file system, each with the source that the container's spec gives it.
@@ -57,39 +61,46 @@ pub(super) fn granted(
     pod_uid: &str,
     kubelet_dir: &Path,
 ) -> Result<Vec<Volume>, String> {
-    let Some(main) = document.main() else { return Ok(Vec::new()) };
-    let find = |mount: &Mount| volume(mount, spec, pod_uid, kubelet_dir);
+    let grants = document.components.iter().flat_map(|component| &component.grants.filesystem);
+    let all: Vec<_> = grants.zip(directories(document).into_iter().flatten()).collect();
     let mut volumes = Vec::new();
     for mount in &document.mounts {
-        let grants = || main.grants.filesystem.iter().zip(directories(&main.grants));
-        let mut of_this = grants().filter(|(grant, _)| grant.volume == mount.volume).peekable();
+        let of_this = || all.iter().filter(|(grant, _)| grant.volume == mount.volume);
         match mount.used_for {
             MountUse::Files => {
+                let whole = volume(mount, spec, pod_uid, kubelet_dir)?;
                 let target = FILES_DIRECTORY.to_owned();
-                volumes.push(Volume { target, read_only: true, ..find(mount)? });
+                volumes.push(Volume { target, read_only: true, ..whole });
             }
-            MountUse::Filesystem if of_this.peek().is_none() => {}
+            MountUse::Filesystem if of_this().next().is_none() => {}
             MountUse::Filesystem => {
-                let whole = find(mount)?;
-                let (parts, wholes): (Vec<_>, Vec<_>) =
-                    of_this.partition(|(grant, _)| grant.sub_path.is_some());
-                if !wholes.is_empty() {
-                    volumes.push(whole.clone());
+                let whole = volume(mount, spec, pod_uid, kubelet_dir)?;
+                let is_part = |(grant, _): &&(&FilesystemGrant, String)| grant.sub_path.is_some();
+                let mut parts: Vec<_> =
+                    of_this().filter(is_part).map(|grant| directory(grant, &whole, spec)).collect();
+                // What one component may make where it is missing, another may find there.
+                parts.sort_by_key(|part| part.read_only);
+                if of_this().any(|grant| !is_part(&grant)) {
+                    volumes.push(whole);
                 }
-                for (grant, target) in parts {
-                    let read_only = whole.read_only || grant.access == Access::ReadOnly;
-                    let path = grant.sub_path.clone().unwrap_or_default();
-                    let make_for = (!read_only).then(|| (unprivileged(spec.uid), unprivileged(spec.gid)));
-                    let part = Part::Directory { path, make_for };
-                    volumes.push(Volume { part, target, read_only, ..whole.clone() });
-                }
+                volumes.append(&mut parts);
             }
         }
     }
-    if main.grants.http.is_some() || main.grants.sockets.is_some() {
+    let mut grants = document.components.iter().map(|component| &component.grants);
+    if grants.any(|grants| grants.http.is_some() || grants.sockets.is_some()) {
         volumes.extend(NAME_FILES.iter().filter_map(|path| name_file(spec.mount(path)?)));
     }
     Ok(volumes)
+}
+
+/// A directory of a volume, which stands where its grant says.
+fn directory((grant, target): &(&FilesystemGrant, String), whole: &Volume, spec: &Spec) -> Volume {
+    let read_only = whole.read_only || grant.access == Access::ReadOnly;
+    let path = grant.sub_path.clone().unwrap_or_default();
+    let make_for = (!read_only).then(|| (unprivileged(spec.uid), unprivileged(spec.gid)));
+    let part = Part::Directory { path, make_for };
+    Volume { part, target: target.clone(), read_only, ..whole.clone() }
 }
 
 /// The file by which names are looked up, where the container has it mounted.

@@ -1,14 +1,17 @@
 //! From what was decided for a container to what a worker needs: verified bytes, a world whose imports are
 //! answered, compiled code, opened volumes.
 
+mod components;
+
 use super::{Fault, Server};
 use crate::cache;
 use crate::compile::CompileError;
-use crate::content::{self, ContentError};
-use crate::grant::{Decision, Part, Volume, chain};
+use crate::content::ContentError;
+use crate::grant::{Component, Decision, Part, Volume, chain};
 use crate::node;
 use crate::process::{self, Granted, is_regular, open_beneath, open_directory, patiently};
-use morph_host::{EngineKind, Outcome, Task, code};
+use morph_component::World;
+use morph_host::{Outcome, Task, code};
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -34,6 +37,17 @@ pub(super) enum Failure {
     Fate(Outcome),
     /// The node is at fault: containerd is to see it, and the kubelet tries again.
     Fault(Fault),
+}
+
+impl Failure {
+    /// The same, as this component's: where there are several it says whose it is.
+    fn of_component(self, component: &Component) -> Self {
+        match self {
+            Self::Fate(outcome) => Self::Fate(component.own(outcome)),
+            Self::Fault(Fault::Unavailable(why)) => Self::Fault(Fault::Unavailable(component.say(why))),
+            Self::Fault(other) => Self::Fault(other),
+        }
+    }
 }
 
 impl From<Outcome> for Failure {
@@ -78,26 +92,23 @@ pub(super) async fn prepare(server: &Server, decision: &Decision) -> Result<Prep
 }
 
 async fn prepare_at_leisure(server: &Server, decision: &Decision) -> Result<Prepared, Failure> {
-    let located = server.locations.of(&server.store, &decision.source()).await?;
-    decision.check_content(&located.layer.digest)?;
-    let (world, bytes) = server.worlds.of(&server.store, &located.layer).await?;
-    let mut task = decision.task(&world)?;
-    if task.grants.http.is_some() || task.grants.sockets.is_some() {
+    let found = components::find(server, decision).await?;
+    let worlds: Vec<&World> = found.iter().map(|found| &*found.world).collect();
+    let (mut task, plan) = decision.task(&worlds)?;
+    if uses_network(&task) {
         task.node_addresses = node_addresses().await?;
     }
-    let engine = EngineKind::of(&world);
-    // A large one is read again, once it is its turn: what waits holds none in memory.
-    let read = async {
-        match bytes {
-            Some(bytes) => Ok(bytes),
-            None => content::read(&server.store, &located.layer).await,
-        }
-    };
-    let code = server.cache.code(&located.layer.digest, engine, read).await?;
+    let code = components::code(server, found, plan).await?;
     let volumes = decision.volumes().to_vec();
     let opened = patiently("granted volumes", move || volumes.iter().filter_map(open).collect()).await;
     let mounts = opened.unwrap_or_else(|error| Err(Failure::Fault(Fault::of_process(&error))))?;
     Ok(Prepared { code, task, mounts })
+}
+
+/// Whether any of its components may reach the network.
+fn uses_network(task: &Task) -> bool {
+    let mut grants = std::iter::once(&task.grants).chain(task.plugs.iter().map(|plug| &plug.grants));
+    grants.any(|grants| grants.http.is_some() || grants.sockets.is_some())
 }
 
 /// Read each time: a node gets and loses addresses.

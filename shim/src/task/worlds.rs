@@ -23,7 +23,7 @@ const READS_AT_ONCE: usize = 2;
 
 /// Largest component whose bytes are handed on to whoever compiles it, in bytes: those of a large one would
 /// wait in memory for its turn, and reading it again takes little of the time that compiling it does.
-const HANDED_ON_BYTES_MAX: usize = 1 << 20;
+pub(super) const HANDED_ON_BYTES_MAX: usize = 1 << 20;
 
 /// The worlds.
 #[derive(Debug)]

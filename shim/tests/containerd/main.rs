@@ -7,6 +7,7 @@ mod containers;
 mod crashes;
 mod harness;
 mod life;
+mod plugs;
 mod pods;
 mod spec;
 mod systemd;

@@ -8,25 +8,31 @@ use rand::rngs::StdRng;
 use std::path::PathBuf;
 
 /// A pod whose sandbox runs.
-struct Pod<'a> {
+pub(crate) struct Pod<'a> {
     containerd: &'a Containerd,
+    id: String,
     grant: Option<Document>,
     pid: i32,
 }
 
 impl<'a> Pod<'a> {
     fn start(containerd: &'a Containerd, grant: Option<Document>) -> Self {
-        let mut spec = Spec::sandbox("s1", "demo");
+        Self::start_as(containerd, "s1", grant)
+    }
+
+    /// One whose sandbox has this id.
+    pub(crate) fn start_as(containerd: &'a Containerd, id: &str, grant: Option<Document>) -> Self {
+        let mut spec = Spec::sandbox(id, "demo");
         if let Some(document) = &grant {
             spec = spec.granted(document);
         }
-        containerd.start_task("s1", &spec);
-        let pid = containerd.task("s1").0;
-        Self { containerd, grant, pid }
+        containerd.start_task(id, &spec);
+        let pid = containerd.task(id).0;
+        Self { containerd, id: id.into(), grant, pid }
     }
 
-    fn container(&self, id: &str, name: &str, image: &str) -> Spec {
-        let spec = Spec::container(id, "s1", "demo", name, image).joined(self.pid);
+    pub(crate) fn container(&self, id: &str, name: &str, image: &str) -> Spec {
+        let spec = Spec::container(id, &self.id, "demo", name, image).joined(self.pid);
         match &self.grant {
             Some(document) => spec.granted(document),
             None => spec,
@@ -34,7 +40,7 @@ impl<'a> Pod<'a> {
     }
 
     /// Runs a container to its end: exit code, output, errors.
-    fn run(&self, id: &str, spec: &Spec) -> (i32, String, String) {
+    pub(crate) fn run(&self, id: &str, spec: &Spec) -> (i32, String, String) {
         let output = self.containerd.run(id, spec, &["--rm"]).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let code = output.status.code().unwrap_or_else(|| panic!("{}", told(&output)));
@@ -42,8 +48,8 @@ impl<'a> Pod<'a> {
     }
 
     /// The directory of an emptyDir, as the kubelet makes it.
-    fn volume(&self, name: &str) -> PathBuf {
-        let path = format!("kubelet/pods/uid-s1/volumes/kubernetes.io~empty-dir/{name}");
+    pub(crate) fn volume(&self, name: &str) -> PathBuf {
+        let path = format!("kubelet/pods/uid-{}/volumes/kubernetes.io~empty-dir/{name}", self.id);
         let path = self.containerd.path(&path);
         std::fs::create_dir_all(&path).unwrap();
         std::os::unix::fs::chown(&path, Some(65532), Some(65532)).unwrap();
@@ -186,7 +192,8 @@ fn a_grant_of_an_unknown_key_ends_with_125_until_the_key_is_trusted() {
     let run = |sandbox: &str, id: &str| {
         let spec = Spec::sandbox(sandbox, "demo").annotated(ANNOTATION, &text);
         containerd.start_task(sandbox, &spec);
-        let pod = Pod { containerd: &containerd, grant: None, pid: containerd.task(sandbox).0 };
+        let pod =
+            Pod { id: sandbox.into(), containerd: &containerd, grant: None, pid: containerd.task(sandbox).0 };
         let spec = Spec::container(id, sandbox, "demo", "morph", &image).joined(pod.pid);
         pod.run(id, &spec.annotated(ANNOTATION, &text))
     };

@@ -3,7 +3,7 @@
 use crate::harness::{CLUSTER, guest_bytes, signer};
 use morph_grant::{
     ANNOTATION, Access, Component, ConfigEntry, Digest, Document, EnvLiteral, FilesystemGrant, Grants,
-    Limits, Mount, MountUse, RunType, SocketsGrant, Subject, VolumeKind,
+    Limits, Link, Mount, MountUse, RunType, SocketsGrant, Subject, VolumeKind,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -114,6 +114,13 @@ impl Spec {
         self
     }
 
+    /// With variables of the container, as the kubelet sets them.
+    pub(crate) fn with_env(mut self, variables: &[&str]) -> Self {
+        let env = self.0["process"]["env"].as_array_mut().unwrap();
+        env.extend(variables.iter().map(|variable| json!(variable)));
+        self
+    }
+
     /// In a cgroup of this path.
     pub(crate) fn placed(mut self, path: &str) -> Self {
         self.0["linux"]["cgroupsPath"] = json!(path);
@@ -158,6 +165,18 @@ pub(crate) fn document(image: &str, guest: &str, args: &[&str]) -> Document {
         mounts: Vec::new(),
         http: None,
     }
+}
+
+/// A document for `part-main` with `part-plug` as its plug `plug`, which it uses for all that a plug is for.
+pub(crate) fn composed(main: &str, plug: &str, args: &[&str]) -> Document {
+    let mut document = document(main, "part-main", args);
+    let links = ["acme:parts/handles@0.1.0", "acme:parts/work@0.1.0"];
+    let link = |interface: &str| Link { interface: interface.parse().unwrap(), to: "plug".into() };
+    document.components[0].links = links.map(link).into();
+    let mut of_plug = self::document(plug, "part-plug", &[]).components.remove(0);
+    of_plug.name = "plug".into();
+    document.components.push(of_plug);
+    document
 }
 
 /// Grants an emptyDir named `data` at `/data`.

@@ -16,6 +16,11 @@ fn child_with(arguments: &[&str]) -> Child {
     command.args(arguments).stdin(piped()).stdout(piped()).stderr(piped()).spawn().expect("child")
 }
 
+/// What comes of these bytes for this engine: the child's exit code, its output and its words.
+pub(crate) fn compiled_by_child(kind: &str, component: &[u8]) -> (Option<i32>, Vec<u8>, String) {
+    converse(child(kind), component)
+}
+
 /// Feeds a child and answers its exit code, its output and its words.
 fn converse(mut child: Child, component: &[u8]) -> (Option<i32>, Vec<u8>, String) {
     // It may end before it has read all.

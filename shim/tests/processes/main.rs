@@ -5,6 +5,7 @@
 mod cache;
 mod capabilities;
 mod compile_child;
+mod compositions;
 mod first_sight;
 mod hostile;
 mod life;

@@ -131,14 +131,14 @@ fn cases(store: &Store) -> Vec<Case> {
 }
 
 /// The container's files: its output, its errors, and the message that the kubelet has mounted.
-struct Files {
-    stdout: PathBuf,
+pub(crate) struct Files {
+    pub(crate) stdout: PathBuf,
     stderr: PathBuf,
-    message: PathBuf,
+    pub(crate) message: PathBuf,
 }
 
 impl Files {
-    fn of(node: &Node, sandbox: &str) -> Self {
+    pub(crate) fn of(node: &Node, sandbox: &str) -> Self {
         let directory = node.path(&format!("kubelet/pods/uid-{sandbox}/containers/morph"));
         std::fs::create_dir_all(&directory).unwrap();
         let message = directory.join("0a1b2c3d");
@@ -147,7 +147,7 @@ impl Files {
         Self { stdout: output("stdout"), stderr: output("stderr"), message }
     }
 
-    fn request(&self, node: &Node, id: &str, spec: Spec) -> CreateTaskRequest {
+    pub(crate) fn request(&self, node: &Node, id: &str, spec: Spec) -> CreateTaskRequest {
         let uri = |path: &PathBuf| format!("file://{}", path.display());
         CreateTaskRequest {
             stdout: uri(&self.stdout),

@@ -9,6 +9,7 @@ mod debugging;
 mod ends;
 mod harness;
 mod idle;
+mod plugs;
 mod pod;
 #[path = "../containerd/spec.rs"]
 #[allow(dead_code, reason = "shared with the tests of containerd, which use all of it")]

@@ -204,10 +204,11 @@ fn a_grant_for_another_component_stops_at_its_bytes() {
     let manifest = elsewhere(|d| d.components[0].manifest = Digest::of(b"other manifest"));
     let decision = Case::carrying(manifest).decide().unwrap();
     // The shim runs what this manifest holds, or nothing: the image of the container has no say.
-    assert_eq!(decision.source(), Source::Manifest(Digest::of(b"other manifest")));
+    assert_eq!(decision.components()[0].source, Source::Manifest(Digest::of(b"other manifest")));
     let content = elsewhere(|d| d.components[0].content = Digest::of(b"other content"));
-    let outcome =
-        Case::carrying(content).decide().unwrap().check_content(&Digest::of(b"content")).unwrap_err();
+    let outcome = Case::carrying(content).decide().unwrap().components()[0]
+        .check_content(&Digest::of(b"content"))
+        .unwrap_err();
     assert_eq!(outcome.code, code::GRANT_REFUSED);
     assert!(outcome.message.unwrap().contains(&Digest::of(b"other content").to_string()));
 }

@@ -26,7 +26,7 @@ fn answer(import: &str, document: Option<&Document>) -> Result<Task, String> {
         Some(document) => Case::new(document),
         None => Case::without(),
     };
-    case.decide().unwrap().task(&world(COMMAND, &[import])).map_err(|outcome| {
+    run_of(&case.decide().unwrap(), &world(COMMAND, &[import])).map_err(|outcome| {
         assert_eq!(outcome.code, code::IMPORT_DENIED, "{import}");
         outcome.message.unwrap()
     })
