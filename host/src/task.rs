@@ -138,8 +138,8 @@ impl From<&morph_grant::Http> for Http {
 }
 
 impl Task {
-    /// The task that a document grants. `referenced` are the container's variables that come by reference, those
-    /// of plugs under their reserved names (a literal of the same name wins); no part sees another's.
+    /// The task that a document grants. `referenced` are the container's variables that come by reference,
+    /// those of plugs under their reserved names (a literal of the same name wins); no part sees another's.
     /// `directory` says where a volume of the document is found. `None` for a document without component, or
     /// one whose `run` and `http` disagree, which [`Document::check`] refuses.
     #[must_use]

@@ -1,6 +1,6 @@
 //! Compilation: a child process of this program turns component bytes into code, in walls and with limits.
-//! This file is the server's side and hands bytes over; it stores nothing. The child's side is `child`, and what
-//! it gets of a composition is `parts`.
+//! This file is the server's side and hands bytes over; it stores nothing. The child's side is `child`, and
+//! what it gets of a composition is `parts`.
 
 mod child;
 pub mod parts;

@@ -1,9 +1,9 @@
-//! What a composition is made of, as one run of bytes: the plan, and each part's component. It takes the place
-//! of a component's bytes on their way to the compile child, which composes; nothing is composed here in the
-//! server. What doesn't check out is nobody's composition.
+//! What a composition is made of, as one run of bytes: the plan, and each part's component. It takes the
+//! place of a component's bytes on their way to the compile child, which composes; nothing is composed here
+//! in the server. What doesn't check out is nobody's composition.
 //!
-//! The form: [`MAGIC`], the header's length (4 bytes, the lowest first), the header as JSON, and for each part
-//! its length (8 bytes) and its bytes.
+//! The form: [`MAGIC`], the header's length (4 bytes, the lowest first), the header as JSON, and for each
+//! part its length (8 bytes) and its bytes.
 
 mod plan;
 
@@ -162,8 +162,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// By which digest code is kept that is made of these bytes: the composition's where they are parts that check
-/// out, their own where they are anything else.
+/// By which digest code is kept that is made of these bytes: the composition's where they are parts that
+/// check out, their own where they are anything else.
 #[must_use]
 pub fn digest_of(bytes: &[u8]) -> Digest {
     if Parts::is_begun_by(bytes)

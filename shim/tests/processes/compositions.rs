@@ -1,5 +1,5 @@
-//! Compositions on their way to code: their parts go to the compile child, which composes, and the code is kept
-//! by the digests of plan and parts.
+//! Compositions on their way to code: their parts go to the compile child, which composes, and the code is
+//! kept by the digests of plan and parts.
 
 use super::compile_child::compiled_by_child;
 use super::support::{PATIENCE, SHIM, command, options, run, spec, zygote};

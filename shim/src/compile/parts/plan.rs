@@ -1,5 +1,5 @@
-//! A plan as it stands in a header. It becomes a plan only if all that it leads to is there: whoever follows a
-//! plan counts on that.
+//! A plan as it stands in a header. It becomes a plan only if all that it leads to is there: whoever follows
+//! a plan counts on that.
 
 use morph_component::{InterfaceId, Plan, PlannedImport, PlannedPart, Provider};
 use serde::Deserialize;

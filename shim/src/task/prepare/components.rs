@@ -1,5 +1,5 @@
-//! The components that were decided on: found in containerd's store and looked at, and the code that is made of
-//! them. Of what is large nothing is kept in memory until it is its turn.
+//! The components that were decided on: found in containerd's store and looked at, and the code that is made
+//! of them. Of what is large nothing is kept in memory until it is its turn.
 
 use super::super::worlds::HANDED_ON_BYTES_MAX;
 use super::{Failure, Server};
