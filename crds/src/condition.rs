@@ -29,12 +29,12 @@ macro_rules! words {
 
 words! {
     /// Types of conditions. Resolved, ImportsSatisfied, WithinCeiling, Available and Ready are there from
-    /// the first pass on;
-    /// Reconciling and Stalled only while they hold, as kstatus reads them.
+    /// the first pass on; Composed where there are plugs; Reconciling and Stalled only while they hold, as
+    /// kstatus reads them.
     ConditionType {
         /// The image is pinned by digest and its component is known.
         Resolved,
-        /// The parts fit together. Only where the Morph has plugs.
+        /// The parts fit together. Only of a Morph with plugs.
         Composed,
         /// Each import has an answer.
         ImportsSatisfied,
@@ -81,7 +81,8 @@ words! {
         NoKnownExport,
         /// The component exports several things that can be run.
         AmbiguousType,
-        /// The component is not of the type that the spec names; or an export not of the type that is imported.
+        /// The component is not of the type that the spec names; or an export is not of the type that is
+        /// imported.
         TypeMismatch,
 
         /// The parts fit together.

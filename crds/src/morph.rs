@@ -119,7 +119,8 @@ pub struct MorphSpec {
     /// Which part answers an import, where more than one could.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = LINKS_MAX))]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["from", "interface"]))]
+    #[schemars(extend("x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["from", "interface"]))]
     pub links: Vec<Link>,
 
     /// Clock and random numbers that are the same in every run.

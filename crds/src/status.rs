@@ -29,7 +29,8 @@ pub struct MorphStatus {
     /// What parts answer to each other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = IMPORTS_MAX))]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["from", "interface"]))]
+    #[schemars(extend("x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["from", "interface"]))]
     pub links: Vec<LinkStatus>,
 
     /// Digest of what was composed: of the plan and of each part's bytes. None without plugs.
@@ -52,7 +53,8 @@ pub struct MorphStatus {
     #[schemars(length(max = SUBDOMAIN_CHARS_MAX))]
     pub url: Option<String>,
 
-    /// Resolved, Composed (with plugs), ImportsSatisfied, WithinCeiling, Available, Ready; Reconciling or Stalled when they hold.
+    /// Resolved, Composed (with plugs), ImportsSatisfied, WithinCeiling, Available, Ready; Reconciling or
+    /// Stalled when they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = CONDITIONS_MAX))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

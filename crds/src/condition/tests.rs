@@ -19,12 +19,13 @@ fn a_type_is_written_as_its_name() {
 #[test]
 fn the_words_are_spelt_as_they_have_always_been() {
     let types: Vec<_> = ConditionType::ALL.iter().map(ToString::to_string).collect();
-    let wanted = "Resolved ImportsSatisfied WithinCeiling Available Ready Reconciling Stalled";
+    let wanted = "Resolved Composed ImportsSatisfied WithinCeiling Available Ready Reconciling Stalled";
     assert_eq!(types, wanted.split_whitespace().collect::<Vec<_>>());
     let reasons: Vec<_> = Reason::ALL.iter().map(ToString::to_string).collect();
     let wanted = "Pending SpecInvalid \
         ImageResolved ReferenceInvalid ImageNotFound RegistryUnavailable RegistryDenied RegistryForbidden \
         ArtifactInvalid NotAComponent ComponentTooLarge NoKnownExport AmbiguousType TypeMismatch \
+        PartsComposed Unresolved Ambiguous VersionMismatch Cycle TooLarge \
         AllImportsAnswered ImportDenied GrantTooLarge \
         WithinPolicy NoPolicy PolicyNotFound AbovePolicy PolicyNotEnforced \
         PodsAvailable PodsUnavailable RolloutFailed ScaledToZero CommandRunning CommandSucceeded \

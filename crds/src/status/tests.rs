@@ -26,8 +26,12 @@ fn component() -> ComponentStatus {
         name: "weather".into(),
         image: "registry.example/acme/weather@sha256:00".into(),
         digest: "sha256:00".into(),
-        type_: RunType::Server,
+        type_: Some(RunType::Server),
     }
+}
+
+fn plug() -> ComponentStatus {
+    ComponentStatus { name: "clock".into(), type_: None, ..component() }
 }
 
 fn import(by: Option<&str>) -> ImportStatus {
@@ -49,8 +53,10 @@ fn an_empty_status_is_an_empty_object() {
 fn a_status_is_spelt_as_the_documentation_says() {
     let status = MorphStatus {
         observed_generation: Some(3),
-        components: vec![component()],
+        components: vec![component(), plug()],
         imports: vec![import(Some("spec.args")), import(None)],
+        links: vec![LinkStatus { from: "weather".into(), interface: "a:b/c".into(), to: "clock".into() }],
+        composed: Some("sha256:01".into()),
         replicas: Some(0),
         selector: Some("hayride.dev/morph=weather".into()),
         url: Some("http://weather.default.svc:8080".into()),
@@ -59,14 +65,19 @@ fn a_status_is_spelt_as_the_documentation_says() {
     let id = "wasi:filesystem/types@0.2.0";
     let wanted = json!({
         "observedGeneration": 3,
-        "components": [{
-            "name": "weather", "image": "registry.example/acme/weather@sha256:00", "digest": "sha256:00",
-            "type": "Server",
-        }],
+        "components": [
+            {
+                "name": "weather", "image": "registry.example/acme/weather@sha256:00", "digest": "sha256:00",
+                "type": "Server",
+            },
+            { "name": "clock", "image": "registry.example/acme/weather@sha256:00", "digest": "sha256:00" },
+        ],
         "imports": [
             { "component": "weather", "interface": id, "answer": "Granted", "by": "spec.args" },
             { "component": "weather", "interface": id, "answer": "Granted" },
         ],
+        "links": [{ "from": "weather", "interface": "a:b/c", "to": "clock" }],
+        "composed": "sha256:01",
         "replicas": 0,
         "selector": "hayride.dev/morph=weather",
         "url": "http://weather.default.svc:8080",
@@ -94,7 +105,7 @@ fn words_of_the_schema_are_those_that_are_written() {
         schema.enum_.unwrap().into_iter().map(|word| word.0).collect()
     };
     assert_eq!(words(of_item("components", "type")), ["Command", "Server"]);
-    assert_eq!(words(of_item("imports", "answer")), ["Granted", "Ambient", "Denied"]);
+    assert_eq!(words(of_item("imports", "answer")), ["Granted", "Ambient", "Plug", "Denied"]);
 }
 
 #[test]
@@ -103,6 +114,7 @@ fn lists_merge_by_what_names_an_item() {
     for (list, keys) in [
         ("components", vec!["name"]),
         ("imports", vec!["component", "interface"]),
+        ("links", vec!["from", "interface"]),
         ("conditions", vec!["type"]),
     ] {
         let found = properties[list].x_kubernetes_list_map_keys.clone().unwrap();
@@ -118,6 +130,7 @@ fn a_status_of_another_form_is_not_taken_for_one_of_ours() {
         json!({ "components": [{ "name": "a", "image": "i", "digest": "d", "type": "Auto" }] }),
         json!({ "imports": [{ "component": "a", "interface": "i", "answer": "granted" }] }),
         json!({ "imports": [{ "component": "a", "interface": "i" }] }),
+        json!({ "links": [{ "from": "a", "interface": "i" }] }),
         json!({ "replicas": "1" }),
         json!({ "conditions": {} }),
         json!([]),
@@ -129,21 +142,37 @@ fn a_status_of_another_form_is_not_taken_for_one_of_ours() {
 
 fn any_status() -> impl Strategy<Value = MorphStatus> {
     let word = "[a-z]{1,8}";
-    let type_ = prop::sample::select(vec![RunType::Command, RunType::Server]);
-    let answer = prop::sample::select(vec![Answer::Granted, Answer::Ambient, Answer::Denied]);
+    let type_ = prop::option::of(prop::sample::select(vec![RunType::Command, RunType::Server]));
+    let answers = vec![Answer::Granted, Answer::Ambient, Answer::Plug, Answer::Denied];
     let component = (word, word, word, type_).prop_map(|(name, image, digest, type_)| ComponentStatus {
         name,
         image,
         digest,
         type_,
     });
-    let import = (word, ".{1,20}", answer, prop::option::of(word))
+    let import = (word, ".{1,20}", prop::sample::select(answers), prop::option::of(word))
         .prop_map(|(component, interface, answer, by)| ImportStatus { component, interface, answer, by });
-    let lists = (prop::collection::vec(component, 0..3), prop::collection::vec(import, 0..5));
-    let rest = (any::<Option<i64>>(), any::<Option<i32>>(), prop::option::of(word), prop::option::of(word));
-    (lists, rest).prop_map(|((components, imports), (observed_generation, replicas, selector, url))| {
-        let conditions = vec![];
-        MorphStatus { observed_generation, components, imports, replicas, selector, url, conditions }
+    let link = (word, word, word).prop_map(|(from, interface, to)| LinkStatus { from, interface, to });
+    let lists = (
+        prop::collection::vec(component, 0..3),
+        prop::collection::vec(import, 0..5),
+        prop::collection::vec(link, 0..3),
+    );
+    let texts = (prop::option::of(word), prop::option::of(word), prop::option::of(word));
+    let rest = (any::<Option<i64>>(), any::<Option<i32>>(), texts);
+    (lists, rest).prop_map(|((components, imports, links), (observed_generation, replicas, texts))| {
+        let ((composed, selector, url), conditions) = (texts, vec![]);
+        MorphStatus {
+            observed_generation,
+            components,
+            imports,
+            links,
+            composed,
+            replicas,
+            selector,
+            url,
+            conditions,
+        }
     })
 }
 

@@ -21,7 +21,7 @@ async fn hello_answers_through_its_service_and_its_status_is_whole() -> Result<(
         assert_eq!(status.selector.as_deref(), Some("hayride.dev/morph=hello"));
         assert_eq!(status.url, Some(format!("http://hello.{}.svc:8080", space.name)));
         let component = status.components.first().context("no component")?;
-        assert_eq!((&component.name[..], component.type_), ("hello", RunType::Server));
+        assert_eq!((&component.name[..], component.type_), ("hello", Some(RunType::Server)));
         assert_eq!((&component.image, &component.digest), (&hello.pinned, &hello.content.to_string()));
         let world = morph_component::inspect(&guest("hello")?)?;
         assert_eq!(status.imports.len(), world.imports.len());
