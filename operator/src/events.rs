@@ -35,8 +35,9 @@ pub struct Change {
 }
 
 /// Conditions that Events tell of, causes first: a later one with the same reason adds nothing.
-const TOLD: [ConditionType; 5] = [
+const TOLD: [ConditionType; 6] = [
     ConditionType::Resolved,
+    ConditionType::Composed,
     ConditionType::ImportsSatisfied,
     ConditionType::WithinCeiling,
     ConditionType::Available,
@@ -60,7 +61,10 @@ pub fn changes(before: &[Condition], after: &[Condition]) -> Vec<Change> {
         let old = find(before, type_);
         let same = old.is_some_and(|old| (&old.status, &old.reason) == (&now.status, &now.reason));
         let was_false = old.is_some_and(|old| old.status == "False");
-        let is_check = matches!(type_, ConditionType::ImportsSatisfied | ConditionType::WithinCeiling);
+        let is_check = matches!(
+            type_,
+            ConditionType::Composed | ConditionType::ImportsSatisfied | ConditionType::WithinCeiling
+        );
         let healed = !is_check || now.status == "False" || was_false;
         let is_one_of = |reasons: &[Reason]| reasons.iter().any(|reason| reason.as_str() == now.reason);
         let repeated = told.iter().any(|change| change.reason == now.reason);

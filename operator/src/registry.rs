@@ -33,7 +33,7 @@ pub const PULLS_MAX: usize = 2;
 /// Components remembered, by image: a world is some kilobytes, and the Morphs of a cluster share images.
 pub const WORLDS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_023);
 
-/// Failures remembered, by Morph: at worst a forgotten one is tried again too early.
+/// Failures remembered, by Morph and part: at worst a forgotten one is tried again too early.
 pub const FAILURES_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(16_383);
 
 /// Longest message of a failure, in characters.
@@ -67,7 +67,20 @@ pub struct Asker {
     pub uid: String,
     /// Its generation: a new one is tried at once.
     pub generation: i64,
+    /// Which of its parts, by its name among them: each fails for itself.
+    pub part: String,
+    /// The field that names the image.
+    pub field: String,
 }
+
+impl Asker {
+    fn key(&self) -> Key {
+        (self.uid.clone(), self.part.clone())
+    }
+}
+
+/// A Morph's uid, and a part's name.
+type Key = (String, String);
 
 /// What was read from a component.
 #[derive(Debug, Clone)]
@@ -89,7 +102,8 @@ struct Missed {
 pub struct Resolver {
     registry: Arc<dyn Registry>,
     worlds: Mutex<LruCache<PinnedImage, Arc<OnceCell<Read>>>>,
-    missed: Mutex<LruCache<String, Missed>>,
+    missed: Mutex<LruCache<Key, Missed>>,
+    kept: Mutex<LruCache<Key, (i64, PinnedImage)>>,
     resolves: Semaphore,
     pulls: Semaphore,
     metrics: Arc<Metrics>,
@@ -112,6 +126,7 @@ impl Resolver {
             registry,
             worlds: Mutex::new(LruCache::new(WORLDS_MAX)),
             missed: Mutex::new(LruCache::new(FAILURES_MAX)),
+            kept: Mutex::new(LruCache::new(FAILURES_MAX)),
             resolves: Semaphore::new(RESOLVES_MAX),
             pulls: Semaphore::new(PULLS_MAX),
             metrics,
@@ -125,9 +140,13 @@ impl Resolver {
             let retry = Some(missed.retry_at.saturating_duration_since(Instant::now()));
             return Looked { resolution: Resolution::Failed(missed.failure), retry };
         }
-        match self.find(image).await {
+        let found = match self.kept(asker, image) {
+            Some(kept) => self.find(&kept.to_string()).await,
+            None => self.find(image).await,
+        };
+        match found.map_err(|failure| of_field(&asker.field, failure)) {
             Ok(component) => {
-                self.forget(&asker.uid);
+                self.missed.lock().unwrap_or_else(PoisonError::into_inner).pop(&asker.key());
                 self.metrics.resolved(Reason::ImageResolved.as_str());
                 Looked { resolution: Resolution::Resolved(component), retry: None }
             }
@@ -139,24 +158,41 @@ impl Resolver {
         }
     }
 
-    /// The Morph is gone, or its image was found.
-    pub fn forget(&self, uid: &str) {
-        self.missed.lock().unwrap_or_else(PoisonError::into_inner).pop(uid);
+    /// Keeps what a tag stands for while other parts of the same Morph aren't found yet: it is resolved once
+    /// for each generation, and nothing else remembers it before all of them are.
+    pub fn keep(&self, asker: &Asker, image: &PinnedImage) {
+        let kept = (asker.generation, image.clone());
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).put(asker.key(), kept);
+    }
+
+    /// The Morph is gone, or all of its parts were found.
+    pub fn forget(&self, uid: &str, part: &str) {
+        let key = (uid.to_owned(), part.to_owned());
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner).pop(&key);
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop(&key);
+    }
+
+    fn kept(&self, asker: &Asker, image: &str) -> Option<PinnedImage> {
+        let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (generation, kept) = all.get(&asker.key())?;
+        let asked: Reference = image.parse().ok()?;
+        let same = *generation == asker.generation && *asked.repository() == kept.repository;
+        same.then(|| kept.clone())
     }
 
     fn missed_now(&self, asker: &Asker) -> Option<Missed> {
         let mut all = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
-        let missed = all.get(&asker.uid)?;
+        let missed = all.get(&asker.key())?;
         (missed.generation == asker.generation && Instant::now() < missed.retry_at).then(|| missed.clone())
     }
 
     fn miss(&self, asker: &Asker, failure: Failure) -> Duration {
         let mut all = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = all.get(&asker.uid).filter(|missed| missed.generation == asker.generation);
+        let before = all.get(&asker.key()).filter(|missed| missed.generation == asker.generation);
         let failures = before.map_or(0, |missed| missed.failures).saturating_add(1);
         let wait = backoff::wait(failures, backoff::spread());
         let retry_at = Instant::now() + wait;
-        all.put(asker.uid.clone(), Missed { generation: asker.generation, failures, retry_at, failure });
+        all.put(asker.key(), Missed { generation: asker.generation, failures, retry_at, failure });
         wait
     }
 
@@ -213,4 +249,10 @@ impl Resolver {
             Err(error) => Err(reason::unread(image, &error)),
         }
     }
+}
+
+/// The same failure, said of the field that names the image.
+fn of_field(field: &str, failure: Failure) -> Failure {
+    let message = format!("{field}: {}", failure.message).chars().take(MESSAGE_CHARS_MAX).collect();
+    Failure { message, ..failure }
 }

@@ -2,6 +2,7 @@
 //! one: what is already as it shall be is not written. That comparison is in `compare.rs`.
 
 pub(crate) mod compare;
+mod image_volumes;
 
 use super::observe::Live;
 use super::server::{CallError, Doomed, Server};
@@ -38,6 +39,16 @@ struct Contested {
     generation: Option<i64>,
 }
 
+/// What became of one object.
+enum Put {
+    /// It was as it shall be.
+    Same,
+    /// It was written.
+    Written,
+    /// It was not, since the cluster would drop volumes that it needs.
+    NoImageVolumes,
+}
+
 impl Applier {
     /// An applier that writes to `server`.
     #[must_use]
@@ -60,7 +71,12 @@ impl Applier {
         for object in &plan.apply {
             let found = live.get(&(object.kind(), object.name().to_owned()));
             match self.put(namespace, object, found).await {
-                Ok(wrote) => changed |= wrote,
+                Ok(Put::Same) => {}
+                Ok(Put::Written) => changed = true,
+                Ok(Put::NoImageVolumes) => {
+                    let failure = image_volumes::failure(object.kind().as_str(), object.name());
+                    return Ok(Applied::Failed(failure));
+                }
                 Err(error) => {
                     return refused(object.kind().as_str(), object.name(), error).map(Applied::Failed);
                 }
@@ -69,8 +85,7 @@ impl Applier {
         Ok(Applied::All { changed })
     }
 
-    /// Whether it had to be written.
-    async fn put(&self, namespace: &str, object: &Object, found: Option<&Value>) -> Result<bool, CallError> {
+    async fn put(&self, namespace: &str, object: &Object, found: Option<&Value>) -> Result<Put, CallError> {
         match object {
             Object::ServiceAccount(it) => self.put_as::<ServiceAccount>(namespace, it, found).await,
             Object::NetworkPolicy(it) => self.put_as::<NetworkPolicy>(namespace, it, found).await,
@@ -81,7 +96,7 @@ impl Applier {
         }
     }
 
-    async fn put_as<K>(&self, namespace: &str, object: &K, found: Option<&Value>) -> Result<bool, CallError>
+    async fn put_as<K>(&self, namespace: &str, object: &K, found: Option<&Value>) -> Result<Put, CallError>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
         K: Clone + Serialize + DeserializeOwned + Debug,
@@ -95,7 +110,10 @@ impl Applier {
         if found.is_some_and(|found| {
             compare::difference(&stamped, found).is_none() || self.gave_up(&stamped, found)
         }) {
-            return Ok(false);
+            return Ok(Put::Same);
+        }
+        if !self.has_image_volumes_for::<K>(namespace, &name, &stamped).await? {
+            return Ok(Put::NoImageVolumes);
         }
         let answer: K = self.server.apply(namespace, &name, &stamped).await?;
         let answer = serde_json::to_value(&answer).unwrap_or_default();
@@ -105,7 +123,32 @@ impl Applier {
             let mut contested = self.contested.lock().unwrap_or_else(PoisonError::into_inner);
             contested.put(compare::uid(&answer), contested_by(&stamped, &answer));
         }
-        Ok(true)
+        Ok(Put::Written)
+    }
+
+    /// Whether the API server would keep the images among an object's volumes; it isn't asked where there are
+    /// none. Without them pods would be made that can't start.
+    async fn has_image_volumes_for<K>(
+        &self,
+        namespace: &str,
+        name: &str,
+        stamped: &Value,
+    ) -> Result<bool, CallError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+        K: Clone + Serialize + DeserializeOwned + Debug,
+    {
+        if image_volumes::names(stamped).is_empty() {
+            return Ok(true);
+        }
+        match self.server.try_apply::<K>(namespace, name, stamped).await {
+            Ok(answer) => {
+                let answer = serde_json::to_value(&answer).unwrap_or_default();
+                Ok(!image_volumes::are_lost(stamped, &answer))
+            }
+            Err(error) if error.code().is_some() && image_volumes::are_refused(&error.answer()) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether this was applied before and something else came of it, and nobody has changed it since.

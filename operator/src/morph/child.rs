@@ -3,9 +3,10 @@
 use super::SPEC_ANNOTATION;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{PodTemplateSpec, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{PodTemplateSpec, Service, ServiceAccount, Volume};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::collections::BTreeMap;
 
 /// Kinds of objects that a plan can hold, in the order in which they are applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +69,8 @@ pub struct Child {
     pub spec_hash: Option<String>,
     /// The image of its pods.
     pub image: Option<String>,
+    /// Images of its pods' plugs, by the names of their volumes.
+    pub plugs: BTreeMap<String, String>,
     /// The grant of its pods, as it stands in the annotation.
     pub grant: Option<String>,
     /// How it fares.
@@ -156,9 +159,16 @@ fn child(kind: ChildKind, meta: &ObjectMeta, pod: Option<&PodTemplateSpec>, stat
         deleting: meta.deletion_timestamp.is_some(),
         spec_hash: annotation.cloned(),
         image: pod.and_then(|pod| pod.spec.as_ref()?.containers.first()?.image.clone()),
+        plugs: pod.map(plugs).unwrap_or_default(),
         grant: pod.and_then(grant),
         state,
     }
+}
+
+fn plugs(pod: &PodTemplateSpec) -> BTreeMap<String, String> {
+    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    let reference = |volume: &Volume| volume.image.as_ref()?.reference.clone();
+    volumes.filter_map(|volume| Some((volume.name.clone(), reference(volume)?))).collect()
 }
 
 fn grant(pod: &PodTemplateSpec) -> Option<String> {

@@ -83,8 +83,20 @@ pub(crate) fn seen(morph: Morph, world: World) -> Seen {
         signer: signer(),
         trusted: trusted(&[signer()]),
         resolution,
+        plugs: Vec::new(),
+        composed: None,
         children: Children::default(),
     }
+}
+
+/// The same of a Morph with plugs: each plug's image resolves to a component of the world of its name.
+pub(crate) fn seen_whole(morph: Morph, main: World, plugs: &[(&str, World)]) -> Seen {
+    let of_plug = |plug: &morph_crds::Plug| {
+        let world = plugs.iter().find(|(name, _)| *name == plug.name).map(|(_, world)| world.clone());
+        world.map_or(Resolution::Unknown, |world| Resolution::Resolved(component(&plug.image, world)))
+    };
+    let plugs = morph.spec.plugs.iter().map(of_plug).collect();
+    Seen { plugs, ..seen(morph, main) }
 }
 
 impl Seen {
@@ -133,6 +145,7 @@ pub(crate) fn applied(plan: &Plan, before: &Children) -> Children {
             Some(existing) => {
                 existing.spec_hash = fresh.spec_hash;
                 existing.image = fresh.image;
+                existing.plugs = fresh.plugs;
                 existing.grant = fresh.grant;
             }
             None => children.push(fresh),

@@ -114,7 +114,7 @@ impl Model {
 
     fn look(&self, morph: &Morph) -> Resolution {
         if let Some(component) = recall(morph, &self.children) {
-            return Resolution::Resolved(component);
+            return Resolution::Resolved(component.main);
         }
         if !self.registry {
             let message = "r.test can't be reached".into();
@@ -144,6 +144,8 @@ impl Model {
             signer: self.signer(),
             trusted: self.trusted(),
             resolution,
+            plugs: Vec::new(),
+            composed: None,
             children: self.children.clone(),
         };
         let judged = validate(&seen);
@@ -263,6 +265,8 @@ proptest! {
                     signer: model.signer(),
                     trusted: model.trusted(),
                     resolution: model.look(&model.morph()),
+                    plugs: Vec::new(),
+                    composed: None,
                     children: model.children.clone(),
                 };
                 let wanted: BTreeSet<_> = fixture::planned(&fresh)

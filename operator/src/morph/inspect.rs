@@ -4,7 +4,7 @@
 //! all of it again.
 
 use super::plan::{names, pod};
-use super::{Component, Failure, Identity, Known, MORPH_UID_LABEL, RUNTIME_CLASS};
+use super::{Component, Failure, Identity, Known, MORPH_UID_LABEL, Part, RUNTIME_CLASS};
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, LocalObjectReference, Pod, PodSpec};
 use morph_crds::{Morph, Reason};
 use morph_grant::{INSPECT_ANNOTATION, INSPECT_CONTAINER, Inspection, InspectionError};
@@ -41,23 +41,24 @@ pub fn may_help(morph: &Morph, failure: &Failure) -> bool {
     own && reasons.contains(&failure.reason)
 }
 
-/// The pod's name: another for each spec that another image may stand for.
+/// The pod's name: another for each part, and for each spec that another image may stand for.
 #[must_use]
-pub fn name(morph: &Morph) -> String {
-    format!("{}-inspect-{}", Identity::of(morph).name, names::spec_hash(&morph.spec))
+pub fn name(morph: &Morph, part: &Part<'_>) -> String {
+    let of_plug = part.index.map_or_else(String::new, |_| format!("-{}", part.name));
+    format!("{}-inspect-{}{of_plug}", Identity::of(morph).name, names::spec_hash(&morph.spec))
 }
 
-/// What to do, from the operator's own failure and the pod as it is.
+/// What to do about a part's image, from the operator's own failure and the pod as it is.
 #[must_use]
-pub fn step(morph: &Morph, failure: &Failure, found: Option<&Pod>) -> Step {
+pub fn step(morph: &Morph, part: &Part<'_>, failure: &Failure, found: Option<&Pod>) -> Step {
     let Some(found) = found else {
-        return Step::Make(Box::new(inspector(morph)), under_way(failure));
+        return Step::Make(Box::new(inspector(morph, part)), under_way(failure));
     };
     let identity = Identity::of(morph);
     let owned = found.metadata.owner_references.iter().flatten().any(|owner| owner.uid == identity.uid);
     let marked = found.metadata.annotations.iter().flatten().any(|(key, _)| key == INSPECT_ANNOTATION);
     if !(owned && marked) {
-        let pod = name(morph);
+        let pod = name(morph, part);
         let message = format!("Pod {pod} exists and is not this Morph's; delete it");
         return Step::Failed(Failure { reason: Reason::NameTaken, message, transient: true });
     }
@@ -67,8 +68,8 @@ pub fn step(morph: &Morph, failure: &Failure, found: Option<&Pod>) -> Step {
     let status = found.status.as_ref();
     let container = status.and_then(|status| status.container_statuses.as_ref()?.first());
     match status.and_then(|status| status.phase.as_deref()) {
-        Some("Succeeded") => told(morph, container),
-        Some("Failed") => ended(failure, container),
+        Some("Succeeded") => told(part, container),
+        Some("Failed") => ended(part, failure, container),
         _ if is_not_pulled(container) => Step::Wait(not_pulled(failure)),
         _ => Step::Wait(under_way(failure)),
     }
@@ -79,14 +80,14 @@ fn message_of(container: Option<&ContainerStatus>) -> Option<(i32, &str)> {
     Some((ended.exit_code, ended.message.as_deref().unwrap_or_default()))
 }
 
-fn told(morph: &Morph, container: Option<&ContainerStatus>) -> Step {
+fn told(part: &Part<'_>, container: Option<&ContainerStatus>) -> Step {
     let text = message_of(container).map_or("", |(_, text)| text);
-    let reference = morph.spec.image.parse::<Reference>();
+    let (reference, field) = (part.image.parse::<Reference>(), part.field());
     match (Inspection::parse(text), reference) {
         (Ok(told), Ok(reference)) => {
             if reference.digest().is_some_and(|digest| *digest != told.manifest) {
                 let message = format!(
-                    "spec.image: it is an index, of which the nodes run {}; name that digest, or a tag",
+                    "{field}: it is an index, of which the nodes run {}; name that digest, or a tag",
                     told.manifest
                 );
                 return Step::Failed(Failure { reason: Reason::ArtifactInvalid, message, transient: false });
@@ -97,27 +98,29 @@ fn told(morph: &Morph, container: Option<&ContainerStatus>) -> Step {
                 known: Known::Read(Arc::new(told.world())),
             })
         }
-        (Err(error), _) => Step::Failed(untold(&error)),
+        (Err(error), _) => Step::Failed(untold(&field, &error)),
         (_, Err(error)) => Step::Failed(Failure {
             reason: Reason::ReferenceInvalid,
-            message: format!("spec.image: {error}"),
+            message: format!("{field}: {error}"),
             transient: false,
         }),
     }
 }
 
-fn untold(error: &InspectionError) -> Failure {
-    Failure { reason: Reason::ArtifactInvalid, message: format!("spec.image: {error}"), transient: false }
+fn untold(field: &str, error: &InspectionError) -> Failure {
+    Failure { reason: Reason::ArtifactInvalid, message: format!("{field}: {error}"), transient: false }
 }
 
 /// The words of the termination message came over a registry's bytes: they don't go into a status.
-fn ended(failure: &Failure, container: Option<&ContainerStatus>) -> Step {
+fn ended(part: &Part<'_>, failure: &Failure, container: Option<&ContainerStatus>) -> Step {
     match message_of(container) {
         Some((BAD_COMPONENT, _)) => Step::Failed(Failure {
             reason: Reason::NotAComponent,
-            message: "spec.image: a node pulled it and found no component that it can tell of; \
-                      see the inspection pod's termination message"
-                .to_owned(),
+            message: format!(
+                "{}: a node pulled it and found no component that it can tell of; \
+                 see the inspection pod's termination message",
+                part.field()
+            ),
             transient: false,
         }),
         _ => Step::Remake(under_way(failure)),
@@ -145,17 +148,17 @@ fn under_way(failure: &Failure) -> Failure {
 }
 
 /// The pod. It has no label that a Service or a ReplicaSet would find it by.
-fn inspector(morph: &Morph) -> Pod {
+fn inspector(morph: &Morph, part: &Part<'_>) -> Pod {
     let identity = Identity::of(morph);
     let asked = morph.spec.template.clone().unwrap_or_default();
     let secrets = asked.image_pull_secrets.iter();
     let secrets: Vec<_> = secrets.map(|one| LocalObjectReference { name: one.name.clone() }).collect();
-    let mut metadata = names::metadata(&identity, &name(morph));
+    let mut metadata = names::metadata(&identity, &name(morph, part));
     metadata.labels = Some([(MORPH_UID_LABEL.to_owned(), identity.uid.clone())].into());
     metadata.annotations = Some([(INSPECT_ANNOTATION.to_owned(), "true".to_owned())].into());
     let container = Container {
         name: INSPECT_CONTAINER.to_owned(),
-        image: Some(morph.spec.image.clone()),
+        image: Some(part.image.to_owned()),
         image_pull_policy: Some("Always".to_owned()),
         command: Some(vec!["/".to_owned()]),
         security_context: Some(pod::container_security()),

@@ -2,6 +2,7 @@
 //! plan that breaks one of these is a mistake of ours, and is not applied. Pure.
 
 mod network;
+mod plugs;
 mod pods;
 
 use super::plan::names;

@@ -12,7 +12,9 @@ mod fixture;
 mod history;
 pub mod inspect;
 mod lint;
+mod look;
 pub mod observe;
+mod part;
 mod plan;
 mod recall;
 pub mod reconcile;
@@ -26,19 +28,20 @@ mod verdict;
 pub use ceiling::{Ceiling, drain};
 pub use child::{Child, ChildKind, ChildState, JobEnd};
 pub use seen::{
-    Applied, Children, Component, Deletion, Failure, Found, Identity, Known, Object, Plan, Refusal,
-    Resolution, Seen,
+    Applied, Children, Component, Deletion, Failure, Found, FoundPlug, Identity, Known, Object, Plan,
+    Refusal, Resolution, Seen,
 };
 
 pub use fence::{DNS_LABEL, DNS_NAMESPACE, DNS_PORT, Dns, Fence};
 pub use lint::{Broken, lint};
+pub use part::Part;
 pub use plan::files::{File, FileSource, FileUse, Files, SourceKind};
-pub use plan::grant::{grants, limits, server as serving};
+pub use plan::grant::{grants, limits, plug_grants, server as serving};
 pub use plan::plan;
-pub use recall::recall;
+pub use recall::{Recalled, pinned, recall};
 pub use status::report;
 pub use validate::{Valid, findings, validate};
-pub use verdict::{Verdict, verdict};
+pub use verdict::{Verdict, verdict, verdict_of_parts};
 
 /// Our name towards the API server: who owns the fields that we apply.
 pub const FIELD_MANAGER: &str = "morph-operator";

@@ -1,17 +1,16 @@
 //! One pass over one Morph, as a table of contents: each step is a file of its own.
 
-use super::apply::{Applier, refused};
-use super::inspect::{self, Step};
+use super::apply::Applier;
 use super::observe::{Observed, observe};
-use super::server::{CallError, Doomed, Server, was_deleted, within};
+use super::server::{CallError, Doomed, Server, was_deleted};
 use super::{
-    Applied, Failure, Fence, Identity, Object, Plan, Refusal, Resolution, Seen, Valid, ceiling, drain, lint,
-    plan, recall, report, validate,
+    Applied, Failure, Fence, Identity, Object, Part, Plan, Refusal, Seen, Valid, drain, lint, plan, report,
+    validate,
 };
 use crate::backoff::{self, Failures};
 use crate::events::{Recorder, changes};
 use crate::metrics::Metrics;
-use crate::registry::{Asker, Looked, Resolver};
+use crate::registry::Resolver;
 use crate::signing::trust::Signing;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
@@ -25,14 +24,11 @@ use tokio::sync::watch;
 /// How long to wait after something was written: its events come sooner, but not for what stayed as it was.
 const SETTLE: Duration = Duration::from_millis(5_000);
 
-/// Time between two looks at a pod that looks at an image, in milliseconds: nothing else tells of it.
-const INSPECT_MS: u64 = 2_000;
-
 /// What passes share.
 pub struct Reconciler {
-    server: Server,
+    pub(super) server: Server,
     applier: Applier,
-    resolver: Resolver,
+    pub(super) resolver: Resolver,
     recorder: Recorder,
     cluster: String,
     fence: Option<Arc<Fence>>,
@@ -95,6 +91,8 @@ impl Reconciler {
             trusted: Arc::clone(&signing.trusted),
             ceiling: observed.ceiling.clone(),
             resolution: looked.resolution,
+            plugs: looked.plugs,
+            composed: looked.composed,
             children: observed.children.clone(),
         };
         let judged = validate(&seen);
@@ -109,10 +107,10 @@ impl Reconciler {
             Err(_) => Applied::Not,
         };
         self.write_status(&seen, &judged, &applied).await?;
-        if let Some(pod) = &looked.inspector
-            && is_remembered(&judged)
-        {
-            self.delete_pod(pod).await?;
+        if is_remembered(&judged) {
+            for pod in &looked.inspectors {
+                self.delete_pod(pod).await?;
+            }
         }
         Ok(Next::After(self.wait(&observed.morph, looked.retry, &judged, &applied)))
     }
@@ -123,63 +121,6 @@ impl Reconciler {
         let mut signing = self.signing.clone();
         let known = signing.wait_for(Option::is_some).await.ok()?;
         known.clone()
-    }
-
-    /// Of what status remembers or a registry says.
-    async fn look(&self, observed: &Observed) -> Result<Look, CallError> {
-        if let Some(component) = recall(&observed.morph, &observed.children) {
-            return Ok(Look::of(Resolution::Resolved(component)));
-        }
-        // A registry that the ceiling doesn't allow isn't even asked.
-        if !ceiling::judge(&observed.morph, &observed.ceiling).holds {
-            return Ok(Look::of(Resolution::Unknown));
-        }
-        let meta = &observed.morph.metadata;
-        let asker = Asker {
-            uid: meta.uid.clone().unwrap_or_default(),
-            generation: meta.generation.unwrap_or_default(),
-        };
-        let image = &observed.morph.spec.image;
-        let Looked { resolution, retry } = self.resolver.look(&asker, image).await;
-        if let Resolution::Failed(failure) = &resolution
-            && inspect::may_help(&observed.morph, failure)
-        {
-            return self.inspect(&observed.morph, failure, retry).await;
-        }
-        let moves = matches!(resolution, Resolution::Resolved(_)) && !image.contains('@');
-        Ok(Look { retry, moves, ..Look::of(resolution) })
-    }
-
-    /// Has a node look at an image that the operator can't read.
-    async fn inspect(
-        &self,
-        morph: &Morph,
-        failure: &Failure,
-        retry: Option<Duration>,
-    ) -> Result<Look, CallError> {
-        let (namespace, name) = (morph.metadata.namespace.clone().unwrap_or_default(), inspect::name(morph));
-        let api = self.server.namespaced::<Pod>(&namespace);
-        let found = within(format!("get Pod {namespace}/{name}"), api.get_opt(&name)).await?;
-        let soon = Some(Duration::from_millis(INSPECT_MS));
-        let failed = |failure, retry| Look { retry, ..Look::of(Resolution::Failed(failure)) };
-        Ok(match inspect::step(morph, failure, found.as_ref()) {
-            Step::Make(pod, failure) => match self.server.apply::<Pod>(&namespace, &name, &*pod).await {
-                Ok(_) => failed(failure, soon),
-                Err(error) => failed(refused("Pod", &name, error)?, retry),
-            },
-            Step::Wait(failure) => failed(failure, soon),
-            Step::Remake(failure) => {
-                if let Some(pod) = &found {
-                    self.delete_pod(pod).await?;
-                }
-                failed(failure, retry)
-            }
-            Step::Failed(failure) => failed(failure, retry),
-            Step::Found(component) => {
-                let moves = !morph.spec.image.contains('@');
-                Look { moves, inspector: found, ..Look::of(Resolution::Resolved(component)) }
-            }
-        })
     }
 
     async fn carry_out(&self, plan: &Plan, seen: &Seen, observed: &Observed) -> Result<Applied, CallError> {
@@ -256,7 +197,7 @@ impl Reconciler {
     }
 
     /// This very pod; it may be gone already.
-    async fn delete_pod(&self, pod: &Pod) -> Result<(), CallError> {
+    pub(super) async fn delete_pod(&self, pod: &Pod) -> Result<(), CallError> {
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
         let deleted = self.server.delete::<Pod>(namespace, &Doomed::of(&pod.metadata)).await;
         was_deleted(deleted).map(drop)
@@ -264,24 +205,10 @@ impl Reconciler {
 
     fn forget(&self, morph: &Morph) {
         let uid = morph.metadata.uid.clone().unwrap_or_default();
-        self.resolver.forget(&uid);
+        for part in Part::all(&morph.spec) {
+            self.resolver.forget(&uid, part.name);
+        }
         self.refused.clear(&uid);
-    }
-}
-
-/// What the image was found to be, and how.
-struct Look {
-    resolution: Resolution,
-    retry: Option<Duration>,
-    /// A tag was resolved just now: status doesn't have it yet, and the same look may find another one later.
-    moves: bool,
-    /// The pod that told.
-    inspector: Option<Pod>,
-}
-
-impl Look {
-    fn of(resolution: Resolution) -> Self {
-        Self { resolution, retry: None, moves: false, inspector: None }
     }
 }
 

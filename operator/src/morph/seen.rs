@@ -10,7 +10,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use morph_component::{InterfaceId, World};
 use morph_crds::{ConditionType, Morph, Reason, RunType};
-use morph_grant::{Answered, Digest, SigningKey, TrustedKeys};
+use morph_grant::{Answered, Digest, Link, SigningKey, TrustedKeys};
 use morph_oci::PinnedImage;
 use std::sync::Arc;
 
@@ -31,11 +31,16 @@ pub struct Seen {
     pub ceiling: Ceiling,
     /// What its image was found to be.
     pub resolution: Resolution,
+    /// What its plugs' images were found to be, in the spec's order.
+    pub plugs: Vec<Resolution>,
+    /// Digest of what its parts are composed to, where status tells: each part is remembered then, with its
+    /// links.
+    pub composed: Option<Digest>,
     /// What exists of its name or with its label.
     pub children: Children,
 }
 
-/// What became of `spec.image`.
+/// What became of an image that the spec names.
 #[derive(Debug, Clone)]
 pub enum Resolution {
     /// Nobody has looked yet.
@@ -77,8 +82,10 @@ pub enum Known {
     Remembered {
         /// What it imports.
         imports: Vec<InterfaceId>,
-        /// How it runs.
-        runs: RunType,
+        /// Those of its imports that other parts answer.
+        links: Vec<Link>,
+        /// How it runs; none of a plug.
+        runs: Option<RunType>,
     },
 }
 
@@ -275,7 +282,8 @@ impl Identity {
     }
 }
 
-/// A component whose type is settled and whose imports are answered.
+/// A component whose type is settled and whose imports are answered, and its plugs. Of parts that don't fit
+/// together the imports have no answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The image by the digest of its manifest.
@@ -286,6 +294,35 @@ pub struct Found {
     pub runs: RunType,
     /// Each import with its answer.
     pub imports: Vec<Answered>,
+    /// Those of its imports that plugs answer.
+    pub links: Vec<Link>,
+    /// Its plugs, by name.
+    pub plugs: Vec<FoundPlug>,
+    /// Digest of what the parts are composed to; none without plugs, and of parts that don't fit together.
+    pub composed: Option<Digest>,
+}
+
+impl Found {
+    /// Whether each import of each part has an answer, be it a refusal.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.plugs.is_empty() || self.composed.is_some()
+    }
+}
+
+/// A plug whose imports are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundPlug {
+    /// Its name.
+    pub name: String,
+    /// The image by the digest of its manifest.
+    pub image: PinnedImage,
+    /// Digest of the component's own bytes.
+    pub content: Digest,
+    /// Each import with its answer.
+    pub imports: Vec<Answered>,
+    /// Those of its imports that other plugs answer.
+    pub links: Vec<Link>,
 }
 
 #[cfg(test)]

@@ -144,7 +144,25 @@ impl Server {
         self.apply_to(&self.namespaced(namespace), what, name, object).await
     }
 
-    /// The same of an object that is in no namespace.
+    /// What [`Server::apply`] would make, without making it.
+    ///
+    /// # Errors
+    /// As [`Server::apply`].
+    pub async fn try_apply<K>(
+        &self,
+        namespace: &str,
+        name: &str,
+        object: &(impl Serialize + Debug + Sync),
+    ) -> Result<K, CallError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let what = format!("try to apply {} {namespace}/{name}", K::kind(&()));
+        let params = PatchParams { dry_run: true, ..PatchParams::apply(FIELD_MANAGER).force() };
+        within(what, self.namespaced::<K>(namespace).patch(name, &params, &Patch::Apply(object))).await
+    }
+
+    /// As [`Server::apply`], of an object that is in no namespace.
     ///
     /// # Errors
     /// As [`Server::apply`].

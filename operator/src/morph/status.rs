@@ -2,19 +2,16 @@
 //! time moves only with its status, so that a status that says the same is the same.
 
 mod fare;
+mod parts;
 
 use self::fare::{Fare, Trend, Verdict};
 use super::ceiling::judge;
 use super::plan::service;
 use super::validate::Valid;
-use super::{Applied, Failure, Found, Identity, Refusal, Resolution, Seen};
+use super::{Applied, Failure, Found, Identity, Refusal, Seen};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
-use morph_crds::bounds::{IMPORTS_MAX, SUBDOMAIN_CHARS_MAX};
-use morph_crds::{
-    Answer, ComponentStatus, ConditionType, ImportStatus, MORPH_LABEL, MorphStatus, Reason, RunType,
-};
-use std::collections::BTreeSet;
+use morph_crds::{ConditionType, MORPH_LABEL, MorphStatus, Reason, RunType};
 
 /// Longest message of a condition, in characters: it is read in a terminal. The API's own bound is higher.
 const MESSAGE_CHARS_MAX: usize = 2048;
@@ -38,37 +35,14 @@ pub fn report(
     MorphStatus {
         observed_generation: seen.morph.metadata.generation,
         conditions: conditions.all(judged, applied, &fare, found),
-        components: found.map_or(before.components, |found| vec![component(&identity, found)]),
-        imports: found.map_or(before.imports, |found| imports(&identity, found)),
+        components: found.map_or(before.components, |found| parts::components(&identity, found)),
+        imports: found.map_or(before.imports, |found| parts::imports(&identity, found)),
+        links: found.map_or(before.links, |found| parts::links(&identity, found)),
+        composed: found.map_or(before.composed, |found| found.composed.as_ref().map(ToString::to_string)),
         replicas: Some(fare.pods),
         selector: Some(format!("{MORPH_LABEL}={}", identity.name)),
         url: found.map_or(before.url, |found| url(seen, &identity, found)),
     }
-}
-
-fn component(identity: &Identity, found: &Found) -> ComponentStatus {
-    ComponentStatus {
-        name: identity.name.clone(),
-        image: found.image.to_string(),
-        digest: found.content.to_string(),
-        type_: found.runs,
-    }
-}
-
-fn imports(identity: &Identity, found: &Found) -> Vec<ImportStatus> {
-    let mut listed = BTreeSet::new();
-    let all = found.imports.iter().filter(|import| listed.insert(import.interface.clone()));
-    let line = |import: &morph_grant::Answered| ImportStatus {
-        component: identity.name.clone(),
-        interface: import.interface.to_string(),
-        answer: match import.answer {
-            morph_grant::Answer::Granted => Answer::Granted,
-            morph_grant::Answer::Ambient => Answer::Ambient,
-            morph_grant::Answer::Denied => Answer::Denied,
-        },
-        by: Some(cut(&import.by, SUBDOMAIN_CHARS_MAX as usize)),
-    };
-    all.take(IMPORTS_MAX as usize).map(line).collect()
 }
 
 fn url(seen: &Seen, identity: &Identity, found: &Found) -> Option<String> {
@@ -97,11 +71,14 @@ impl Conditions<'_> {
         let refusal = judged.as_ref().err();
         let (ready, trend) = ready(refusal, applied, fare);
         let mut all = vec![
-            self.condition(ConditionType::Resolved, resolved(&self.seen.resolution, refusal)),
+            self.condition(ConditionType::Resolved, parts::resolved(self.seen, refusal)),
             self.condition(ConditionType::ImportsSatisfied, imports_satisfied(found, refusal)),
             self.condition(ConditionType::WithinCeiling, within_ceiling(self.seen)),
             self.condition(ConditionType::Available, available(refusal, applied, fare)),
         ];
+        if !self.seen.morph.spec.plugs.is_empty() {
+            all.insert(1, self.condition(ConditionType::Composed, parts::composed(found, refusal)));
+        }
         let kstatus = match trend {
             Trend::Settled => None,
             Trend::Moving => Some((ConditionType::Reconciling, Reason::Progressing)),
@@ -134,25 +111,23 @@ fn refused(refusal: &Refusal) -> Verdict {
     if refusal.reason == Reason::Pending { Verdict { status: "Unknown", ..verdict } } else { verdict }
 }
 
-fn resolved(resolution: &Resolution, refusal: Option<&Refusal>) -> Verdict {
-    if let Some(refusal) = refusal.filter(|refusal| refusal.condition == ConditionType::Resolved) {
-        return refused(refusal);
-    }
-    match resolution {
-        Resolution::Unknown => Verdict::unknown("the image was not looked at yet"),
-        Resolution::Failed(failure) => Verdict::no(failure.reason, failure.message.clone()),
-        Resolution::Resolved(component) => Verdict::yes(Reason::ImageResolved, component.image.to_string()),
-    }
-}
-
 fn imports_satisfied(found: Option<&Found>, refusal: Option<&Refusal>) -> Verdict {
     if let Some(refusal) = refusal.filter(|refusal| refusal.condition == ConditionType::ImportsSatisfied) {
         return refused(refusal);
     }
     let Some(found) = found else { return Verdict::unknown("the component is not known yet") };
-    let count = |answer| found.imports.iter().filter(|import| import.answer == answer).count();
+    if !found.is_answered() {
+        return Verdict::unknown("what answers is known once the parts fit together");
+    }
+    let plugs = found.plugs.iter().flat_map(|plug| &plug.imports);
+    let imports: Vec<_> = found.imports.iter().chain(plugs).collect();
+    let count = |answer| imports.iter().filter(|import| import.answer == answer).count();
     let (granted, ambient) = (count(morph_grant::Answer::Granted), count(morph_grant::Answer::Ambient));
-    Verdict::yes(Reason::AllImportsAnswered, format!("{granted} granted, {ambient} ambient"))
+    let by_plugs = match found.plugs.is_empty() {
+        true => String::new(),
+        false => format!(", {} by plugs", count(morph_grant::Answer::Plug)),
+    };
+    Verdict::yes(Reason::AllImportsAnswered, format!("{granted} granted, {ambient} ambient{by_plugs}"))
 }
 
 /// Told whatever else stands against pods: who lays down a policy wants to see whom it meets.

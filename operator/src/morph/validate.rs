@@ -1,7 +1,9 @@
 //! From what was seen to a Morph that can be planned without a question left, or to one refusal that names
 //! the field. Pure.
 
+mod denied;
 mod findings;
+mod parts;
 
 pub use findings::findings;
 
@@ -10,13 +12,7 @@ use super::plan::{self, grant};
 use super::{Child, Component, Found, Identity, Known, Refusal, Resolution, Seen};
 use morph_component::{Error as ComponentError, Kind};
 use morph_crds::{ConditionType, FieldErrors, MorphSpec, MorphType, Reason, RunType, ValidMorph};
-use morph_grant::{Answered, Document, EnvelopeError, Grants};
-
-/// Denied imports spelt out in a message; the rest is counted, and status lists all.
-const DENIED_SHOWN_MAX: usize = 8;
-
-/// Characters for them: what would grant them stands behind, and a message is cut at its end.
-const DENIED_CHARS_MAX: usize = 1000;
+use morph_grant::{Document, EnvelopeError, Grants};
 
 /// A Morph of which everything is known that its plan needs.
 #[derive(Debug, Clone)]
@@ -37,7 +33,8 @@ pub struct Valid {
 ///
 /// # Errors
 /// The first thing that stands against pods, in the order in which people would mend it: the spec, the
-/// namespace's ceiling, the image, its type, its imports, the size of its grant, the names of its children.
+/// namespace's ceiling, the images, the type, how the parts fit together, their imports, the size of the
+/// grant, the names of children.
 pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
     if seen.morph.metadata.deletion_timestamp.is_some() {
         return Err(
@@ -51,17 +48,19 @@ pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
     if !findings.is_empty() {
         return Err(invalid(FieldErrors(findings).to_string()));
     }
-    let grants = grant::grants(spec);
-    let found = found(seen, &grants);
+    if let Some(refusal) = named_as_morph(&identity, spec) {
+        return Err(refusal);
+    }
+    let found = found(seen, &grant::grants(spec));
     if let Some(refusal) = ceiling::refusal(seen) {
         return Err(match found {
             Ok(found) => refusal.found(found),
-            Err(_) => refusal,
+            Err(other) => Refusal { found: other.found, ..refusal },
         });
     }
     let found = found?;
     let runs = found.runs;
-    if let Some(message) = denied(&found.imports, &grants) {
+    if let Some(message) = denied::denied(spec, &found) {
         return Err(Refusal::of(ConditionType::ImportsSatisfied, Reason::ImportDenied, message).found(found));
     }
     let document = grant::document(&seen.cluster, &identity, spec, &found);
@@ -89,14 +88,34 @@ fn ended(seen: &Seen, valid: &Valid) -> Option<Valid> {
     same.next()
 }
 
-/// The component, once its type is settled, with what answers its imports.
+/// The component, once its type is settled, with its plugs and what answers the imports of each.
 fn found(seen: &Seen, grants: &Grants) -> Result<Found, Refusal> {
     let spec = &seen.morph.spec;
     let component = component(&seen.resolution)?;
     let runs = runs(component, spec.type_)?;
-    check_fields(spec, runs)?;
+    let found = match spec.plugs.is_empty() {
+        true => Ok(alone(component, runs, grants)),
+        false => parts::found(seen, component, runs),
+    };
+    // What is found is told of a wrong field as well: status says that the images are resolved, so it has
+    // to say what they are.
+    match (check_fields(spec, runs), found) {
+        (Ok(()), found) => found,
+        (Err(refusal), Ok(found)) => Err(refusal.found(found)),
+        (Err(refusal), Err(other)) => Err(Refusal { found: other.found, ..refusal }),
+    }
+}
+
+fn alone(component: &Component, runs: RunType, grants: &Grants) -> Found {
     let imports = morph_grant::check(component.known.imports(), grants);
-    Ok(Found { image: component.image.clone(), content: component.content.clone(), runs, imports })
+    let (image, content) = (component.image.clone(), component.content.clone());
+    Found { image, content, runs, imports, links: Vec::new(), plugs: Vec::new(), composed: None }
+}
+
+/// A plug by the Morph's own name: in status, in the grant and in the log nobody could tell them apart.
+fn named_as_morph(identity: &Identity, spec: &MorphSpec) -> Option<Refusal> {
+    let index = spec.plugs.iter().position(|plug| plug.name == identity.name)?;
+    Some(invalid(format!("spec.plugs[{index}].name: it is the Morph's own name; give the plug another")))
 }
 
 fn invalid(message: impl Into<String>) -> Refusal {
@@ -106,15 +125,16 @@ fn invalid(message: impl Into<String>) -> Refusal {
 fn component(resolution: &Resolution) -> Result<&Component, Refusal> {
     match resolution {
         Resolution::Resolved(component) => Ok(component),
-        Resolution::Unknown => {
-            let message = "the image was not looked at yet";
-            Err(Refusal::of(ConditionType::Resolved, Reason::Pending, message).passing())
-        }
+        Resolution::Unknown => Err(not_looked_at()),
         Resolution::Failed(failure) => {
             let refusal = Refusal::of(ConditionType::Resolved, failure.reason, failure.message.clone());
             Err(if failure.transient { refusal.passing() } else { refusal })
         }
     }
+}
+
+fn not_looked_at() -> Refusal {
+    Refusal::of(ConditionType::Resolved, Reason::Pending, "the image was not looked at yet").passing()
 }
 
 /// How the component runs: as it exports, within what the spec names.
@@ -131,7 +151,8 @@ fn runs(component: &Component, asked: MorphType) -> Result<RunType, Refusal> {
                 Err(Refusal::of(ConditionType::Resolved, type_reason(&error), type_message(&error)))
             }
         },
-        Known::Remembered { runs, .. } => Ok(*runs),
+        Known::Remembered { runs: Some(runs), .. } => Ok(*runs),
+        Known::Remembered { runs: None, .. } => Err(not_looked_at()),
     }
 }
 
@@ -184,37 +205,6 @@ fn check_fields(spec: &MorphSpec, runs: RunType) -> Result<(), Refusal> {
             Err(invalid(format!("{field}: the component is a {is}, and this is for a {other}; remove it")))
         }
     }
-}
-
-/// What to say of denied imports, if there are any: which, why, and the YAML that would grant them.
-fn denied(imports: &[Answered], grants: &Grants) -> Option<String> {
-    let denied: Vec<_> = imports.iter().filter(|import| import.is_denied()).collect();
-    if denied.is_empty() {
-        return None;
-    }
-    let mut chars = 0;
-    let shown: Vec<_> = denied
-        .iter()
-        .take(DENIED_SHOWN_MAX)
-        .map(|import| format!("{}: {}", import.interface, import.by))
-        .take_while(|text| {
-            chars += text.chars().count();
-            chars <= DENIED_CHARS_MAX
-        })
-        .collect();
-    let more = match denied.len() - shown.len() {
-        0 => String::new(),
-        more => format!("; and {more} more, see status.imports"),
-    };
-    let word = if denied.len() == 1 { "import is" } else { "imports are" };
-    let all: Vec<_> = denied.iter().map(|import| import.interface.clone()).collect();
-    let yaml = morph_grant::suggest(&all, grants).yaml;
-    let grant = if yaml.is_empty() {
-        String::new()
-    } else {
-        format!("\nThis would grant, with what is in capitals filled in:\n{yaml}")
-    };
-    Some(format!("{} {word} denied: {}{more}{grant}", denied.len(), shown.join("; ")))
 }
 
 /// The document in its envelope: the text that the workload has already, while its key is trusted; else

@@ -3,7 +3,7 @@
 //! Pure.
 
 use super::validate::{findings, validate};
-use super::{Ceiling, Children, Component, Found, Refusal, Resolution, Seen};
+use super::{Ceiling, Children, Component, Found, FoundPlug, Refusal, Resolution, Seen};
 use morph_crds::{FieldError, Morph, Reason, ValidMorph};
 use morph_grant::{Answered, SigningKey};
 use std::sync::Arc;
@@ -32,23 +32,47 @@ impl Verdict {
         matches!(self, Self::Fields | Self::Runs(_))
     }
 
-    /// Each import with its answer, where they were asked for.
+    /// Each import of the Morph's own component with its answer, where they were asked for.
     #[must_use]
     pub fn imports(&self) -> &[Answered] {
+        self.found().map_or(&[], |found| &found.imports)
+    }
+
+    /// Its plugs by name, each with its imports and their answers, where they were asked for.
+    #[must_use]
+    pub fn plugs(&self) -> &[FoundPlug] {
+        self.found().map_or(&[], |found| &found.plugs)
+    }
+
+    fn found(&self) -> Option<&Found> {
         match self {
-            Self::Runs(found) => &found.imports,
-            Self::Refused(refusal) => refusal.found.as_ref().map_or(&[], |found| &found.imports),
-            Self::Invalid(_) | Self::Fields => &[],
+            Self::Runs(found) => Some(found),
+            Self::Refused(refusal) => refusal.found.as_deref(),
+            Self::Invalid(_) | Self::Fields => None,
         }
     }
 }
 
 /// Judges a Morph under a ceiling, and with a component what becomes of its imports. Any key will do: what
-/// it signs is thrown away, but has the size that it would have.
+/// it signs is thrown away, but has the size that it would have. A Morph with plugs is judged by its fields
+/// alone: see [`verdict_of_parts`].
 #[must_use]
 pub fn verdict(
     morph: &Morph,
     component: Option<Component>,
+    ceiling: Ceiling,
+    signer: Arc<SigningKey>,
+) -> Verdict {
+    verdict_of_parts(morph, component, Vec::new(), ceiling, signer)
+}
+
+/// The same with the components of plugs, in the spec's order: how the parts fit together is judged as well,
+/// once all of them are there.
+#[must_use]
+pub fn verdict_of_parts(
+    morph: &Morph,
+    component: Option<Component>,
+    plugs: Vec<Option<Component>>,
     ceiling: Ceiling,
     signer: Arc<SigningKey>,
 ) -> Verdict {
@@ -68,6 +92,8 @@ pub fn verdict(
         signer,
         trusted: Arc::default(),
         resolution: component.map_or(Resolution::Unknown, Resolution::Resolved),
+        plugs: plugs.into_iter().map(|plug| plug.map_or(Resolution::Unknown, Resolution::Resolved)).collect(),
+        composed: None,
         children: Children::default(),
     };
     match validate(&seen) {

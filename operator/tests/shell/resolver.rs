@@ -14,7 +14,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 fn asker(uid: &str, generation: i64) -> Asker {
-    Asker { uid: uid.to_owned(), generation }
+    part(uid, "main", generation)
+}
+
+fn part(uid: &str, part: &str, generation: i64) -> Asker {
+    let field = if part == "main" { "spec.image" } else { "spec.plugs[0].image" };
+    Asker { uid: uid.to_owned(), generation, part: part.to_owned(), field: field.to_owned() }
 }
 
 fn stocked() -> (Arc<FakeRegistry>, Resolver) {
@@ -108,7 +113,7 @@ async fn what_is_forgotten_is_asked_anew() {
     registry.set_down(true);
     resolver.look(&asker("a", 1), IMAGE).await;
     registry.take_asked();
-    resolver.forget("a");
+    resolver.forget("a", "main");
     let looked = resolver.look(&asker("a", 1), IMAGE).await;
     assert_eq!(registry.take_asked().len(), 1);
     assert!(looked.retry.is_some_and(|wait| wait <= Duration::from_millis(1_250)), "the count starts anew");

@@ -12,11 +12,18 @@ fn denied() -> Failure {
     Failure { reason: Reason::RegistryDenied, message: "spec.image: refused".into(), transient: true }
 }
 
+/// What is done about the Morph's own image.
+fn main_step(morph: &Morph, found: Option<&Pod>) -> Step {
+    step(morph, &Part::all(&morph.spec)[0], &denied(), found)
+}
+
+fn main_name(morph: &Morph) -> String {
+    name(morph, &Part::all(&morph.spec)[0])
+}
+
 /// The pod that is asked for, with this status.
 fn pod_with(status: Value) -> Pod {
-    let Step::Make(mut pod, _) = step(&morph(PRIVATE), &denied(), None) else {
-        panic!("no pod is asked for")
-    };
+    let Step::Make(mut pod, _) = main_step(&morph(PRIVATE), None) else { panic!("no pod is asked for") };
     pod.status = serde_json::from_value(status).unwrap();
     *pod
 }
@@ -33,7 +40,7 @@ fn inspection() -> Inspection {
 }
 
 fn next(pod: &Pod) -> Step {
-    step(&morph(PRIVATE), &denied(), Some(pod))
+    main_step(&morph(PRIVATE), Some(pod))
 }
 
 #[test]
@@ -58,7 +65,7 @@ fn only_what_other_credentials_may_cure_is_asked_of_a_node() {
 
 #[test]
 fn while_a_pod_is_made_the_morph_says_that_a_node_is_asked() {
-    let Step::Make(pod, failure) = step(&morph(PRIVATE), &denied(), None) else { panic!() };
+    let Step::Make(pod, failure) = main_step(&morph(PRIVATE), None) else { panic!() };
     assert_eq!(Step::Wait(failure.clone()), next(&pod), "the same as right after it");
     assert_eq!((failure.reason, failure.transient), (Reason::Pending, true));
     assert!(failure.message.starts_with(&denied().message), "{}", failure.message);
@@ -81,7 +88,7 @@ fn the_pod_is_found_by_no_service_and_carries_no_grant() {
 
 #[test]
 fn another_image_is_another_pod_and_scaling_is_none() {
-    let name_of = |spec: &str| name(&morph(spec));
+    let name_of = |spec: &str| main_name(&morph(spec));
     assert_eq!(name_of(PRIVATE), name_of(&format!("{PRIVATE}\nreplicas: 7")));
     assert_ne!(name_of(PRIVATE), name_of(&PRIVATE.replace("hello:1", "hello:2")));
 }
@@ -125,9 +132,9 @@ fn words_that_are_no_inspection_are_not_shown() {
 fn a_digest_that_is_another_manifests_is_refused() {
     let other = Digest::of(b"index");
     let asked = morph(&PRIVATE.replace(":1", &format!("@{other}")));
-    let Step::Make(mut pod, _) = step(&asked, &denied(), None) else { panic!() };
+    let Step::Make(mut pod, _) = main_step(&asked, None) else { panic!() };
     pod.status = ended("Succeeded", 0, &inspection().to_text().unwrap()).status;
-    let Step::Failed(failure) = step(&asked, &denied(), Some(&pod)) else { panic!() };
+    let Step::Failed(failure) = main_step(&asked, Some(&pod)) else { panic!() };
     assert!(failure.message.contains(&inspection().manifest.to_string()), "{}", failure.message);
 }
 

@@ -12,11 +12,16 @@ use std::collections::BTreeSet;
 pub(super) fn problems(identity: &Identity, seen: &Seen, policy: &NetworkPolicy) -> Vec<String> {
     let spec = policy.spec.clone().unwrap_or_default();
     let (ingress, egress) = (spec.ingress.unwrap_or_default(), spec.egress.unwrap_or_default());
-    let grants = grant::grants(&seen.morph.spec);
-    let sockets = grants.sockets.as_ref();
-    let network = grants.http.is_some()
-        || sockets.is_some_and(|sockets| !(sockets.connect.is_empty() && sockets.lookup.is_empty()));
-    let granted = networks(&grants);
+    let whole = &seen.morph.spec;
+    let plugs = whole.plugs.iter().map(|plug| grant::plug_grants(whole, plug));
+    // A pod has one network: what any part may reach, the pod may.
+    let parts: Vec<_> = [grant::grants(whole)].into_iter().chain(plugs).collect();
+    let network = parts.iter().any(|grants| {
+        let sockets = grants.sockets.as_ref();
+        grants.http.is_some()
+            || sockets.is_some_and(|sockets| !(sockets.connect.is_empty() && sockets.lookup.is_empty()))
+    });
+    let granted = parts.iter().flat_map(networks).collect();
     let both = spec.policy_types.as_deref() == Some(&["Ingress".to_owned(), "Egress".to_owned()]);
     let named = |ports: &Option<Vec<NetworkPolicyPort>>| {
         ports.as_ref().is_none_or(|ports| !ports.is_empty() && ports.iter().all(is_named))

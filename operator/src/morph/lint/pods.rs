@@ -2,7 +2,7 @@
 
 use super::super::plan::{names, pod};
 use super::super::{Identity, RUNTIME_CLASS, Resolution, Seen};
-use super::failed;
+use super::{failed, plugs};
 use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
 use morph_crds::MORPH_LABEL;
 use morph_grant::{Document, EnvelopeError};
@@ -100,8 +100,12 @@ fn grant_problems(
     let main = document.main();
     let digest = main.map(|main| main.manifest.to_string()).unwrap_or_default();
     let image = container.image.clone().unwrap_or_default();
-    let granted: BTreeSet<_> =
-        document.mounts.iter().map(|m| (m.volume.clone(), m.destination.clone(), m.read_only)).collect();
+    let granted: BTreeSet<_> = document
+        .mounts
+        .iter()
+        .map(|m| (m.volume.clone(), m.destination.clone(), m.read_only))
+        .chain(plugs::mounts(document))
+        .collect();
     let mounted: BTreeSet<_> = container
         .volume_mounts
         .iter()
@@ -109,15 +113,17 @@ fn grant_problems(
         .map(|m| (m.name.clone(), m.mount_path.clone(), m.read_only == Some(true)))
         .collect();
     let declared: BTreeSet<_> = spec.volumes.iter().flatten().map(|volume| volume.name.clone()).collect();
-    let needed: BTreeSet<_> = document.mounts.iter().map(|mount| mount.volume.clone()).collect();
+    let needed: BTreeSet<_> = granted.iter().map(|(volume, ..)| volume.clone()).collect();
     let referred: Vec<_> = container.env.iter().flatten().map(|var| var.name.clone()).collect();
-    failed(&[
+    let mut problems = failed(&[
         (whose == ours, "its grant is for another Morph"),
         (pinned.as_ref() == Some(&image), "its image is not the one that was resolved"),
         (image.ends_with(&format!("@{digest}")), "its grant is for another image"),
         (main.map(|main| &main.content) == content, "its grant is for other bytes"),
         (granted == mounted, "its mounts are not those of its grant"),
         (declared == needed, "its pods have volumes that no grant names"),
-        (referred == document.env_references, "its env is not what its grant names"),
-    ])
+        (referred == plugs::references(document), "its env is not what its grant names"),
+    ]);
+    problems.extend(plugs::problems(seen, spec, container, document));
+    problems
 }

@@ -1,6 +1,7 @@
-//! Variables that the kubelet puts into the container: those by reference. Values that stand in the YAML are
-//! in the grant document alone, so nothing here is ever expanded.
+//! Variables that the kubelet puts into the container: those by reference, a plug's under a name that no
+//! guest sees. Values that stand in the YAML are in the grant document alone, so nothing here is ever expanded.
 
+use super::plug;
 use k8s_openapi::api::core::v1::{
     ConfigMapEnvSource, ConfigMapKeySelector, EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector,
     SecretEnvSource, SecretKeySelector,
@@ -9,6 +10,10 @@ use morph_crds::MorphSpec;
 
 pub(super) fn env(spec: &MorphSpec) -> Option<Vec<EnvVar>> {
     let mut env: Vec<_> = spec.env.iter().filter_map(by_reference).collect();
+    env.extend(plug::numbered(spec).flat_map(|(index, plug)| {
+        let of_plug = move |var: EnvVar| EnvVar { name: plug::variable(index, &var.name), ..var };
+        plug.env.iter().filter_map(by_reference).map(of_plug)
+    }));
     env.sort_by(|a, b| a.name.cmp(&b.name));
     (!env.is_empty()).then_some(env)
 }

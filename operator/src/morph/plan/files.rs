@@ -5,7 +5,7 @@ use super::{names, volume};
 use k8s_openapi::api::core::v1::{
     ConfigMapProjection, KeyToPath, ProjectedVolumeSource, SecretProjection, Volume, VolumeProjection,
 };
-use morph_crds::{ConfigEntrySource, CredentialKeyRef, HttpEgress, MorphSpec};
+use morph_crds::{Capabilities, ConfigEntry, ConfigEntrySource, CredentialKeyRef, HttpEgress, MorphSpec};
 use morph_grant::FileName;
 use std::collections::BTreeMap;
 
@@ -57,30 +57,17 @@ pub struct File {
 pub struct Files(BTreeMap<(FileUse, FileSource), File>);
 
 impl Files {
-    /// The files that a spec needs. What is used twice is one file, and may be missing only if both may.
+    /// The files that a spec needs, for all of its parts. What is used twice is one file, and may be missing
+    /// only if both may; each part's grant names those of its own.
     #[must_use]
     pub fn of(spec: &MorphSpec) -> Self {
-        let mut needed: BTreeMap<(FileUse, FileSource), bool> = BTreeMap::new();
-        let mut need = |used, source, optional: bool| {
-            let may_miss = needed.entry((used, source)).or_insert(true);
-            *may_miss = *may_miss && optional;
-        };
-        for (source, optional) in spec.config.iter().filter_map(|entry| of_config(entry.value_from.as_ref()?))
-        {
-            need(FileUse::Config, source, optional);
-        }
-        if let Some(HttpEgress { allow, ca_bundle, .. }) =
-            spec.capabilities.as_ref().and_then(|capabilities| capabilities.http.as_ref())
-        {
-            for credential in allow.iter().filter_map(|rule| rule.credential.as_ref()) {
-                need(FileUse::Credential, secret(&credential.secret_key_ref), false);
-            }
-            if let Some(bundle) = ca_bundle {
-                need(FileUse::Ca, config_map(&bundle.config_map_key_ref), false);
-            }
+        let mut needed = Needed::default();
+        needed.add(&spec.config, spec.capabilities.as_ref());
+        for plug in &spec.plugs {
+            needed.add(&plug.config, plug.capabilities.as_ref());
         }
         let mut counts: BTreeMap<FileUse, usize> = BTreeMap::new();
-        let named = needed.into_iter().map(|((used, source), optional)| {
+        let named = needed.0.into_iter().map(|((used, source), optional)| {
             let count = counts.entry(used).or_default();
             let name = name(used, *count);
             *count += 1;
@@ -121,9 +108,37 @@ impl Files {
     }
 }
 
+/// Files by use and source, each with whether it may be missing.
+#[derive(Default)]
+struct Needed(BTreeMap<(FileUse, FileSource), bool>);
+
+impl Needed {
+    fn need(&mut self, used: FileUse, source: FileSource, optional: bool) {
+        let may_miss = self.0.entry((used, source)).or_insert(true);
+        *may_miss = *may_miss && optional;
+    }
+
+    /// Those of one part.
+    fn add(&mut self, config: &[ConfigEntry], capabilities: Option<&Capabilities>) {
+        for (source, optional) in config.iter().filter_map(|entry| of_config(entry.value_from.as_ref()?)) {
+            self.need(FileUse::Config, source, optional);
+        }
+        let http = capabilities.and_then(|capabilities| capabilities.http.as_ref());
+        let Some(HttpEgress { allow, ca_bundle, .. }) = http else { return };
+        for credential in allow.iter().filter_map(|rule| rule.credential.as_ref()) {
+            self.need(FileUse::Credential, secret(&credential.secret_key_ref), false);
+        }
+        if let Some(bundle) = ca_bundle {
+            self.need(FileUse::Ca, config_map(&bundle.config_map_key_ref), false);
+        }
+    }
+}
+
+/// Certificates of one part alone are `ca`; there are more only where parts have other ones.
 fn name(used: FileUse, count: usize) -> FileName {
     match used {
-        FileUse::Ca => "ca".to_owned(),
+        FileUse::Ca if count == 0 => "ca".to_owned(),
+        FileUse::Ca => format!("ca-{count}"),
         FileUse::Config => format!("config-{count}"),
         FileUse::Credential => format!("credential-{count}"),
     }

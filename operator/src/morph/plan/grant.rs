@@ -6,38 +6,71 @@ mod limits;
 pub(crate) mod sockets;
 
 use super::files::Files;
-use super::names;
+use super::{names, plug};
 use crate::morph::{Found, Identity};
-use morph_crds::{Capabilities, MorphSpec, RunType, Volume};
+use morph_crds::{Capabilities, EnvVar, MorphSpec, Plug, RunType, Volume};
 use morph_grant::{
-    Access, Ambient, Component, ConfigEntry, Determinism, Document, EnvLiteral, FilesystemGrant, Grants,
-    KeyvalueGrant, Mount, MountUse, Subject, VolumeKind,
+    Access, Ambient, Component, ConfigEntry, Determinism, Document, EnvLiteral, EnvReference,
+    FilesystemGrant, Grants, KeyvalueGrant, Limits, Mount, MountUse, Subject, VolumeKind,
 };
 
 pub(crate) use limits::grace_period_seconds;
 pub use limits::{limits, server};
 
-/// What the spec grants to the component. The order of the spec's maps and sets changes nothing.
+/// What the spec grants to the Morph's own component. The order of the spec's maps and sets changes nothing.
 #[must_use]
 pub fn grants(spec: &MorphSpec) -> Grants {
-    let files = Files::of(spec);
-    let capabilities = spec.capabilities.clone().unwrap_or_default();
-    let mut filesystem: Vec<_> = capabilities.filesystem.iter().map(directory).collect();
-    filesystem.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut config: Vec<_> = spec.config.iter().map(|entry| config(entry, &files)).collect();
-    config.sort_by(|a, b| a.key.cmp(&b.key));
-    let mut keyvalue: Vec<_> = capabilities.keyvalue.iter().map(bucket).collect();
-    keyvalue.sort_by(|a, b| a.bucket.cmp(&b.bucket));
-    Grants {
-        filesystem,
+    let asked = Asked {
+        capabilities: spec.capabilities.as_ref(),
+        config: &spec.config,
         environment: !(spec.args.is_empty() && spec.env.is_empty() && spec.env_from.is_empty()),
-        http: capabilities.http.as_ref().map(|http| http::grant(http, &files)),
-        sockets: capabilities.sockets.as_ref().map(sockets::grant),
-        config,
-        keyvalue,
-        logging: capabilities.logging.is_some(),
-        withheld: http::sorted(&spec.withhold, |right| ambient(*right)),
-        determinism: spec.determinism.as_ref().map(determinism),
+        withhold: &spec.withhold,
+    };
+    asked.grants(spec)
+}
+
+/// What the spec grants to one of its plugs: what stands there, and nothing of what others are granted. Clock
+/// and random numbers that are the same in every run are the whole's.
+#[must_use]
+pub fn plug_grants(spec: &MorphSpec, plug: &Plug) -> Grants {
+    let asked = Asked {
+        capabilities: plug.capabilities.as_ref(),
+        config: &plug.config,
+        environment: !plug.env.is_empty(),
+        withhold: &plug.withhold,
+    };
+    asked.grants(spec)
+}
+
+/// What one part asks for.
+struct Asked<'a> {
+    capabilities: Option<&'a Capabilities>,
+    config: &'a [morph_crds::ConfigEntry],
+    environment: bool,
+    withhold: &'a [morph_crds::Ambient],
+}
+
+impl Asked<'_> {
+    fn grants(&self, spec: &MorphSpec) -> Grants {
+        let files = Files::of(spec);
+        let capabilities = self.capabilities.cloned().unwrap_or_default();
+        let mut filesystem: Vec<_> = capabilities.filesystem.iter().map(directory).collect();
+        filesystem.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut config: Vec<_> = self.config.iter().map(|entry| config(entry, &files)).collect();
+        config.sort_by(|a, b| a.key.cmp(&b.key));
+        let mut keyvalue: Vec<_> = capabilities.keyvalue.iter().map(bucket).collect();
+        keyvalue.sort_by(|a, b| a.bucket.cmp(&b.bucket));
+        Grants {
+            filesystem,
+            environment: self.environment,
+            http: capabilities.http.as_ref().map(|http| http::grant(http, &files)),
+            sockets: capabilities.sockets.as_ref().map(sockets::grant),
+            config,
+            keyvalue,
+            logging: capabilities.logging.is_some(),
+            withheld: http::sorted(self.withhold, |right| ambient(*right)),
+            determinism: spec.determinism.as_ref().map(determinism),
+        }
     }
 }
 
@@ -88,17 +121,21 @@ pub(crate) fn unix_millis(time: &str) -> Option<i64> {
     time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
 
-fn filesystem(spec: &MorphSpec) -> &[morph_crds::Filesystem] {
-    spec.capabilities.as_ref().map_or(&[], |Capabilities { filesystem, .. }| filesystem)
+/// Directories that the spec grants to any of its parts.
+fn filesystem(spec: &MorphSpec) -> impl Iterator<Item = &morph_crds::Filesystem> {
+    let plugs = spec.plugs.iter().map(|plug| plug.capabilities.as_ref());
+    let all = [spec.capabilities.as_ref()].into_iter().chain(plugs);
+    all.flatten().flat_map(|capabilities| &capabilities.filesystem)
 }
 
-/// Volumes that a grant names, by name: only these reach the container. With each, whether a guest may write.
+/// Volumes that a grant of any part names, by name: only these reach the container. With each, whether a part
+/// may write; what each part may is in its own grant.
 pub(crate) fn granted_volumes(spec: &MorphSpec) -> Vec<(&Volume, bool)> {
     let mut volumes: Vec<_> = spec
         .volumes
         .iter()
         .filter_map(|volume| {
-            let mut uses = filesystem(spec).iter().filter(|grant| grant.volume == volume.name).peekable();
+            let mut uses = filesystem(spec).filter(|grant| grant.volume == volume.name).peekable();
             uses.peek()?;
             Some((volume, uses.any(|grant| grant.access == morph_crds::Access::ReadWrite)))
         })
@@ -110,8 +147,7 @@ pub(crate) fn granted_volumes(spec: &MorphSpec) -> Vec<(&Volume, bool)> {
 /// The whole document. The same input gives the same document, in the same order, whatever the order of the
 /// spec's maps: it stands in the pod template, and what changes there rolls pods.
 pub(crate) fn document(cluster: &str, identity: &Identity, spec: &MorphSpec, found: &Found) -> Document {
-    let mut env: Vec<_> = spec.env.iter().filter_map(literal).collect();
-    env.sort_by(|a, b| a.name.cmp(&b.name));
+    let env = literals(&spec.env);
     let mut env_references: Vec<_> =
         spec.env.iter().filter(|var| var.value_from.is_some()).map(|var| var.name.clone()).collect();
     env_references.sort();
@@ -119,16 +155,6 @@ pub(crate) fn document(cluster: &str, identity: &Identity, spec: &MorphSpec, fou
         spec.env_from.iter().map(|from| from.prefix.clone().unwrap_or_default()).collect();
     env_prefixes.sort();
     env_prefixes.dedup();
-    let component = Component {
-        name: identity.name.clone(),
-        manifest: found.image.digest.clone(),
-        content: found.content.clone(),
-        grants: grants(spec),
-        limits: limits(spec),
-        links: Vec::new(),
-            env: Vec::new(),
-            env_references: Vec::new(),
-    };
     Document {
         version: Document::VERSION,
         subject: Subject {
@@ -141,7 +167,7 @@ pub(crate) fn document(cluster: &str, identity: &Identity, spec: &MorphSpec, fou
             RunType::Command => morph_grant::RunType::Command,
             RunType::Server => morph_grant::RunType::Server,
         },
-        components: vec![component],
+        components: components(identity, spec, found),
         args: spec.args.clone(),
         env,
         env_references,
@@ -151,9 +177,46 @@ pub(crate) fn document(cluster: &str, identity: &Identity, spec: &MorphSpec, fou
     }
 }
 
-fn literal(var: &morph_crds::EnvVar) -> Option<EnvLiteral> {
-    let value = var.value.clone()?;
-    Some(EnvLiteral { name: var.name.clone(), value })
+/// The Morph's own component, then its plugs by name.
+fn components(identity: &Identity, spec: &MorphSpec, found: &Found) -> Vec<Component> {
+    let main = Component {
+        name: identity.name.clone(),
+        manifest: found.image.digest.clone(),
+        content: found.content.clone(),
+        grants: grants(spec),
+        limits: limits(spec),
+        links: found.links.clone(),
+        env: Vec::new(),
+        env_references: Vec::new(),
+    };
+    // Both are by name, and of the same spec.
+    let plugs = plug::numbered(spec).zip(&found.plugs).map(|((index, plug), found)| Component {
+        name: plug.name.clone(),
+        manifest: found.image.digest.clone(),
+        content: found.content.clone(),
+        grants: plug_grants(spec, plug),
+        limits: Limits::default(),
+        links: found.links.clone(),
+        env: literals(&plug.env),
+        env_references: references(index, plug),
+    });
+    [main].into_iter().chain(plugs).collect()
+}
+
+fn literals(env: &[EnvVar]) -> Vec<EnvLiteral> {
+    let literal = |var: &EnvVar| Some(EnvLiteral { name: var.name.clone(), value: var.value.clone()? });
+    let mut env: Vec<_> = env.iter().filter_map(literal).collect();
+    env.sort_by(|a, b| a.name.cmp(&b.name));
+    env
+}
+
+fn references(index: usize, plug: &Plug) -> Vec<EnvReference> {
+    let by_reference = plug.env.iter().filter(|var| var.value_from.is_some());
+    let mut all: Vec<_> = by_reference
+        .map(|var| EnvReference { name: var.name.clone(), variable: plug::variable(index, &var.name) })
+        .collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all
 }
 
 /// All mounts, by volume.

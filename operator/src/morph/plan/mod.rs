@@ -9,6 +9,7 @@ pub(crate) mod grant;
 mod job;
 pub(crate) mod names;
 mod network_policy;
+pub(crate) mod plug;
 pub(crate) mod pod;
 mod probe;
 pub(crate) mod service;

@@ -23,6 +23,14 @@ pub(crate) const FILES_VOLUME: &str = "hayride-files";
 /// Where the kubelet mounts it, beside the others.
 pub(crate) const FILES_PATH: &str = "/run/hayride.dev/files";
 
+/// How the volume of a plug's image begins, before the plug's name of at most 40 characters: with it, it is
+/// a DNS label. The schema refuses a volume of a Morph's own by such a name.
+pub(crate) const PLUG_VOLUME_PREFIX: &str = "hayride-plug-";
+
+/// Directory below which the kubelet mounts plugs' images, beside the others. Of a Wasm artifact that is an
+/// empty directory: what is asked of it is that the image is on the node, and which one.
+const PLUGS: &str = "/run/hayride.dev/plugs";
+
 /// Characters of a Job's hash: with a dash it fits behind a name of 52 in a label of 63.
 const JOB_HASH_CHARS: usize = 10;
 
@@ -32,6 +40,16 @@ const SPEC_HASH_CHARS: usize = 16;
 /// Where a volume is mounted in the container.
 pub(crate) fn mount_path(volume: &str) -> String {
     format!("{MOUNTS}/{volume}")
+}
+
+/// The volume of a plug's image.
+pub(crate) fn plug_volume(plug: &str) -> String {
+    format!("{PLUG_VOLUME_PREFIX}{plug}")
+}
+
+/// Where it is mounted in the container.
+pub(crate) fn plug_path(plug: &str) -> String {
+    format!("{PLUGS}/{plug}")
 }
 
 /// The one label that selects a Morph's pods.
@@ -93,6 +111,9 @@ pub(super) fn job(morph: &str, fixed: &impl Serialize) -> String {
 pub(crate) fn spec_hash(spec: &MorphSpec) -> String {
     let mut spec = spec.clone();
     spec.replicas = 0;
+    // In which order they stand changes nothing.
+    spec.plugs.sort_by(|a, b| a.name.cmp(&b.name));
+    spec.links.sort_by(|a, b| (&a.from, &a.interface).cmp(&(&b.from, &b.interface)));
     if let Some(run) = &mut spec.run {
         run.suspend = None;
         run.parallelism = None;

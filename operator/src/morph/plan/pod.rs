@@ -2,7 +2,7 @@
 //! component by its manifest's digest, and the grant.
 
 use super::files::{self, Files};
-use super::{env, grant, names, probe, volume};
+use super::{env, grant, names, plug, probe, volume};
 use crate::morph::RUNTIME_CLASS;
 use crate::morph::validate::Valid;
 use k8s_openapi::api::core::v1::{
@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use morph_crds::{MorphSpec, PullPolicy, ResourceAmounts, RunType, Template};
+use morph_crds::{PullPolicy, ResourceAmounts, RunType, Template};
 use std::collections::BTreeMap;
 
 /// User, group and file-system group of all pods: not root, and the same everywhere, so that a volume that
@@ -53,7 +53,7 @@ fn pod(valid: &Valid, asked: Template) -> PodSpec {
         termination_grace_period_seconds: Some(grant::grace_period_seconds(&valid.spec)),
         security_context: Some(pod_security()),
         containers: vec![container(valid, &asked)],
-        volumes: some(volumes(&valid.spec)),
+        volumes: some(volumes(valid, &asked)),
         image_pull_secrets: some(secrets),
         node_selector: (!asked.node_selector.is_empty()).then_some(asked.node_selector),
         affinity: asked.affinity,
@@ -93,7 +93,7 @@ fn container(valid: &Valid, asked: &Template) -> Container {
     Container {
         name: CONTAINER.to_owned(),
         image: Some(valid.found.image.to_string()),
-        image_pull_policy: Some(pull_policy(asked.image_pull_policy.unwrap_or_default()).to_owned()),
+        image_pull_policy: Some(pull_policy(asked).to_owned()),
         // CRI wants a command; the shim takes what it runs from the grant.
         command: Some(vec!["/".to_owned()]),
         env: env::env(&valid.spec),
@@ -119,15 +119,17 @@ pub(crate) fn container_security() -> SecurityContext {
     }
 }
 
-/// By name: the volumes that a grant names, and the files that the host alone reads.
-fn volumes(spec: &MorphSpec) -> Vec<Volume> {
+/// By name: the volumes that a grant names, the files that the host alone reads, and plugs' images.
+fn volumes(valid: &Valid, asked: &Template) -> Vec<Volume> {
+    let spec = &valid.spec;
     let granted = grant::granted_volumes(spec).into_iter().map(|(volume, _)| volume::volume(volume));
-    let mut volumes: Vec<_> = granted.chain(files::volume(&Files::of(spec))).collect();
+    let plugs = valid.found.plugs.iter().map(|plug| plug::volume(plug, pull_policy(asked)));
+    let mut volumes: Vec<_> = granted.chain(files::volume(&Files::of(spec))).chain(plugs).collect();
     volumes.sort_by(|a, b| a.name.cmp(&b.name));
     volumes
 }
 
-/// Those of the grant, and no other.
+/// By volume: those of the grant, plugs' images, and no other.
 fn mounts(valid: &Valid) -> Vec<VolumeMount> {
     let mount = |mount: &morph_grant::Mount| VolumeMount {
         name: mount.volume.clone(),
@@ -136,11 +138,14 @@ fn mounts(valid: &Valid) -> Vec<VolumeMount> {
         read_only: mount.read_only.then_some(true),
         ..VolumeMount::default()
     };
-    valid.document.mounts.iter().map(mount).collect()
+    let granted = valid.document.mounts.iter().map(mount);
+    let mut mounts: Vec<_> = granted.chain(valid.found.plugs.iter().map(plug::mount)).collect();
+    mounts.sort_by(|a, b| a.name.cmp(&b.name));
+    mounts
 }
 
-fn pull_policy(policy: PullPolicy) -> &'static str {
-    match policy {
+fn pull_policy(asked: &Template) -> &'static str {
+    match asked.image_pull_policy.unwrap_or_default() {
         PullPolicy::Always => "Always",
         PullPolicy::IfNotPresent => "IfNotPresent",
         PullPolicy::Never => "Never",

@@ -32,11 +32,11 @@ fn changed(spec: &str) -> (Morph, Children) {
 #[test]
 fn a_generation_is_resolved_once() {
     let (morph, children) = settled();
-    let recalled = recall(&morph, &children).unwrap();
+    let recalled = recall(&morph, &children).unwrap().main;
     let read = component("r.test/hello:1", server());
     assert_eq!((&recalled.image, &recalled.content), (&read.image, &read.content));
     assert_eq!(recalled.known.imports(), read.known.imports());
-    assert!(matches!(recalled.known, Known::Remembered { runs: RunType::Server, .. }));
+    assert!(matches!(recalled.known, Known::Remembered { runs: Some(RunType::Server), .. }));
 }
 
 #[test]

@@ -46,6 +46,14 @@ fn a_refusal_stays_unless_it_is_said_to_pass() {
     assert!(refusal.clone().passing().transient);
     let component = component("r.test/hello:1", server());
     let (image, content) = (component.image, component.content);
-    let found = Found { image, content, runs: RunType::Server, imports: Vec::new() };
+    let found = Found {
+        image,
+        content,
+        runs: RunType::Server,
+        imports: Vec::new(),
+        links: Vec::new(),
+        plugs: Vec::new(),
+        composed: None,
+    };
     assert_eq!(refusal.found(found.clone()).found.as_deref(), Some(&found));
 }

@@ -4,9 +4,10 @@
 
 use super::*;
 use crate::morph::fixture::{applied, command, morph, now, planned, seen, server, world};
-use crate::morph::{Child, ChildKind, ChildState, Children, JobEnd, validate};
+use crate::morph::{Child, ChildKind, ChildState, Children, JobEnd, Resolution, validate};
 use ConditionType::{Available, ImportsSatisfied, Ready, Reconciling, Resolved, Stalled, WithinCeiling};
 use morph_component::World;
+use morph_crds::Answer;
 
 mod property;
 
@@ -350,7 +351,7 @@ fn status_says_what_runs_and_where() {
     assert_eq!(status.url.as_deref(), Some("http://hello.demo.svc:9000"));
     assert_eq!(status.replicas, Some(2));
     let [component] = status.components.as_slice() else { panic!("{:?}", status.components) };
-    assert_eq!((component.name.as_str(), component.type_), ("hello", RunType::Server));
+    assert_eq!((component.name.as_str(), component.type_), ("hello", Some(RunType::Server)));
     assert!(component.image.starts_with("r.test/hello@sha256:"), "{}", component.image);
     assert_eq!(status.imports.len(), 3);
     let command = at("image: r.test/hello:1\n", command(), job(1, 0, false, None));

@@ -4,7 +4,9 @@
 use super::super::plan::files::Files;
 use super::super::plan::grant::{http, sockets, unix_millis};
 use core::net::{IpAddr, Ipv6Addr};
+use morph_component::InterfaceId;
 use morph_crds::{Capabilities, Cidr, FieldError, HttpEgress, MorphSpec, Sockets};
+use morph_grant::PLUG_VARIABLE_PREFIX;
 use morph_oci::IpNet;
 use std::collections::BTreeMap;
 
@@ -16,25 +18,45 @@ pub fn findings(spec: &MorphSpec) -> Vec<FieldError> {
         let exists = unix_millis(clock).is_some();
         found.unless(exists, "spec.determinism.clock", || format!("\"{clock}\" is no time that there is"));
     }
-    let Some(Capabilities { http, sockets, .. }) = &spec.capabilities else { return found.0 };
+    for (index, var) in spec.env.iter().enumerate().filter(|(_, var)| var.value_from.is_some()) {
+        let free = !var.name.starts_with(PLUG_VARIABLE_PREFIX);
+        found.unless(free, format!("spec.env[{index}].name"), || {
+            format!("names that begin with {PLUG_VARIABLE_PREFIX} are for variables of plugs; take another")
+        });
+    }
     let files = Files::of(spec);
-    if let Some(http) = http {
-        check_http(http, &files, &mut found);
+    check_part(spec.capabilities.as_ref(), "spec", &files, &mut found);
+    let mut names = BTreeMap::new();
+    for (index, plug) in spec.plugs.iter().enumerate() {
+        check_part(plug.capabilities.as_ref(), &format!("spec.plugs[{index}]"), &files, &mut found);
+        let first = *names.entry(&plug.name).or_insert(index);
+        found.unless(first == index, format!("spec.plugs[{index}].name"), || {
+            format!("spec.plugs[{first}] has that name; give one of them another")
+        });
     }
-    if let Some(sockets) = sockets {
-        check_sockets(sockets, &mut found);
-    }
-    if let (Some(http), Some(sockets)) = (http, sockets) {
-        check_round(http, sockets, &files, &mut found);
+    for (index, link) in spec.links.iter().enumerate() {
+        if let Err(error) = link.interface.parse::<InterfaceId>() {
+            found.unless(false, format!("spec.links[{index}].interface"), || error.to_string());
+        }
     }
     found.0
 }
 
-/// Where rules of HTTP stand.
-const ALLOW: &str = "spec.capabilities.http.allow";
-
-/// Where sockets stand.
-const SOCKETS: &str = "spec.capabilities.sockets";
+/// What one part asks for; rules of one part say nothing of another's.
+fn check_part(capabilities: Option<&Capabilities>, part: &str, files: &Files, found: &mut Findings) {
+    let Some(Capabilities { http, sockets, .. }) = capabilities else { return };
+    let allow = format!("{part}.capabilities.http.allow");
+    let field = format!("{part}.capabilities.sockets");
+    if let Some(http) = http {
+        check_http(http, &allow, files, found);
+    }
+    if let Some(sockets) = sockets {
+        check_sockets(sockets, &field, found);
+    }
+    if let (Some(http), Some(sockets)) = (http, sockets) {
+        check_round((http, &allow), (sockets, &field), files, found);
+    }
+}
 
 #[derive(Default)]
 struct Findings(Vec<FieldError>);
@@ -116,10 +138,10 @@ fn canonical_network(text: &str) -> Option<String> {
 /// Bits before the IPv4 address within an IPv6 one.
 const MAPPED_BITS: u8 = 96;
 
-fn check_http(http: &HttpEgress, files: &Files, found: &mut Findings) {
+fn check_http(http: &HttpEgress, field: &str, files: &Files, found: &mut Findings) {
     for (index, rule) in http.allow.iter().enumerate() {
-        found.host(rule.host.as_str(), &format!("{ALLOW}[{index}].host"));
-        found.networks(&rule.addresses, &format!("{ALLOW}[{index}]"));
+        found.host(rule.host.as_str(), &format!("{field}[{index}].host"));
+        found.networks(&rule.addresses, &format!("{field}[{index}]"));
     }
     // Whatever else two such rules say, nobody could tell which of them is meant.
     let same = http.allow.iter().map(|rule| {
@@ -127,12 +149,12 @@ fn check_http(http: &HttpEgress, files: &Files, found: &mut Findings) {
         let scheme = rule.scheme == morph_grant::HttpScheme::Https;
         (rule.host, rule.ports, rule.methods, rule.path_prefixes, scheme)
     });
-    found.once(same, ALLOW);
+    found.once(same, field);
 }
 
-fn check_sockets(sockets: &Sockets, found: &mut Findings) {
+fn check_sockets(sockets: &Sockets, at: &str, found: &mut Findings) {
     for (index, connect) in sockets.connect.iter().enumerate() {
-        let field = format!("{SOCKETS}.connect[{index}]");
+        let field = format!("{at}.connect[{index}]");
         if let Some(host) = &connect.host {
             found.host(host.as_str(), &format!("{field}.host"));
         }
@@ -142,26 +164,32 @@ fn check_sockets(sockets: &Sockets, found: &mut Findings) {
         found.networks(&connect.addresses, &field);
     }
     for (index, name) in sockets.lookup.iter().enumerate() {
-        found.host(name.as_str(), &format!("{SOCKETS}.lookup[{index}]"));
+        found.host(name.as_str(), &format!("{at}.lookup[{index}]"));
     }
     let connect = sockets.connect.iter().map(|connect| {
         let peer = (connect.host.as_ref(), connect.cidr.as_ref());
         (peer, connect.protocol, self::sockets::connect(connect).map(|rule| rule.ports))
     });
-    found.once(connect, &format!("{SOCKETS}.connect"));
+    found.once(connect, &format!("{at}.connect"));
     let listen = sockets.listen.iter().map(|listen| (listen.port, listen.protocol));
-    found.once(listen, &format!("{SOCKETS}.listen"));
+    found.once(listen, &format!("{at}.listen"));
 }
 
-fn check_round(http: &HttpEgress, sockets: &Sockets, files: &Files, found: &mut Findings) {
+/// Each with its field.
+fn check_round(
+    (http, allow_at): (&HttpEgress, &str),
+    (sockets, sockets_at): (&Sockets, &str),
+    files: &Files,
+    found: &mut Findings,
+) {
     for (index, connect) in sockets.connect.iter().enumerate() {
         let Some(connect) = self::sockets::connect(connect) else { continue };
         let guarded = http.allow.iter().map(|rule| http::rule(rule, files));
         let round = guarded.enumerate().find(|(_, rule)| morph_grant::walks_round(&connect, rule));
         let Some((allow, rule)) = round else { continue };
-        found.unless(false, format!("{SOCKETS}.connect[{index}]"), || {
+        found.unless(false, format!("{sockets_at}.connect[{index}]"), || {
             format!(
-                "would lead round {ALLOW}[{allow}], which says how {} may be asked on a port that both have; \
+                "would lead round {allow_at}[{allow}], which says how {} may be asked on a port that both have; \
                  leave one of them that port, or that host",
                 rule.host
             )

@@ -264,7 +264,7 @@ fn what_status_remembers_is_as_good_as_the_bytes() {
     let mut remembered = read.clone();
     if let Resolution::Resolved(component) = &mut remembered.resolution {
         let imports = component.known.imports().to_vec();
-        component.known = Known::Remembered { imports, runs: RunType::Server };
+        component.known = Known::Remembered { imports, links: Vec::new(), runs: Some(RunType::Server) };
     }
     let (one, other) = (validate(&read).unwrap(), validate(&remembered).unwrap());
     assert_eq!((one.envelope, one.found), (other.envelope, other.found));

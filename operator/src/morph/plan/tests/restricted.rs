@@ -9,8 +9,16 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 /// Volumes that *restricted* lets a pod have.
-const VOLUMES: [&str; 7] =
-    ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected"];
+const VOLUMES: [&str; 8] = [
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "image",
+    "persistentVolumeClaim",
+    "projected",
+];
 
 /// The standard's rules that a pod's spec breaks.
 fn broken(pod: &Value) -> Vec<String> {

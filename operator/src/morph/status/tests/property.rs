@@ -1,8 +1,8 @@
 //! Any state: the conditions agree with each other, and saying the same twice is saying it once.
 
 use super::*;
-use crate::morph::Component;
 use crate::morph::fixture::component;
+use crate::morph::{Component, Resolution};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -80,6 +80,7 @@ fn any_seen() -> impl Strategy<Value = Seen> {
                 spec_hash: None,
                 grant: None,
                 image: None,
+                plugs: Default::default(),
                 state,
             };
             Seen { resolution, children: Children(vec![child]), ..seen(morph(spec), server()) }
@@ -142,7 +143,11 @@ proptest! {
 fn a_component_read_and_one_remembered_give_the_same_status() {
     let read = at(SPEC, server(), deployment(2, 2, 2));
     let Resolution::Resolved(Component { image, content, known }) = read.resolution.clone() else { panic!() };
-    let known = crate::morph::Known::Remembered { imports: known.imports().to_vec(), runs: RunType::Server };
+    let known = crate::morph::Known::Remembered {
+        imports: known.imports().to_vec(),
+        links: Vec::new(),
+        runs: Some(RunType::Server),
+    };
     let remembered =
         Seen { resolution: Resolution::Resolved(Component { image, content, known }), ..read.clone() };
     assert_eq!(status_of(&read, &UNCHANGED), status_of(&remembered, &UNCHANGED));

@@ -1,0 +1,43 @@
+//! What plugs add to a pod: the image of each as a volume, so that the kubelet pulls it with the pod's pull
+//! secrets and keeps it while the pod is there, and variables by reference under names of each plug's own.
+
+use super::names;
+use crate::morph::FoundPlug;
+use k8s_openapi::api::core::v1::{ImageVolumeSource, Volume, VolumeMount};
+use morph_crds::{MorphSpec, Plug};
+use morph_grant::PLUG_VARIABLE_PREFIX;
+
+/// Plugs in the grant document's order, each with its index among the components: in whatever order the spec
+/// has them, the same plug gets the same.
+pub(crate) fn numbered(spec: &MorphSpec) -> impl Iterator<Item = (usize, &Plug)> {
+    let mut plugs: Vec<_> = spec.plugs.iter().collect();
+    plugs.sort_by_key(|plug| &plug.name);
+    plugs.into_iter().enumerate().map(|(index, plug)| (index + 1, plug))
+}
+
+/// The container's variable for a plug's. The index ends at the first `_`, so that no two plugs' meet.
+pub(crate) fn variable(index: usize, name: &str) -> String {
+    format!("{PLUG_VARIABLE_PREFIX}{index}_{name}")
+}
+
+/// The volume of a plug's image, pinned by digest.
+pub(super) fn volume(plug: &FoundPlug, pull_policy: &str) -> Volume {
+    Volume {
+        name: names::plug_volume(&plug.name),
+        image: Some(ImageVolumeSource {
+            reference: Some(plug.image.to_string()),
+            pull_policy: Some(pull_policy.to_owned()),
+        }),
+        ..Volume::default()
+    }
+}
+
+/// Its mount.
+pub(super) fn mount(plug: &FoundPlug) -> VolumeMount {
+    VolumeMount {
+        name: names::plug_volume(&plug.name),
+        mount_path: names::plug_path(&plug.name),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    }
+}

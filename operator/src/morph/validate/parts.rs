@@ -1,0 +1,203 @@
+//! Whether the parts of a Morph with plugs fit together, and what answers each import of each part, under
+//! that part's own grants. Only worlds are held against each other here: that an export is of the type that
+//! is imported is found where the bytes are composed, on the node, since the operator keeps no bytes. Pure.
+
+use super::super::plan::grant::{grants, plug_grants};
+use super::super::{Component, Found, FoundPlug, Known, Refusal, Resolution, Seen};
+use super::{component, invalid, not_looked_at};
+use morph_component::{
+    Choice, ChoiceProblem, InterfaceId, MAIN, Part, Plan, PlanError, PlanErrors, PlannedImport, PlannedPart,
+    Provider, Target, plan,
+};
+use morph_crds::{ConditionType, MorphSpec, Reason, RunType};
+use morph_grant::{Grants, Link, check_part, composed_digest, host};
+
+/// A part with its rights.
+struct Whole<'a> {
+    name: &'a str,
+    component: &'a Component,
+    grants: Grants,
+}
+
+/// All of them, in a plan's order: plugs are sorted by name.
+struct Parts<'a> {
+    main: Whole<'a>,
+    plugs: Vec<Whole<'a>>,
+}
+
+/// The component with its plugs, and what answers each import.
+///
+/// # Errors
+/// A plug that isn't resolved; parts that don't fit together, with what is known of them.
+pub(super) fn found(seen: &Seen, main: &Component, runs: RunType) -> Result<Found, Refusal> {
+    let spec = &seen.morph.spec;
+    let parts = Parts::of(seen, main)?;
+    let found = parts.found(runs);
+    let planned = match &seen.composed {
+        Some(digest) => parts.remembered().map(|plan| (plan, digest.clone())),
+        None => None,
+    };
+    let (plan, digest) = match planned {
+        Some(planned) => planned,
+        None => match parts.plan(spec) {
+            Ok(plan) => {
+                let digest = composed_digest(&plan, parts.all().map(|part| &part.component.content));
+                (plan, digest)
+            }
+            Err(refusal) => return Err(refusal.found(found)),
+        },
+    };
+    Ok(parts.answered(found, &plan, digest))
+}
+
+impl<'a> Parts<'a> {
+    fn of(seen: &'a Seen, main: &'a Component) -> Result<Self, Refusal> {
+        let spec = &seen.morph.spec;
+        let main = Whole { name: MAIN, component: main, grants: grants(spec) };
+        let mut plugs = Vec::new();
+        for (index, plug) in spec.plugs.iter().enumerate() {
+            let component = component(seen.plugs.get(index).unwrap_or(&Resolution::Unknown))?;
+            plugs.push(Whole { name: &plug.name, component, grants: plug_grants(spec, plug) });
+        }
+        plugs.sort_by_key(|plug| plug.name);
+        Ok(Self { main, plugs })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Whole<'a>> {
+        [&self.main].into_iter().chain(&self.plugs)
+    }
+
+    /// A part's name by its index in a plan. There is none beyond the last.
+    fn name(&self, index: usize) -> &'a str {
+        self.all().nth(index).map_or(MAIN, |part| part.name)
+    }
+
+    /// What is known before the parts fit together.
+    fn found(&self, runs: RunType) -> Found {
+        let plug = |plug: &Whole<'_>| FoundPlug {
+            name: plug.name.to_owned(),
+            image: plug.component.image.clone(),
+            content: plug.component.content.clone(),
+            imports: Vec::new(),
+            links: Vec::new(),
+        };
+        Found {
+            image: self.main.component.image.clone(),
+            content: self.main.component.content.clone(),
+            runs,
+            imports: Vec::new(),
+            links: Vec::new(),
+            plugs: self.plugs.iter().map(plug).collect(),
+            composed: None,
+        }
+    }
+
+    /// The same with the answers of a plan.
+    fn answered(&self, found: Found, plan: &Plan, digest: morph_grant::Digest) -> Found {
+        let mut answers = plan.parts.iter().zip(self.all()).map(|(planned, part)| {
+            (check_part(planned, &part.grants, |index| self.name(index)), self.links(planned))
+        });
+        let (imports, links) = answers.next().unwrap_or_default();
+        let plugs = found.plugs.into_iter().zip(answers);
+        let plugs = plugs.map(|(plug, (imports, links))| FoundPlug { imports, links, ..plug }).collect();
+        Found { imports, links, plugs, composed: Some(digest), ..found }
+    }
+
+    fn links(&self, planned: &PlannedPart) -> Vec<Link> {
+        let link = |import: &PlannedImport| match &import.by {
+            Provider::Part { part, .. } => {
+                Some(Link { interface: import.interface.clone(), to: self.name(*part).to_owned() })
+            }
+            Provider::Host | Provider::Shared => None,
+        };
+        planned.imports.iter().filter_map(link).collect()
+    }
+
+    /// The plan that status remembers. It doesn't tell which export answers: whoever asks that has the worlds.
+    fn remembered(&self) -> Option<Plan> {
+        let position = |name: &str| self.all().position(|part| part.name == name);
+        let part = |part: &Whole<'_>| {
+            let Known::Remembered { imports, links, .. } = &part.component.known else { return None };
+            let by = |interface: &InterfaceId| {
+                let link = links.iter().find(|link| link.interface == *interface);
+                let part = link.and_then(|link| position(&link.to));
+                part.map_or(Provider::Host, |part| Provider::Part { part, export: interface.clone() })
+            };
+            let import =
+                |interface: &InterfaceId| PlannedImport { interface: interface.clone(), by: by(interface) };
+            Some(PlannedPart { name: part.name.to_owned(), imports: imports.iter().map(import).collect() })
+        };
+        Some(Plan { parts: self.all().map(part).collect::<Option<_>>()? })
+    }
+
+    fn plan(&self, spec: &MorphSpec) -> Result<Plan, Refusal> {
+        let ids = interfaces(spec)?;
+        let choices: Vec<_> = spec
+            .links
+            .iter()
+            .zip(&ids)
+            .map(|(link, interface)| Choice { from: &link.from, interface, to: Target::of(&link.to) })
+            .collect();
+        let main = part(&self.main)?;
+        let plugs = self.plugs.iter().map(part).collect::<Result<Vec<_>, _>>()?;
+        let none = Grants::default();
+        let grants =
+            |name: &str| self.all().find(|part| part.name == name).map_or(&none, |part| &part.grants);
+        plan(main, &plugs, &choices, |name, interface| host(interface, grants(name)))
+            .map_err(|errors| refused(&errors))
+    }
+}
+
+/// What the spec's links are about.
+fn interfaces(spec: &MorphSpec) -> Result<Vec<InterfaceId>, Refusal> {
+    let parsed = spec.links.iter().enumerate().map(|(index, link)| {
+        let id = link.interface.parse();
+        id.map_err(|error: morph_component::InterfaceIdError| {
+            invalid(format!("spec.links[{index}].interface: {error}"))
+        })
+    });
+    parsed.collect()
+}
+
+/// A part as planning takes it. A part that is remembered without what answers its imports can't be planned
+/// with: its image has to be looked at.
+fn part<'a>(part: &Whole<'a>) -> Result<Part<'a>, Refusal> {
+    match &part.component.known {
+        Known::Read(world) => Ok(Part { name: part.name, world }),
+        Known::Remembered { .. } => Err(not_looked_at()),
+    }
+}
+
+/// The reason is the first error's; the message has all.
+fn refused(errors: &PlanErrors) -> Refusal {
+    let text = |error: &PlanError| match error {
+        PlanError::Link { .. } => format!("spec.{error}"),
+        PlanError::Name { .. } => format!("spec.plugs: {error}"),
+        _ => error.to_string(),
+    };
+    let message = errors.iter().map(text).collect::<Vec<_>>().join("; ");
+    let reason = errors.iter().next().map_or(Reason::Unresolved, reason);
+    if reason == Reason::SpecInvalid {
+        return invalid(message);
+    }
+    Refusal::of(ConditionType::Composed, reason, message)
+}
+
+fn reason(error: &PlanError) -> Reason {
+    match error {
+        PlanError::TooMany { .. } => Reason::TooLarge,
+        PlanError::Name { .. } => Reason::SpecInvalid,
+        PlanError::Link { problem, .. } => match **problem {
+            ChoiceProblem::NoExport { offered: Some(_), .. } => Reason::VersionMismatch,
+            ChoiceProblem::Twice { .. } => Reason::Ambiguous,
+            _ => Reason::Unresolved,
+        },
+        PlanError::Unresolved { .. } | PlanError::Unused { .. } => Reason::Unresolved,
+        PlanError::Ambiguous { .. } => Reason::Ambiguous,
+        PlanError::VersionMismatch { .. } => Reason::VersionMismatch,
+        PlanError::Cycle { .. } => Reason::Cycle,
+    }
+}
+
+#[cfg(test)]
+mod tests;
