@@ -3,8 +3,10 @@
 //! shipped.
 
 pub mod cluster;
+pub mod composition;
 pub mod cri;
 pub mod load;
+pub mod loopback;
 pub mod node;
 pub mod page;
 pub mod plot;

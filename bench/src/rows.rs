@@ -9,6 +9,7 @@ mod p3;
 mod p4;
 mod p5;
 mod p6;
+mod p7;
 
 pub use p4::serve_natively;
 
@@ -44,6 +45,9 @@ pub enum Row {
     /// From the shim's Create to a listening worker.
     #[value(name = "P6")]
     P6,
+    /// A call from one part of a composition to another.
+    #[value(name = "P7")]
+    P7,
     /// Many pods at once.
     #[value(name = "P10")]
     P10,
@@ -57,8 +61,18 @@ pub enum Row {
 
 impl Row {
     /// Every row.
-    pub const ALL: [Self; 9] =
-        [Self::P1, Self::P2, Self::P3, Self::P4, Self::P5, Self::P6, Self::P10, Self::P11, Self::P12];
+    pub const ALL: [Self; 10] = [
+        Self::P1,
+        Self::P2,
+        Self::P3,
+        Self::P4,
+        Self::P5,
+        Self::P6,
+        Self::P7,
+        Self::P10,
+        Self::P11,
+        Self::P12,
+    ];
 
     /// Why it can't be run here, if so: what it needs and this program doesn't bring.
     pub async fn lacks(self) -> Option<String> {
@@ -80,6 +94,7 @@ impl Row {
             Self::P4 => p4::run(bench).await,
             Self::P5 => p5::run(bench).await,
             Self::P6 => p6::run(bench).await,
+            Self::P7 => p7::run(bench).await,
             Self::P10 => p10::run(bench).await,
             Self::P11 => p11::run(bench).await,
             Self::P12 => p12::run(bench).await,

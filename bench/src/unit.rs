@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Unit {
+    /// Nanoseconds.
+    Nanos,
+    /// Microseconds.
+    Micros,
     /// Milliseconds.
     Millis,
     /// Mebibytes of memory.
@@ -23,6 +27,8 @@ impl Unit {
     #[must_use]
     pub fn sign(self) -> &'static str {
         match self {
+            Self::Nanos => "ns",
+            Self::Micros => "µs",
             Self::Millis => "ms",
             Self::Mebibytes => "MiB",
             Self::PerSecond => "/s",
@@ -35,10 +41,10 @@ impl Unit {
     #[must_use]
     pub fn number(self, figure: f64) -> String {
         match self {
-            Self::Mebibytes => format!("{figure:.2}"),
+            Self::Micros | Self::Mebibytes => format!("{figure:.2}"),
             Self::Count => format!("{figure:.0}"),
             Self::PerSecond if figure >= 100.0 => format!("{figure:.0}"),
-            Self::Millis | Self::PerSecond | Self::CpuMicros => format!("{figure:.1}"),
+            Self::Nanos | Self::Millis | Self::PerSecond | Self::CpuMicros => format!("{figure:.1}"),
         }
     }
 
@@ -56,6 +62,8 @@ mod tests {
     #[test]
     fn figures_show_the_digits_that_matter() {
         for (unit, figure, shown) in [
+            (Unit::Nanos, 2.61, "2.6 ns"),
+            (Unit::Micros, 0.254, "0.25 µs"),
             (Unit::Millis, 12.345, "12.3 ms"),
             (Unit::Mebibytes, 0.789, "0.79 MiB"),
             (Unit::PerSecond, 20_412.7, "20413 /s"),

@@ -84,3 +84,19 @@ async fn a_storm_comes_and_goes() {
 async fn a_worker_is_seen_to_listen() {
     check_measured(&run(Row::P6).await, MORPH);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_between_parts_are_measured_beside_http() {
+    let report = run(Row::P7).await;
+    check_measured(&report, MORPH);
+    let (calls, made) = report.measures.split_at(4);
+    for measure in calls {
+        let http = measure.ratio(side(measure, "loopback HTTP")).unwrap();
+        assert!(http > 1.0, "{}: HTTP takes {http} times a call", measure.name);
+    }
+    let names: Vec<&str> = made.iter().map(|measure| measure.name.split(' ').next().unwrap()).collect();
+    assert_eq!(names, ["composing", "compiling"]);
+    assert!(side(&made[1], "parts one by one").figures.is_some());
+    let judged: usize = report.measures.iter().map(|measure| measure.targets.len()).sum();
+    assert_eq!(judged, 6, "each measure has a target");
+}
