@@ -4,6 +4,7 @@ mod api;
 mod authority;
 mod ceiling;
 mod commands;
+mod composed;
 mod debugging;
 mod denials;
 mod egress;
