@@ -43,16 +43,23 @@ pub(crate) struct Denials(Arc<Inner>);
 struct Inner {
     stderr: Output,
     told: Option<OnDenial>,
+    /// Whose they are, where a composition has several parts.
+    part: Option<String>,
     seen: Mutex<Seen>,
 }
 
 impl Denials {
-    pub(crate) fn new(stderr: Output, told: Option<OnDenial>) -> Self {
-        Self(Arc::new(Inner { stderr, told, seen: Mutex::default() }))
+    /// Those of a component by itself, or of this part of a composition.
+    pub(crate) fn new(stderr: Output, told: Option<OnDenial>, part: Option<&str>) -> Self {
+        Self(Arc::new(Inner { stderr, told, part: part.map(ToOwned::to_owned), seen: Mutex::default() }))
     }
 
-    /// Tells of one.
+    /// Tells of one; of a composition, with the part's name before the guest's words.
     pub(crate) fn note(&self, denial: &Denial) {
+        let of_part = self.0.part.as_ref().map(|part| {
+            Denial::new(denial.capability, denial.rule, &format!("part {part}: {}", denial.detail))
+        });
+        let denial = of_part.as_ref().unwrap_or(denial);
         let line = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).line(denial);
         if let Some(line) = line {
             self.0.stderr.say(&line);

@@ -4,7 +4,7 @@
 use crate::cap::{self, Place};
 use crate::store::{NOBODY, State};
 use crate::{Outcome, Program, Task, code};
-use morph_component::InterfaceId;
+use morph_component::{InterfaceId, LABELS, Label, PARTS_MAX};
 use morph_grant::interfaces::{Entry, Lookup, Need, lookup};
 use morph_grant::{Ambient, Answered, Grants, check, check_one};
 use std::collections::BTreeSet;
@@ -12,9 +12,9 @@ use wasmtime::component::{InstancePre, Linker};
 
 /// The program with exactly the imports that it may have.
 pub(crate) fn link(program: &Program, task: &Task) -> Result<InstancePre<State>, Outcome> {
-    let linked = match task.labels.is_empty() && task.plugs.is_empty() {
-        true => alone(program, &task.grants)?,
-        false => composed(program, task)?,
+    let linked = match task.is_composed() {
+        false => alone(program, &task.grants)?,
+        true => composed(program, task)?,
     };
     let linked = link_all(program, &linked);
     linked.map_err(|error| {
@@ -43,10 +43,16 @@ fn alone(program: &Program, grants: &Grants) -> Result<Vec<Wanted>, Outcome> {
 /// What a composition needs. Each label has the rights of its part; what has none is types that all parts share,
 /// and clocks whose types those use, though no part has got them by that name.
 fn composed(program: &Program, task: &Task) -> Result<Vec<Wanted>, Outcome> {
+    if task.plugs.len() >= PARTS_MAX {
+        let parts = task.plugs.len() + 1;
+        let message = format!("the composition has {parts} parts; the most is {PARTS_MAX}");
+        return Err(Outcome::because(code::BAD_COMPONENT, message));
+    }
     let (mut wanted, mut denied, mut shared) = (Vec::new(), Vec::new(), Vec::new());
     for import in &program.world.imports {
         let name = import.to_string();
-        let Some(label) = task.labels.iter().find(|label| label.name == name) else {
+        let is_label = |label: &&Label| label.name == name && name.starts_with(LABELS);
+        let Some(label) = task.labels.iter().find(is_label) else {
             match lookup(import) {
                 Lookup::Known(row) if is_shared(row) => shared.push(import.clone()),
                 _ => denied.push(format!("import {name} is no part's")),

@@ -1,6 +1,7 @@
 //! What each instance of a guest has: its store with limits, clock, streams and rights, fresh every time.
 
 use crate::cap::http::Outgoing;
+use crate::cap::sockets::Places;
 use crate::cpu::Meter;
 use crate::denial::Denials;
 use crate::egress::client::Egress;
@@ -11,7 +12,8 @@ use crate::limits::{
 use crate::stdio::{Output, Streams};
 use crate::ticker::{Ticker, Ticking};
 use crate::{Engine, OnDenial, Run, Task, cap};
-use morph_component::PARTS_MAX;
+use morph_component::MAIN;
+use morph_grant::{Ambient, Determinism};
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::ResourceTable;
@@ -21,14 +23,17 @@ use wasmtime_wasi::clocks::WasiClocksCtxView;
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::random::WasiRandomCtx;
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
 /// Ticks that a guest runs before it yields.
 const TICKS_PER_TURN: u64 = 1;
 
 /// Index of what no part has: behind interfaces that all parts share, which only define types.
-pub(crate) const NOBODY: usize = PARTS_MAX;
+pub(crate) const NOBODY: usize = usize::MAX;
+
+/// What the shared clocks say: they are there for their types, and no part can ask them.
+const NOBODYS_CLOCK_UNIX_MILLIS: i64 = 0;
 
 /// Makes the stores of one run.
 pub(crate) struct Stores {
@@ -37,7 +42,6 @@ pub(crate) struct Stores {
     streams: Streams,
     ticker: Ticker,
     parts: Vec<Rights>,
-    nobody: Rights,
 }
 
 /// What the stores of a run share of one part's rights.
@@ -59,10 +63,9 @@ struct Part {
 
 /// The host's part of a store.
 pub(crate) struct State {
-    /// The main component first, as in the composition's plan.
+    /// The main component first, as in the composition's plan; of a composition, the last is nobody's.
     parts: Vec<Part>,
-    /// Where there are several.
-    nobody: Option<Part>,
+    is_composed: bool,
     stderr: Output,
     table: ResourceTable,
     pub(crate) limiter: Limiter,
@@ -79,17 +82,21 @@ impl Stores {
         ticker: Ticker,
         denied: Option<OnDenial>,
     ) -> Self {
-        let rights = |task: Arc<Task>| {
-            let denials = Denials::new(streams.stderr.clone(), denied.clone());
+        let (places, is_composed) = (Places::default(), task.is_composed());
+        let rights = |(index, task): (usize, Arc<Task>)| {
+            let name = if index == 0 { MAIN } else { &task.program };
+            let part = is_composed.then_some(name);
+            let denials = Denials::new(streams.stderr.clone(), denied.clone(), part);
             let egress = |grant| Egress::new(grant, &task, &Resolver::default(), denials.clone());
             let outgoing = Outgoing(task.grants.http.as_ref().map(egress).map(Arc::new));
-            let sockets = cap::sockets::Sockets::new(&task, Resolver::default(), denials.clone());
+            let sockets = cap::sockets::Sockets::new(&task, Resolver::default(), denials.clone(), &places);
             Rights { buckets: cap::keyvalue::Buckets::new(&task.grants), outgoing, denials, sockets, task }
         };
         let plugs = task.plugs.iter().map(|plug| Arc::new(task.of_plug(plug)));
-        let parts = [Arc::clone(&task)].into_iter().chain(plugs).map(rights).collect();
-        let nobody = rights(Arc::new(Task::ungranted(String::new(), task.run.clone())));
-        Self { engine, task, streams, ticker, parts, nobody }
+        let nobody = is_composed.then(|| Arc::new(nobody(&task)));
+        let parts =
+            [Arc::clone(&task)].into_iter().chain(plugs).chain(nobody).enumerate().map(rights).collect();
+        Self { engine, task, streams, ticker, parts }
     }
 
     fn part(&self, rights: &Rights) -> wasmtime::Result<Part> {
@@ -105,15 +112,13 @@ impl Stores {
 
     /// A store with nothing in it.
     pub(crate) fn fresh(&self) -> wasmtime::Result<Store<State>> {
-        let parts =
-            self.parts.iter().map(|rights| self.part(rights)).collect::<wasmtime::Result<Vec<_>>>()?;
-        let nobody = (parts.len() > 1).then(|| self.part(&self.nobody)).transpose()?;
+        let parts = self.parts.iter().map(|rights| self.part(rights)).collect::<wasmtime::Result<_>>()?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(COMPONENT_HANDLES_MAX);
         let meter = Meter::new(self.cpu_per_call());
         let state = State {
             parts,
-            nobody,
+            is_composed: self.task.is_composed(),
             stderr: self.streams.stderr.clone(),
             table,
             limiter: Limiter::new(&self.task.limits),
@@ -153,16 +158,43 @@ impl Stores {
     }
 }
 
+/// What no part has: no right, and nothing that is ambient either.
+fn nobody(task: &Task) -> Task {
+    let mut nobody = Task::ungranted(String::new(), task.run.clone());
+    nobody.grants.withheld = Ambient::ALL.to_vec();
+    nobody.grants.determinism = Some(Determinism {
+        seed: None,
+        clock_unix_millis: Some(NOBODYS_CLOCK_UNIX_MILLIS),
+        clock_step_millis: None,
+    });
+    nobody
+}
+
 impl State {
     /// Nothing runs in this store until [`Stores::again`].
     pub(crate) fn rest(&mut self) {
         self.ticking = None;
     }
 
-    /// A part's own, and what all parts share. The linker names no part that there isn't.
-    fn part(&mut self, index: usize) -> (&mut Part, &mut ResourceTable) {
-        let nobody = self.nobody.as_mut().filter(|_| index == NOBODY);
-        (nobody.unwrap_or_else(|| &mut self.parts[index]), &mut self.table)
+    /// Whether the guest is a composition, whose modules have names that the composer gave them.
+    pub(crate) fn is_composed(&self) -> bool {
+        self.is_composed
+    }
+
+    /// The handles of all parts: what one hands to another stays the same.
+    pub(crate) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+
+    /// Where a part stands. There is always a first; past the last of a composition, all is nobody's.
+    fn index(&self, part: usize) -> usize {
+        part.min(self.parts.len() - 1)
+    }
+
+    /// A part's own, and what all parts share.
+    fn part(&mut self, part: usize) -> (&mut Part, &mut ResourceTable) {
+        let index = self.index(part);
+        (&mut self.parts[index], &mut self.table)
     }
 
     pub(crate) fn cli<const PART: usize>(&mut self) -> WasiCliCtxView<'_> {
@@ -204,10 +236,8 @@ impl State {
     }
 
     pub(crate) fn logging<const PART: usize>(&mut self) -> cap::logging::Log<'_> {
-        let output = &self.stderr;
-        let part = if PART == NOBODY { self.nobody.as_ref() } else { self.parts.get(PART) };
-        let component = part.map_or("", |part| part.rights.task.program.as_str());
-        cap::logging::Log { component, output }
+        let Part { rights, .. } = &self.parts[self.index(PART)];
+        cap::logging::Log { component: &rights.task.program, output: &self.stderr }
     }
 
     pub(crate) fn sockets_of(&mut self, part: usize) -> Option<Arc<cap::sockets::Sockets>> {
@@ -215,15 +245,5 @@ impl State {
     }
 }
 
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (part, table) = self.part(0);
-        WasiCtxView { ctx: &mut part.wasi, table }
-    }
-}
-
-impl WasiHttpView for State {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        self.http::<0>()
-    }
-}
+#[cfg(test)]
+mod tests;

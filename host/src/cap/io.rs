@@ -3,7 +3,6 @@
 use super::{Linked, Place, Track, V0_2, known};
 use crate::store::State;
 use wasmtime::component::{HasData, ResourceTable};
-use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p2::bindings::io as p2;
 
 struct Table;
@@ -12,15 +11,13 @@ impl HasData for Table {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-fn table(state: &mut State) -> &mut ResourceTable {
-    state.ctx().table
-}
-
 pub(crate) fn link(l: &mut Place<'_>, interface: &str, track: Track) -> Linked {
     known(Some(match (interface, track) {
-        ("io/error", V0_2) => p2::error::add_to_linker_instance::<_, Table>(&mut l.instance()?, table),
-        ("io/poll", V0_2) => p2::poll::add_to_linker_instance::<_, Table>(&mut l.instance()?, table),
-        ("io/streams", V0_2) => p2::streams::add_to_linker_instance::<_, Table>(&mut l.instance()?, table),
+        ("io/error", V0_2) => p2::error::add_to_linker_instance::<_, Table>(&mut l.instance()?, State::table),
+        ("io/poll", V0_2) => p2::poll::add_to_linker_instance::<_, Table>(&mut l.instance()?, State::table),
+        ("io/streams", V0_2) => {
+            p2::streams::add_to_linker_instance::<_, Table>(&mut l.instance()?, State::table)
+        }
         _ => return known(None),
     }))
 }

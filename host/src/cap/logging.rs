@@ -1,5 +1,6 @@
 //! `wasi:logging`: each call is one line of JSON in the pod's log, on standard error, in the same queue as
-//! what the guest writes there. Its words are escaped and bounded, so that it can't forge a second line.
+//! what the guest writes there. Its words are escaped and bounded, so that it can't forge a second line, and each
+//! line says which component it is of.
 
 use super::{Linked, Place, Track, known, serve};
 use crate::limits::{LOG_CONTEXT_BYTES_MAX, LOG_MESSAGE_BYTES_MAX};
@@ -44,7 +45,7 @@ pub(crate) fn link(l: &mut Place<'_>, interface: &str, track: Track) -> Linked {
 
 /// Where a component's lines go.
 pub(crate) struct Log<'a> {
-    /// The component's name.
+    /// The component's name: of a composition, the name of the part that logs.
     pub(crate) component: &'a str,
     /// The pod's log.
     pub(crate) output: &'a Output,

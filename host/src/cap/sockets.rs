@@ -19,7 +19,7 @@ use recent::Recent;
 use rules::{ANSWERS_KEPT_MAX, Refused, Rules};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use wasmtime_wasi::p2::bindings::sockets as p2;
 use wasmtime_wasi::sockets::WasiSockets;
@@ -47,41 +47,68 @@ pub(crate) fn link(l: &mut Place<'_>, interface: &str, track: Track) -> Linked {
     }))
 }
 
-/// The sockets of a run: its rules, the places for them, and what all its instances looked up.
+/// The sockets of a run, or of one part of its composition: its rules, and what all its instances looked up.
 pub(crate) struct Sockets {
     rules: Rules,
-    places: Arc<Semaphore>,
+    places: Places,
     resolver: Resolver,
     denials: Denials,
-    seen: Mutex<Seen>,
+    /// What decides beside the grant.
+    answers: Mutex<Recent<(IpAddr, Host)>>,
 }
 
-/// What decides beside the grant.
-struct Seen {
-    answers: Recent<(IpAddr, Host)>,
-    looked_up: Recent<u64>,
-    lookups: u64,
+/// What all guests of a pod have of sockets together, the parts of a composition as well.
+#[derive(Clone)]
+pub(crate) struct Places {
+    sockets: Arc<Semaphore>,
+    lookups: Arc<Mutex<Lookups>>,
+}
+
+struct Lookups {
+    recent: Recent<u64>,
+    count: u64,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        let lookups = Lookups { recent: Recent::new(LOOKUPS_PER_SECOND_MAX), count: 0 };
+        Self { sockets: Arc::new(Semaphore::new(SOCKETS_MAX)), lookups: Arc::new(Mutex::new(lookups)) }
+    }
+}
+
+impl Places {
+    /// Whether one more look-up is to be, which then counts.
+    fn look_up(&self, now: Instant) -> bool {
+        let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
+        if lookups.recent.younger_than(Duration::from_secs(1), now).count() >= LOOKUPS_PER_SECOND_MAX {
+            return false;
+        }
+        lookups.count += 1;
+        let number = lookups.count;
+        lookups.recent.note(number, now);
+        true
+    }
 }
 
 impl Sockets {
     /// `None` without a grant.
-    pub(crate) fn new(task: &Task, resolver: Resolver, denials: Denials) -> Option<Arc<Self>> {
+    pub(crate) fn new(
+        task: &Task,
+        resolver: Resolver,
+        denials: Denials,
+        places: &Places,
+    ) -> Option<Arc<Self>> {
         let rules = Rules::new(task.grants.sockets.as_ref()?, &task.node_addresses);
-        let seen = Seen {
-            answers: Recent::new(ANSWERS_KEPT_MAX),
-            looked_up: Recent::new(LOOKUPS_PER_SECOND_MAX),
-            lookups: 0,
-        };
-        let places = Arc::new(Semaphore::new(SOCKETS_MAX));
-        Some(Arc::new(Self { rules, places, resolver, denials, seen: Mutex::new(seen) }))
+        let answers = Mutex::new(Recent::new(ANSWERS_KEPT_MAX));
+        Some(Arc::new(Self { rules, places: places.clone(), resolver, denials, answers }))
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn answers(&self) -> MutexGuard<'_, Recent<(IpAddr, Host)>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reach(&self, protocol: Protocol, peer: SocketAddr, now: Instant) -> Result<(), Refused> {
-        self.rules.may_reach(protocol, peer, &self.seen().answers, now)
+        self.rules.may_reach(protocol, peer, &self.answers(), now)
     }
 
     fn deny(&self, rule: &'static str, detail: &str) {

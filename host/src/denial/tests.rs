@@ -53,7 +53,8 @@ fn each_is_handed_to_whoever_runs_the_guest_and_the_log_has_it() {
     let handed = Arc::new(Mutex::new(Vec::new()));
     let into = handed.clone();
     let told: OnDenial = Arc::new(move |denial: &Denial| into.lock().unwrap().push(denial.clone()));
-    let denials = Denials::new(Output::new(writer.into(), crate::stdio::Rate::new(1 << 40)), Some(told));
+    let denials =
+        Denials::new(Output::new(writer.into(), crate::stdio::Rate::new(1 << 40)), Some(told), None);
     denials.note(&denial("evil.example"));
     denials.note(&denial("evil.example"));
     drop(denials);
@@ -61,4 +62,27 @@ fn each_is_handed_to_whoever_runs_the_guest_and_the_log_has_it() {
     reader.read_to_string(&mut log).unwrap();
     assert_eq!(log, "morph: denied by capabilities.http (host): evil.example\n");
     assert_eq!(*handed.lock().unwrap(), [denial("evil.example"), denial("evil.example")]);
+}
+
+#[test]
+fn that_of_a_composition_names_its_part_and_stays_one_short_line() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let handed = Arc::new(Mutex::new(Vec::new()));
+    let into = handed.clone();
+    let told: OnDenial = Arc::new(move |denial: &Denial| into.lock().unwrap().push(denial.clone()));
+    let stderr = Output::new(writer.into(), crate::stdio::Rate::new(1 << 40));
+    let denials = Denials::new(stderr, Some(told), Some("clock"));
+    denials.note(&denial("a\nb\\"));
+    denials.note(&denial(&"x".repeat(DENIAL_DETAIL_BYTES_MAX)));
+    drop(denials);
+    let mut log = String::new();
+    reader.read_to_string(&mut log).unwrap();
+    let first = log.lines().next().unwrap();
+    let once = denial("a\nb\\").detail;
+    assert_eq!(first, format!("morph: denied by capabilities.http (host): part clock: {once}"));
+    let handed = handed.lock().unwrap();
+    assert_eq!(handed[0].detail, format!("part clock: {once}"));
+    assert!(
+        handed[1].detail.starts_with("part clock: xxx") && handed[1].detail.len() <= DENIAL_DETAIL_BYTES_MAX
+    );
 }

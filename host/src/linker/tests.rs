@@ -35,12 +35,18 @@ fn importing(row: &Entry) -> Program {
 
 /// The bytes of a component that imports this row's interface, whole, and has these items in its world beside it.
 fn with_world(row: &Entry, items: &str) -> Vec<u8> {
+    with_packages(row, items, "")
+}
+
+/// The same, where the items may name interfaces of these packages.
+fn with_packages(row: &Entry, items: &str, packages: &str) -> Vec<u8> {
     let (pinned, version) = pinned(row);
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit").join(pinned).canonicalize().unwrap();
     // What a package needs is looked for in its directory `deps`: files of a package each, or directories.
     let own = tempfile::tempdir().unwrap();
     let world = format!(
-        "package test:row;\ninterface used {{ use-it: func(); }}\nworld row {{ import {}{version}; {items} }}\n",
+        "package test:row;\ninterface used {{ use-it: func(); }}\n\
+         world row {{ import {}{version}; {items} }}\n{packages}\n",
         row.interface
     );
     std::fs::write(own.path().join("row.wit"), world).unwrap();

@@ -23,9 +23,13 @@ pub(crate) fn outcome(error: &wasmtime::Error, store: &Store<State>) -> Outcome 
     if let Some(I32Exit(status)) = error.downcast_ref() {
         return exited((status & 0xff) as u8, store); // as the system does with an exit status
     }
+    let part = if store.data().is_composed() { part(error) } else { None };
     match hit(error, store.data().limiter.hit()) {
-        Some(hit) => Outcome::because(code::LIMIT, format!("{hit}{}", backtrace(error))),
-        None => Outcome::because(code::TRAP, trap(error)),
+        Some(hit) => {
+            let part = part.map(|part| format!(", {part}")).unwrap_or_default();
+            Outcome::because(code::LIMIT, format!("{hit}{part}{}", backtrace(error)))
+        }
+        None => Outcome::because(code::TRAP, trap(error, part)),
     }
 }
 
@@ -78,27 +82,34 @@ pub(crate) fn is_exhausted(error: &wasmtime::Error) -> bool {
 }
 
 /// Words for a trap: its cause in the first line, then the functions on the way to it.
-pub(crate) fn trap(error: &wasmtime::Error) -> String {
+fn trap(error: &wasmtime::Error, part: Option<String>) -> String {
+    let part = part.map(|part| format!(" {part}")).unwrap_or_default();
     match error.downcast_ref::<Trap>() {
         Some(trap) => {
             let cause = trap.to_string();
             let cause = cause.strip_prefix("wasm trap: ").unwrap_or(&cause);
-            format!("the guest trapped{}: {cause}{}", part(error), backtrace(error))
+            format!("the guest trapped{part}: {cause}{}", backtrace(error))
         }
         None => {
             let cause = words::one_line(&error.root_cause().to_string(), CAUSE_BYTES_MAX);
-            format!("the guest failed: {cause}{}", backtrace(error))
+            format!("the guest failed{part}: {cause}{}", backtrace(error))
         }
     }
 }
 
-/// The part of a composition in which it happened, as the name of its module says: the composer gives each module
-/// its part's. A component by itself has no parts, and a module's name of its own has no such beginning.
-fn part(error: &wasmtime::Error) -> String {
-    let frames = error.downcast_ref::<WasmBacktrace>();
-    let module = frames.and_then(|frames| frames.frames().first()?.module().name());
-    let part = module.and_then(morph_component::part_of_module);
-    part.map(|part| format!(" in part {}", words::one_line(part, PART_BYTES_MAX))).unwrap_or_default()
+/// Where in a composition it happened: the part, as the name of the innermost module says that has one: the
+/// composer names each module of a part, so that no part can spell another's name there. What the engine puts
+/// between parts has none: what goes wrong there is told of the part that called.
+fn part(error: &wasmtime::Error) -> Option<String> {
+    let frames = error.downcast_ref::<WasmBacktrace>()?.frames();
+    let mut names = frames.iter().map(|frame| frame.module().name()).enumerate();
+    let part_of = |(depth, name): (usize, Option<_>)| Some((depth, morph_component::part_of_module(name?)?));
+    let (depth, part) = names.find_map(part_of)?;
+    let part = words::one_line(part, PART_BYTES_MAX);
+    Some(match depth {
+        0 => format!("in part {part}"),
+        _ => format!("in a call of part {part} to another"),
+    })
 }
 
 /// The innermost functions, of which the engine keeps a bounded number; their names are the guest's words.

@@ -32,12 +32,18 @@ pub fn guest_bytes(name: &str) -> Vec<u8> {
 
 /// The same on an engine that is chosen by the one that fits.
 pub fn guest_on(name: &str, engine_of: impl FnOnce(EngineKind) -> EngineKind) -> Program {
-    let (target, bytes) = (target_dir(), guest_bytes(name));
+    let bytes = guest_bytes(name);
     let kind = engine_of(EngineKind::of(&morph_component::inspect(&bytes).unwrap()));
-    let key = morph_grant::Digest::of(&bytes).hex();
+    program_of(&bytes, kind)
+}
+
+/// A component whose code is made once for all tests and mapped by each.
+pub fn program_of(bytes: &[u8], kind: EngineKind) -> Program {
+    let target = target_dir();
+    let key = morph_grant::Digest::of(bytes).hex();
     let code = target.join("guests-code").join(format!("{key}-{}", morph_host::engine_hash(kind).unwrap()));
     if !code.exists() {
-        let made = morph_host::compile(&bytes, kind).unwrap();
+        let made = morph_host::compile(bytes, kind).unwrap();
         std::fs::create_dir_all(code.parent().unwrap()).unwrap();
         let mut file = tempfile::NamedTempFile::new_in(code.parent().unwrap()).unwrap();
         file.write_all(&made).unwrap();

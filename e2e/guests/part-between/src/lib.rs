@@ -1,5 +1,5 @@
-//! A plug that stands between another part and the host: it answers for configuration and environment, and of its
-//! own configuration it shows nothing but the keys.
+//! A plug that stands between another part and the host: it answers for configuration and environment, and
+//! of its own configuration it shows nothing but the keys.
 
 wit_bindgen::generate!({
     inline: r#"
@@ -54,7 +54,8 @@ impl exports::wasi::cli::environment::Guest for Between {
     }
 
     fn get_arguments() -> Vec<String> {
-        ["main", "self", "env"].map(str::to_owned).to_vec()
+        let words = std::env::var("ARGS").unwrap_or_default();
+        std::iter::once("main").chain(words.split(' ')).map(str::to_owned).collect()
     }
 
     fn initial_cwd() -> Option<String> {

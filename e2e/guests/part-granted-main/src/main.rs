@@ -1,5 +1,5 @@
-//! The main component of a composition with grants: does what its arguments say itself, lets the plug do it, or
-//! does it with what the plug hands over.
+//! The main component of a composition with grants: does what its arguments say itself, lets the plug do it,
+//! or does it with what the plug hands over.
 
 wit_bindgen::generate!({
     path: [
@@ -28,26 +28,28 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let Some((who, words)) = words.split_first() else { return ExitCode::FAILURE };
-    let done = match (who.as_str(), words) {
+    for words in words.split(|word| word == "then") {
+        match done(words) {
+            Ok(text) if text.is_empty() => {}
+            Ok(text) => println!("{text}"),
+            Err(text) => {
+                println!("error {text}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn done(words: &[String]) -> Result<String, String> {
+    let (who, words) = words.split_first().ok_or("say who: self, plug, given or handed")?;
+    match (who.as_str(), words) {
         ("self", _) => act(words),
         ("plug", _) => work::act(words),
         // What the plug made is sent with the main component's rights.
         ("given", [url]) => fetching::request(url).and_then(send).and_then(|coming| answer(&coming)),
         // What the main component made is sent with the plug's rights.
-        ("handed", [url]) => {
-            request(url).and_then(fetching::send).and_then(|coming| answer(&coming))
-        }
+        ("handed", [url]) => request(url).and_then(fetching::send).and_then(|coming| answer(&coming)),
         _ => Err("say who: self, plug, given or handed".to_owned()),
-    };
-    match done {
-        Ok(text) => {
-            println!("{text}");
-            ExitCode::SUCCESS
-        }
-        Err(text) => {
-            println!("error {text}");
-            ExitCode::FAILURE
-        }
     }
 }

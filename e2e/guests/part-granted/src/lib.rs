@@ -1,5 +1,5 @@
-//! What each part of a composition can do that needs a grant: configuration, buckets, log lines, connections, and
-//! requests over HTTP.
+//! What each part of a composition can do that needs a grant: configuration, buckets, log lines,
+//! connections, and requests over HTTP.
 
 wit_bindgen::generate!({
     inline: r#"
@@ -32,7 +32,9 @@ pub fn act<S: AsRef<str>>(words: &[S]) -> Result<String, String> {
     let all: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     match all[..] {
         ["config"] => match config::get_all() {
-            Ok(pairs) => Ok(pairs.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")),
+            Ok(pairs) => {
+                Ok(pairs.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(","))
+            }
             Err(error) => Err(format!("{error:?}")),
         },
         ["config", key] => match config::get(key) {
@@ -46,7 +48,8 @@ pub fn act<S: AsRef<str>>(words: &[S]) -> Result<String, String> {
         ["kept", bucket, key] => {
             let bucket = keyvalue::open(bucket).map_err(|error| format!("{error:?}"))?;
             let value = bucket.get(key).map_err(|error| format!("{error:?}"))?;
-            Ok(value.map_or_else(|| "not there".to_owned(), |value| String::from_utf8_lossy(&value).into_owned()))
+            Ok(value
+                .map_or_else(|| "not there".to_owned(), |value| String::from_utf8_lossy(&value).into_owned()))
         }
         ["log", message] => {
             log(Level::Info, "guest", message);

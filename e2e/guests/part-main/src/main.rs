@@ -1,5 +1,5 @@
-//! The main component of a composition: does what its arguments say itself, lets the plug do it, or does it with
-//! what the plug hands over.
+//! The main component of a composition: does what its arguments say itself, lets the plug do it, or does it
+//! with what the plug hands over.
 
 wit_bindgen::generate!({
     path: [

@@ -1,5 +1,5 @@
-//! What each part of a composition can do, the main component and the plug alike: whose rights hold is seen by who
-//! does it.
+//! What each part of a composition can do, the main component and the plug alike: whose rights hold is seen
+//! by who does it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 use wasip2::clocks::monotonic_clock::subscribe_duration;
@@ -78,6 +78,7 @@ pub fn within<S: AsRef<str>>(directory: &Descriptor, words: &[S]) -> Result<Stri
             let file = open(path, OpenFlags::CREATE, DescriptorFlags::WRITE)?;
             file.write(text.as_bytes(), 0).map(|_| String::new()).map_err(|error| format!("{error:?}"))
         }
+        ["keep"] => Ok(directory.take_handle().to_string()), // and never gives it back
         ["trap"] => std::process::abort(),
         _ => Err(format!("nobody does {words:?}")),
     }

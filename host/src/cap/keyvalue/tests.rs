@@ -25,7 +25,7 @@ fn instance_heard<T>(
     act: impl FnOnce(&mut Keyvalue<'_>) -> T,
 ) -> T {
     let (_reader, writer) = std::io::pipe().unwrap();
-    let denials = Denials::new(Output::new(writer.into(), Rate::new(1 << 20)), heard);
+    let denials = Denials::new(Output::new(writer.into(), Rate::new(1 << 20)), heard, None);
     act(&mut Keyvalue { buckets, denials: &denials, table: &mut ResourceTable::new() })
 }
 

@@ -20,7 +20,7 @@ use wasmtime_wasi::p2::bindings::sockets as p2;
 use wasmtime_wasi::p2::bindings::sockets::network as p2_types;
 use wasmtime_wasi::p3::bindings::sockets::types as p3;
 use wasmtime_wasi::sockets::{SocketAddrUse, TcpSocket, UdpSocket, WasiSockets, WasiSocketsCtxView};
-use wasmtime_wasi::{TrappableError, WasiCtx, WasiCtxBuilder, WasiView as _};
+use wasmtime_wasi::{TrappableError, WasiCtx, WasiCtxBuilder};
 
 /// 0.3 has no word of its own for it.
 const NO_PLACE_0_3: &str = "new-socket-limit";
@@ -42,7 +42,7 @@ struct Datagrams {
 impl Socket {
     /// `None` where all places are taken.
     pub(super) fn new(sockets: &Arc<Sockets>) -> Option<Self> {
-        let Ok(place) = sockets.places.clone().try_acquire_owned() else {
+        let Ok(place) = sockets.places.sockets.clone().try_acquire_owned() else {
             sockets.deny("sockets", &format!("limit sockets: the guests have {SOCKETS_MAX} sockets already"));
             return None;
         };
@@ -136,7 +136,7 @@ pub(super) fn link_tcp_0_2(place: &mut Place<'_>) -> wasmtime::Result<()> {
             let Some(mut wasi) = context(state.sockets_of(part).as_ref()) else {
                 return Ok((Err(p2_types::ErrorCode::NewSocketLimit),));
             };
-            let mut view = WasiSocketsCtxView { ctx: wasi.sockets(), table: state.ctx().table };
+            let mut view = WasiSocketsCtxView { ctx: wasi.sockets(), table: state.table() };
             answer(view.create_tcp_socket(family))
         },
     )
@@ -153,7 +153,7 @@ pub(super) fn link_udp_0_2(place: &mut Place<'_>) -> wasmtime::Result<()> {
                 let Some(mut wasi) = context(state.sockets_of(part).as_ref()) else {
                     return Ok((Err(p2_types::ErrorCode::NewSocketLimit),));
                 };
-                let mut view = WasiSocketsCtxView { ctx: wasi.sockets(), table: state.ctx().table };
+                let mut view = WasiSocketsCtxView { ctx: wasi.sockets(), table: state.table() };
                 answer(view.create_udp_socket(family).await)
             })
         },
@@ -180,7 +180,7 @@ fn create_0_3(place: &mut Place<'_>) -> wasmtime::Result<()> {
             let Some(mut wasi) = context(state.sockets_of(part).as_ref()) else {
                 return Ok((Err(no_place()),));
             };
-            let mut view = WasiSocketsCtxView { ctx: wasi.sockets(), table: state.ctx().table };
+            let mut view = WasiSocketsCtxView { ctx: wasi.sockets(), table: state.table() };
             answer(HostTcpSocket::create(&mut view, family))
         },
     )?;
@@ -192,7 +192,7 @@ fn create_0_3(place: &mut Place<'_>) -> wasmtime::Result<()> {
                 let Some(mut wasi) = context(state.sockets_of(part).as_ref()) else {
                     return Ok((Err(no_place()),)) as Made<UdpSocket, p3::ErrorCode>;
                 };
-                let mut view = WasiSocketsCtxView { ctx: wasi.sockets(), table: state.ctx().table };
+                let mut view = WasiSocketsCtxView { ctx: wasi.sockets(), table: state.table() };
                 answer(HostUdpSocket::create(&mut view, family).await)
             })
         },

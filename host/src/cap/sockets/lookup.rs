@@ -9,15 +9,15 @@ use crate::store::State;
 use futures::FutureExt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Accessor, Resource, ResourceType};
+use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::sockets::network as p2;
 use wasmtime_wasi::p2::{DynPollable, Network, Pollable, subscribe};
 use wasmtime_wasi::p3::bindings::sockets::ip_name_lookup as p3;
 use wasmtime_wasi::p3::bindings::sockets::types::IpAddress as P3Address;
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
-use wasmtime_wasi::{WasiView, async_trait};
 
 /// Why there is no answer, as both versions can say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,15 +85,10 @@ impl Sockets {
             self.deny("lookup", &format!("{host}: neither lookup nor a host of connect names it"));
             return Err(Failure::Denied);
         }
-        let mut seen = self.seen();
-        if seen.looked_up.younger_than(Duration::from_secs(1), now).count() >= LOOKUPS_PER_SECOND_MAX {
-            drop(seen);
+        if !self.places.look_up(now) {
             self.deny("lookups", &format!("{host}: more than {LOOKUPS_PER_SECOND_MAX} look-ups in a second"));
             return Err(Failure::Temporary);
         }
-        seen.lookups += 1;
-        let number = seen.lookups;
-        seen.looked_up.note(number, now);
         Ok(Question::Name(name))
     }
 
@@ -111,9 +106,9 @@ impl Sockets {
             self.deny(refused.rule(), &format!("{host} is {first}: {refused}"));
             Failure::Denied
         })?;
-        let mut seen = self.seen();
+        let mut answers = self.answers();
         for address in &shown {
-            seen.answers.note((*address, host.clone()), now);
+            answers.note((*address, host.clone()), now);
         }
         Ok(shown)
     }
@@ -176,21 +171,21 @@ pub(super) fn link_0_2(place: &mut Place<'_>) -> wasmtime::Result<()> {
     let part = place.part;
     let mut lookup = place.instance()?;
     lookup.resource("resolve-address-stream", ResourceType::host::<Answers>(), |mut store, rep| {
-        store.data_mut().ctx().table.delete(Resource::<Answers>::new_own(rep))?;
+        store.data_mut().table().delete(Resource::<Answers>::new_own(rep))?;
         Ok(())
     })?;
     lookup.func_wrap("resolve-addresses", move |store, asked| resolve_addresses(part, store, asked))?;
     lookup.func_wrap(
         "[method]resolve-address-stream.resolve-next-address",
         |mut store, (this,): (Resource<Answers>,)| -> Answered<Option<p2::IpAddress>> {
-            let answers = store.data_mut().ctx().table.get_mut(&this)?;
+            let answers = store.data_mut().table().get_mut(&this)?;
             Ok((answers.next().map(|next| next.map(Into::into)),))
         },
     )?;
     lookup.func_wrap(
         "[method]resolve-address-stream.subscribe",
         |mut store, (this,): (Resource<Answers>,)| -> wasmtime::Result<(Resource<DynPollable>,)> {
-            Ok((subscribe(store.data_mut().ctx().table, this)?,))
+            Ok((subscribe(store.data_mut().table(), this)?,))
         },
     )
 }
@@ -201,12 +196,12 @@ fn resolve_addresses(
     (network, name): (Resource<Network>, String),
 ) -> Answered<Resource<Answers>> {
     let state: &mut State = store.data_mut();
-    state.ctx().table.get(&network)?; // the right to use the network at all
+    state.table().get(&network)?; // the right to use the network at all
     let coming = match start(state.sockets_of(part), &name) {
         Ok(coming) => spawn(coming),
         Err(failure) => return Ok((Err(failure.into()),)),
     };
-    Ok((Ok(state.ctx().table.push(Answers { coming, found: None })?),))
+    Ok((Ok(state.table().push(Answers { coming, found: None })?),))
 }
 
 pub(super) fn link_0_3(place: &mut Place<'_>) -> wasmtime::Result<()> {

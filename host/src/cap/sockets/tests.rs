@@ -25,8 +25,8 @@ fn sockets(grant: SocketsGrant, resolver: Resolver) -> (Arc<Sockets>, Told) {
         noted.lock().unwrap().push((denial.rule, denial.detail.clone()));
     });
     let (_, stderr) = std::io::pipe().unwrap();
-    let denials = Denials::new(Output::new(stderr.into(), crate::stdio::Rate::new(1 << 40)), Some(on));
-    (Sockets::new(&task, resolver, denials).unwrap(), told)
+    let denials = Denials::new(Output::new(stderr.into(), crate::stdio::Rate::new(1 << 40)), Some(on), None);
+    (Sockets::new(&task, resolver, denials, &Places::default()).unwrap(), told)
 }
 
 fn connect(peer: Peer, port: u16, protocol: Protocol) -> ConnectRule {
@@ -49,8 +49,9 @@ fn at(text: &str) -> SocketAddr {
 #[test]
 fn without_a_grant_there_are_no_sockets() {
     let (_, stderr) = std::io::pipe().unwrap();
-    let denials = Denials::new(Output::new(stderr.into(), crate::stdio::Rate::new(1 << 40)), None);
-    assert!(Sockets::new(&Task::ungranted("test", Run::Command), Resolver::default(), denials).is_none());
+    let denials = Denials::new(Output::new(stderr.into(), crate::stdio::Rate::new(1 << 40)), None, None);
+    let task = Task::ungranted("test", Run::Command);
+    assert!(Sockets::new(&task, Resolver::default(), denials, &Places::default()).is_none());
 }
 
 #[test]
@@ -212,4 +213,25 @@ fn so_many_names_are_looked_up_in_a_second() {
     assert_eq!(sockets.question("one-more.db.example", now), Err(Failure::Temporary));
     assert_eq!(told.lock().unwrap()[0].0, "lookups");
     assert!(sockets.question("later.db.example", now + Duration::from_millis(1_001)).is_ok());
+}
+
+#[test]
+fn parts_of_a_composition_have_the_bounds_of_one_pod() {
+    let rule = connect(Peer::Host("*.db.example".into()), 5432, Protocol::Tcp);
+    let mut task = Task::ungranted("test", Run::Command);
+    task.grants.sockets = Some(grant(vec![rule], &[]));
+    let (_, stderr) = std::io::pipe().unwrap();
+    let denials = Denials::new(Output::new(stderr.into(), crate::stdio::Rate::new(1 << 40)), None, None);
+    let places = Places::default();
+    let [main, plug] =
+        [(); 2].map(|()| Sockets::new(&task, Resolver::default(), denials.clone(), &places).unwrap());
+    let now = Instant::now();
+    for number in 0..LOOKUPS_PER_SECOND_MAX {
+        assert!(main.question(&format!("{number}.db.example"), now).is_ok(), "{number}");
+    }
+    assert_eq!(plug.question("one-more.db.example", now), Err(Failure::Temporary));
+    let held: Vec<Socket> = (0..SOCKETS_MAX).map(|_| Socket::new(&main).unwrap()).collect();
+    assert!(Socket::new(&plug).is_none());
+    drop(held);
+    assert!(Socket::new(&plug).is_some());
 }

@@ -90,6 +90,7 @@ impl Setup {
         let denials = Denials::new(
             crate::stdio::Output::new(stderr.into(), crate::stdio::Rate::new(1 << 40)),
             Some(Arc::new(told)),
+            None,
         );
         let egress = Egress::new(&grant, &task, &dns.resolver(), denials);
         Self { egress, server: parts.server, dns, denied, files }

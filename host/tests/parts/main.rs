@@ -1,16 +1,22 @@
-//! Compositions of real components: each part has its own rights, also where one does for the other what it is
-//! asked for.
+//! Compositions of real components: each part has its own rights, also where one does for the other what it
+//! is asked for.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod between;
+mod granted;
+mod handles;
+#[path = "../../src/egress/client/server.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod server;
+#[path = "../support/mod.rs"]
 mod support;
 
-use morph_component::{Host, InterfaceId, MAIN, Part, Plan, compose, inspect, plan};
+use morph_component::{Choice, Host, InterfaceId, MAIN, Part, Plan, Target, compose, inspect, plan};
 use morph_grant::interfaces::{Lookup, Need, lookup};
 use morph_grant::{Access, Ambient, FilesystemGrant, Grants};
 use morph_host::{EngineKind, Plug, Preopen, Program, Task, code};
 use std::path::Path;
-use std::sync::OnceLock;
-use support::{Ended, command, engine, guest_bytes, run, with_directory};
+use support::{Ended, command, guest_bytes, program_of, run, with_directory, with_memory};
 
 /// What the host makes of an import, before anybody asks for rights.
 fn host(_: &str, import: &InterfaceId) -> Host {
@@ -21,34 +27,51 @@ fn host(_: &str, import: &InterfaceId) -> Host {
     }
 }
 
-/// The composition of the two guests, compiled once.
-fn composition() -> (Program, Plan) {
-    static COMPOSITION: OnceLock<(Program, Plan)> = OnceLock::new();
-    let made = COMPOSITION.get_or_init(|| {
-        let parts = ["part-main", "part-plug"].map(guest_bytes);
-        let worlds = parts.each_ref().map(|bytes| inspect(bytes).unwrap());
-        let part = |name, world| Part { name, world };
-        let plan = plan(part(MAIN, &worlds[0]), &[part("plug", &worlds[1])], &[], host).unwrap();
-        let bytes = compose(&plan, &[&parts[0], &parts[1]]).unwrap();
-        (Program::from_component(&engine(EngineKind::P2), &bytes).unwrap(), plan)
-    });
-    made.clone()
+/// A composition of guests, each with its part's name, the main component first; and links, as a Morph
+/// spells them.
+fn composition(parts: &[(&str, &str)], links: &[(&str, &str, &str)]) -> (Program, Plan) {
+    let bytes: Vec<Vec<u8>> = parts.iter().map(|(_, guest)| guest_bytes(guest)).collect();
+    let worlds: Vec<_> = bytes.iter().map(|bytes| inspect(bytes).unwrap()).collect();
+    let parts: Vec<_> = parts.iter().zip(&worlds).map(|((name, _), world)| Part { name, world }).collect();
+    let links: Vec<_> =
+        links.iter().map(|(from, interface, to)| (*from, interface.parse().unwrap(), *to)).collect();
+    let choices: Vec<_> =
+        links.iter().map(|(from, interface, to)| Choice { from, interface, to: Target::of(to) }).collect();
+    let plan = plan(parts[0], &parts[1..], &choices, host).unwrap();
+    let bytes: Vec<_> = bytes.iter().map(Vec::as_slice).collect();
+    (program_of(&compose(&plan, &bytes).unwrap(), EngineKind::P2), plan)
 }
 
+/// A plug without any right.
 fn plug() -> Plug {
     Plug { name: "plug".into(), env: Vec::new(), preopens: Vec::new(), grants: Grants::default() }
 }
 
-fn composed(mut task: Task, plug: Plug) -> Ended {
-    let (program, plan) = composition();
-    task.plugs = vec![plug];
+/// Runs a composition; plugs by name.
+fn run_composed((program, plan): (Program, Plan), mut task: Task, plugs: Vec<Plug>) -> Ended {
+    task.plugs = plugs;
     task.labels = plan.labels().collect();
     run(program, task)
+}
+
+/// The two guests that need no grant.
+fn composed(task: Task, plug: Plug) -> Ended {
+    run_composed(composition(&[(MAIN, "part-main"), ("plug", "part-plug")], &[]), task, vec![plug])
 }
 
 /// What a part says, or why it doesn't.
 fn says(ended: &Ended) -> String {
     format!("{}{}", ended.stdout, ended.stderr).trim_end().to_owned()
+}
+
+/// With a directory at `/data`.
+fn plug_with(directory: &Path, access: Access) -> Plug {
+    let mut plug = plug();
+    let path = "/data".to_owned();
+    let grant = FilesystemGrant { volume: "other".into(), path: path.clone(), sub_path: None, access };
+    plug.grants.filesystem = vec![grant];
+    plug.preopens = vec![Preopen { path, directory: directory.to_owned(), access }];
+    plug
 }
 
 #[test]
@@ -81,12 +104,8 @@ fn a_part_without_an_environment_has_none_though_another_has() {
 
 /// Each part with a directory at the same path, each with a file of its own.
 fn with_files(args: &[&str], main: (&Path, Access), other: (&Path, Access)) -> Ended {
-    let mut plug = plug();
-    let (path, access) = ("/data".to_owned(), other.1);
-    let grant = FilesystemGrant { volume: "other".into(), path: path.clone(), sub_path: None, access };
-    plug.grants.filesystem = vec![grant];
-    plug.preopens = vec![Preopen { path, directory: other.0.to_owned(), access }];
-    composed(with_directory(command(args), main.0, "/data", main.1), plug)
+    let task = with_directory(command(args), main.0, "/data", main.1);
+    composed(task, plug_with(other.0, other.1))
 }
 
 #[test]
@@ -150,11 +169,16 @@ fn a_trap_names_the_part_that_it_came_from() {
 
 #[test]
 fn the_memory_of_all_parts_is_bounded_together() {
-    let within = support::with_memory(command(&["plug", "memory", "8"]), 32);
-    assert_eq!(says(&composed(within, plug())), (8 << 20).to_string());
-    let past = composed(support::with_memory(command(&["plug", "memory", "64"]), 32), plug());
-    assert_eq!(past.code, code::LIMIT, "{past:?}");
-    assert!(past.message.contains("limit memory"), "{past:?}");
+    for who in ["self", "plug"] {
+        let within = composed(with_memory(command(&[who, "memory", "20"]), 32), plug());
+        assert_eq!(says(&within), (20 << 20).to_string());
+    }
+    for (args, part) in [(["plug", "memory", "40"], "plug"), (["both", "memory", "20"], "plug")] {
+        let past = composed(with_memory(command(&args), 32), plug());
+        assert_eq!(past.code, code::LIMIT, "{past:?}");
+        assert!(past.message.starts_with("limits.memory: "), "{past:?}");
+        assert!(past.message.contains(&format!(", in part {part}")), "{past:?}");
+    }
 }
 
 #[test]
