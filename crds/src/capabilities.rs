@@ -353,7 +353,7 @@ pub struct Logging {}
 /// One entry of `wasi:config/store`: a value, or where to take it from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::env_var()))]
+#[schemars(extend("x-kubernetes-validations" = rules::config_entry()))]
 pub struct ConfigEntry {
     /// Its key.
     #[schemars(length(min = 1, max = ENV_NAME_CHARS_MAX))]

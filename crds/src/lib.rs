@@ -55,3 +55,7 @@ pub const POLICY_LABEL: &str = "hayride.dev/policy";
 
 /// The policy that namespaces without the label have, if there is one of this name.
 pub const POLICY_DEFAULT: &str = "default";
+
+/// What variables begin with that carry a plug's environment to it: no name of a Morph's own begins so. The
+/// grant document has the same word.
+pub const PLUG_VARIABLE_PREFIX: &str = "HAYRIDE_PLUG_";

@@ -47,6 +47,7 @@ pub struct Plug {
 /// Which part, or the host, answers an import, where more than one could.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::link()))]
 pub struct Link {
     /// The part that imports: `main` or a plug's name.
     #[schemars(length(min = 1, max = PLUG_NAME_CHARS_MAX))]

@@ -10,8 +10,9 @@ use crate::bounds::{
     OUTPUT_BYTES_PER_SECOND,
 };
 use crate::{
-    Access, EnvFrom, EnvVar, Filesystem, Limits, MorphSpec, MorphType, Probe, Probes, Quantity,
-    QuantityError, ResourceAmounts, Resources, Run, Template, Volume,
+    Access, Capabilities, ConfigEntry, Determinism, EnvFrom, EnvVar, Filesystem, Limits, MorphSpec,
+    MorphType, PLUG_VARIABLE_PREFIX, Plug, Probe, Probes, Quantity, QuantityError, ResourceAmounts,
+    Resources, Run, Template, Volume,
 };
 use std::collections::BTreeMap;
 
@@ -46,20 +47,21 @@ pub(super) fn check(spec: &MorphSpec) -> Vec<FieldError> {
     let mut found = Findings::default();
     check_types(spec, &mut found);
     check_lame_duck(spec, &mut found);
-    check_filesystem(spec, &mut found);
+    check_parts(spec, &mut found);
     check_memory(spec, &mut found);
     if let Some(run) = &spec.run {
         check_run(run, &mut found);
     }
-    check_env(&spec.env, &spec.env_from, &mut found);
+    for (index, from) in spec.env_from.iter().enumerate() {
+        check_env_from(from, &format!("spec.envFrom[{index}]"), &mut found);
+    }
     for (index, volume) in spec.volumes.iter().enumerate() {
         check_volume(volume, &format!("spec.volumes[{index}]"), &mut found);
     }
-    for (index, plug) in spec.plugs.iter().enumerate() {
-        let free = !["main", "host"].contains(&plug.name.as_str());
-        found.unless(free, format!("spec.plugs[{index}].name"), RESERVED_PART);
+    check_links(spec, &mut found);
+    if let Some(determinism) = &spec.determinism {
+        check_determinism(determinism, &mut found);
     }
-    capabilities::check(spec, &mut found);
     if let Some(limits) = &spec.limits {
         check_limits(limits, &mut found);
     }
@@ -90,20 +92,73 @@ fn check_lame_duck(spec: &MorphSpec, found: &mut Findings) {
     found.unless(holds, "spec.http", LAME_DUCK_TOO_LONG);
 }
 
-fn check_filesystem(spec: &MorphSpec, found: &mut Findings) {
-    let grants = spec.capabilities.as_ref().map_or(&[][..], |capabilities| &capabilities.filesystem);
-    let field = "spec.capabilities.filesystem";
-    let declared = |grant: &Filesystem| spec.volumes.iter().any(|v| v.name == grant.volume);
-    found.unless(grants.iter().all(declared), field, VOLUME_UNDECLARED);
-    let fits = |grant: &Filesystem| {
-        let mut volumes = spec.volumes.iter().filter(|volume| volume.name == grant.volume);
-        grant.access == Access::ReadOnly || volumes.all(is_writable)
+/// Asks of the Morph's own component and of each plug what is asked of any part.
+fn check_parts(spec: &MorphSpec, found: &mut Findings) {
+    let main = Part {
+        at: "spec".to_owned(),
+        env: &spec.env,
+        config: &spec.config,
+        capabilities: spec.capabilities.as_ref(),
     };
-    found.unless(grants.iter().all(fits), field, VOLUME_READ_ONLY);
+    check_part(&main, found);
+    let field = "spec.capabilities.filesystem";
+    found.unless(main.filesystem().iter().all(|f| is_declared(f, spec)), field, VOLUME_UNDECLARED);
+    found.unless(main.filesystem().iter().all(|f| is_fit(f, spec)), field, VOLUME_READ_ONLY);
+
+    let plugs: Vec<_> =
+        spec.plugs.iter().enumerate().map(|(index, plug)| Part::of_plug(index, plug)).collect();
+    for (part, plug) in plugs.iter().zip(&spec.plugs) {
+        let free = !["main", "host"].contains(&plug.name.as_str());
+        found.unless(free, format!("{}.name", part.at), RESERVED_PART);
+        check_part(part, found);
+    }
+    let mut grants = plugs.iter().flat_map(Part::filesystem);
+    found.unless(grants.clone().all(|f| is_declared(f, spec)), "spec.plugs", PLUG_VOLUME_UNDECLARED);
+    found.unless(grants.all(|f| is_fit(f, spec)), "spec.plugs", PLUG_VOLUME_READ_ONLY);
+}
+
+/// A component with what it asks for itself.
+struct Part<'a> {
+    /// Its field.
+    at: String,
+    env: &'a [EnvVar],
+    config: &'a [ConfigEntry],
+    capabilities: Option<&'a Capabilities>,
+}
+
+impl<'a> Part<'a> {
+    fn of_plug(index: usize, plug: &'a Plug) -> Self {
+        // Taken apart by name, so that a new field doesn't compile until it is asked here.
+        let Plug { name: _, image: _, env, config, capabilities, withhold: _ } = plug;
+        Self { at: format!("spec.plugs[{index}]"), env, config, capabilities: capabilities.as_ref() }
+    }
+
+    fn filesystem(&self) -> &'a [Filesystem] {
+        self.capabilities.map_or(&[][..], |capabilities| &capabilities.filesystem)
+    }
+}
+
+fn check_part(part: &Part<'_>, found: &mut Findings) {
+    for (index, var) in part.env.iter().enumerate() {
+        check_env(var, &format!("{}.env[{index}]", part.at), found);
+    }
+    let grants = part.filesystem();
     let apart = |a: &Filesystem, b: &Filesystem| {
         a.path == b.path || (a.path != "/" && !b.path.starts_with(&format!("{}/", a.path)))
     };
-    found.unless(grants.iter().all(|a| grants.iter().all(|b| apart(a, b))), field, PATHS_OVERLAP);
+    let all_apart = grants.iter().all(|a| grants.iter().all(|b| apart(a, b)));
+    found.unless(all_apart, format!("{}.capabilities.filesystem", part.at), PATHS_OVERLAP);
+    capabilities::check(part, found);
+}
+
+fn is_declared(grant: &Filesystem, spec: &MorphSpec) -> bool {
+    spec.volumes.iter().any(|volume| volume.name == grant.volume)
+}
+
+/// Whether the volume bears the access; one that isn't declared is [`is_declared`]'s to refuse.
+fn is_fit(grant: &Filesystem, spec: &MorphSpec) -> bool {
+    let mut volumes = spec.volumes.iter().filter(|volume| volume.name == grant.volume);
+    grant.access == Access::ReadOnly || volumes.all(is_writable)
 }
 
 fn is_writable(volume: &Volume) -> bool {
@@ -143,20 +198,39 @@ fn is_one<const N: usize>(present: [bool; N]) -> bool {
     present.iter().filter(|is| **is).count() == 1
 }
 
-fn check_env(env: &[EnvVar], env_from: &[EnvFrom], found: &mut Findings) {
-    for (index, var) in env.iter().enumerate() {
-        let field = format!("spec.env[{index}]");
-        found.unless(is_one([var.value.is_some(), var.value_from.is_some()]), &field, VALUE_AND_SOURCE);
-        if let Some(from) = &var.value_from {
-            let sources =
-                [from.config_map_key_ref.is_some(), from.secret_key_ref.is_some(), from.field_ref.is_some()];
-            found.unless(is_one(sources), format!("{field}.valueFrom"), ONE_ENV_SOURCE);
-        }
+fn check_links(spec: &MorphSpec, found: &mut Findings) {
+    found.unless(spec.links.is_empty() || !spec.plugs.is_empty(), "spec.links", LINKS_WITHOUT_PLUGS);
+    for (index, link) in spec.links.iter().enumerate() {
+        let field = format!("spec.links[{index}]");
+        found.unless(link.from != "host", format!("{field}.from"), LINK_FROM_HOST);
+        found.unless(link.to != "main", format!("{field}.to"), LINK_TO_MAIN);
+        found.unless(link.from != link.to, format!("{field}.to"), LINK_TO_ITSELF);
     }
-    for (index, from) in env_from.iter().enumerate() {
-        let one = is_one([from.config_map_ref.is_some(), from.secret_ref.is_some()]);
-        found.unless(one, format!("spec.envFrom[{index}]"), ONE_ENV_FROM);
+}
+
+fn check_determinism(determinism: &Determinism, found: &mut Findings) {
+    let Determinism { seed, clock, clock_step_millis } = determinism;
+    found.unless(seed.is_some() || clock.is_some(), "spec.determinism", DETERMINISM_EMPTY);
+    let moves = clock.is_some() || clock_step_millis.is_none();
+    found.unless(moves, "spec.determinism.clockStepMillis", STEP_WITHOUT_CLOCK);
+}
+
+fn check_env(var: &EnvVar, field: &str, found: &mut Findings) {
+    found.unless(is_one([var.value.is_some(), var.value_from.is_some()]), field, VALUE_AND_SOURCE);
+    let free = !var.name.starts_with(PLUG_VARIABLE_PREFIX);
+    found.unless(free, format!("{field}.name"), RESERVED_VARIABLE);
+    if let Some(from) = &var.value_from {
+        let sources =
+            [from.config_map_key_ref.is_some(), from.secret_key_ref.is_some(), from.field_ref.is_some()];
+        found.unless(is_one(sources), format!("{field}.valueFrom"), ONE_ENV_SOURCE);
     }
+}
+
+fn check_env_from(from: &EnvFrom, field: &str, found: &mut Findings) {
+    let one = is_one([from.config_map_ref.is_some(), from.secret_ref.is_some()]);
+    found.unless(one, field, ONE_ENV_FROM);
+    let reserved = from.prefix.as_ref().is_some_and(|prefix| prefix.starts_with(PLUG_VARIABLE_PREFIX));
+    found.unless(!reserved, format!("{field}.prefix"), RESERVED_VARIABLE);
 }
 
 fn check_volume(volume: &Volume, field: &str, found: &mut Findings) {

@@ -2,6 +2,7 @@
 //! a test runs all cases of the case table through both.
 
 use super::shape;
+use crate::PLUG_VARIABLE_PREFIX;
 use serde_json::{Value, json};
 
 fn rule(rule: &str, path: &str, message: &str) -> Value {
@@ -16,6 +17,11 @@ pub(crate) const VOLUME_UNDECLARED: &str =
     "a filesystem grant names a volume that spec.volumes doesn't declare; declare it or correct the name";
 pub(crate) const VOLUME_READ_ONLY: &str = "configMap, secret, projected and downwardAPI \
      volumes and claims with readOnly can only be read; \
+     remove access: ReadWrite";
+pub(crate) const PLUG_VOLUME_UNDECLARED: &str = "a filesystem grant of a plug names a volume that spec.volumes \
+     doesn't declare; declare it or correct the name";
+pub(crate) const PLUG_VOLUME_READ_ONLY: &str = "a filesystem grant of a plug asks to write to a volume that \
+     can only be read: configMap, secret, projected, downwardAPI, a claim with readOnly; \
      remove access: ReadWrite";
 pub(crate) const PATHS_OVERLAP: &str =
     "a path lies inside another grant's path; give each grant a directory of its own";
@@ -64,6 +70,13 @@ pub(crate) const STEP_WITHOUT_CLOCK: &str = "clockStepMillis moves a fixed clock
 pub(crate) const OUTPUT_RANGE: &str = "outputBytesPerSecond must be at least 1Ki and at most 1Gi";
 pub(crate) const RESERVED_PART: &str =
     "main stands for the Morph's own component and host for the host; choose another name";
+pub(crate) const RESERVED_VARIABLE: &str =
+    "variables that begin with HAYRIDE_PLUG_ carry those of plugs to them; choose another name";
+pub(crate) const LINKS_WITHOUT_PLUGS: &str =
+    "links say which part answers an import, and there is no plug; add plugs or remove links";
+pub(crate) const LINK_FROM_HOST: &str = "the host imports nothing; name main or a plug";
+pub(crate) const LINK_TO_MAIN: &str = "main answers no import of a plug; name a plug, or host";
+pub(crate) const LINK_TO_ITSELF: &str = "no part answers an import of its own; name another plug, or host";
 pub(crate) const RESERVED_VOLUME: &str =
     "names that begin with hayride- belong to the operator; choose another";
 /// Headers that belong to a connection, or say to whom a request goes and where it ends.
@@ -101,20 +114,14 @@ pub(crate) fn spec() -> Value {
             ".http",
             LAME_DUCK_TOO_LONG,
         ),
+        rule(&declared("self"), ".capabilities.filesystem", VOLUME_UNDECLARED),
+        rule(&writable("self"), ".capabilities.filesystem", VOLUME_READ_ONLY),
+        rule(&of_plugs(&declared("p")), ".plugs", PLUG_VOLUME_UNDECLARED),
+        rule(&of_plugs(&writable("p")), ".plugs", PLUG_VOLUME_READ_ONLY),
         rule(
-            "!has(self.capabilities) || !has(self.capabilities.filesystem) || \
-             self.capabilities.filesystem.all(f, has(self.volumes) && \
-             self.volumes.exists(v, v.name == f.volume))",
-            ".capabilities.filesystem",
-            VOLUME_UNDECLARED,
-        ),
-        rule(
-            "!has(self.capabilities) || !has(self.capabilities.filesystem) || !has(self.volumes) || \
-             self.capabilities.filesystem.all(f, f.access == 'ReadOnly' || \
-             self.volumes.all(v, v.name != f.volume || has(v.emptyDir) || (has(v.persistentVolumeClaim) && \
-             !(has(v.persistentVolumeClaim.readOnly) && v.persistentVolumeClaim.readOnly))))",
-            ".capabilities.filesystem",
-            VOLUME_READ_ONLY,
+            "!has(self.links) || self.links.size() == 0 || (has(self.plugs) && self.plugs.size() > 0)",
+            ".links",
+            LINKS_WITHOUT_PLUGS,
         ),
         rule(
             "!has(self.limits) || !has(self.limits.memory) || !has(self.resources) || \
@@ -126,9 +133,43 @@ pub(crate) fn spec() -> Value {
     ])
 }
 
+/// CEL: the volumes that a part's grants name are declared.
+fn declared(part: &str) -> String {
+    format!(
+        "!has({part}.capabilities) || !has({part}.capabilities.filesystem) || \
+         {part}.capabilities.filesystem.all(f, has(self.volumes) && \
+         self.volumes.exists(v, v.name == f.volume))"
+    )
+}
+
+/// CEL: the volumes that a part may write to can be written to.
+fn writable(part: &str) -> String {
+    format!(
+        "!has({part}.capabilities) || !has({part}.capabilities.filesystem) || !has(self.volumes) || \
+         {part}.capabilities.filesystem.all(f, f.access == 'ReadOnly' || \
+         self.volumes.all(v, v.name != f.volume || has(v.emptyDir) || (has(v.persistentVolumeClaim) && \
+         !(has(v.persistentVolumeClaim.readOnly) && v.persistentVolumeClaim.readOnly))))"
+    )
+}
+
+/// CEL: it holds for each plug, as `p`. A rule that looks at volumes has to stand beside them, and can't name
+/// the plug by its index.
+fn of_plugs(rule: &str) -> String {
+    format!("!has(self.plugs) || self.plugs.all(p, {rule})")
+}
+
 /// Rules of one plug.
 pub(crate) fn plug() -> Value {
     json!([rule("!(self.name in ['main', 'host'])", ".name", RESERVED_PART)])
+}
+
+/// Rules of one link. Whether its parts are there, and import and export what it says, is the plan's.
+pub(crate) fn link() -> Value {
+    json!([
+        rule("self.from != 'host'", ".from", LINK_FROM_HOST),
+        rule("self.to != 'main'", ".to", LINK_TO_MAIN),
+        rule("self.from != self.to", ".to", LINK_TO_ITSELF),
+    ])
 }
 
 /// Rules of `spec.capabilities.filesystem`.
@@ -158,8 +199,19 @@ fn one_of(fields: &[&str], message: &str) -> Value {
     rule(&format!("[{}].filter(x, x).size() == 1", present.join(", ")), "", message)
 }
 
+/// The rule that a variable's name, or the beginning of several, isn't one of plugs' own.
+fn unreserved(field: &str) -> Value {
+    let rule_of = format!("!has(self.{field}) || !self.{field}.startsWith('{PLUG_VARIABLE_PREFIX}')");
+    rule(&rule_of, &format!(".{field}"), RESERVED_VARIABLE)
+}
+
 /// Rules of one environment variable.
 pub(crate) fn env_var() -> Value {
+    json!([one_of(&["value", "valueFrom"], VALUE_AND_SOURCE), unreserved("name")])
+}
+
+/// Rules of one entry of the configuration.
+pub(crate) fn config_entry() -> Value {
     json!([one_of(&["value", "valueFrom"], VALUE_AND_SOURCE)])
 }
 
@@ -170,7 +222,7 @@ pub(crate) fn env_var_source() -> Value {
 
 /// Rules of one `envFrom`.
 pub(crate) fn env_from() -> Value {
-    json!([one_of(&["configMapRef", "secretRef"], ONE_ENV_FROM)])
+    json!([one_of(&["configMapRef", "secretRef"], ONE_ENV_FROM), unreserved("prefix")])
 }
 
 /// Rules of one volume.

@@ -46,7 +46,7 @@ fn sorted(mut errors: Vec<FieldError>) -> Vec<FieldError> {
 #[test]
 fn each_case_is_answered_as_the_table_says() {
     for case in cases() {
-        let found = errors(&morph(&case.spec));
+        let found = sorted(errors(&morph(&case.spec)));
         let fields: Vec<_> = found.iter().map(|error| error.field.clone()).collect();
         assert_eq!(fields, case.refused.keys().cloned().collect::<Vec<_>>(), "{}: {found:?}", case.says);
         for error in found {
@@ -114,6 +114,25 @@ fn what_is_beyond_a_bound_is_refused_with_its_count() {
             "another item has the same name; change one",
         ),
         (
+            json!({ "plugs": [{ "name": "a", "image": "r.example/a" }, { "name": "a", "image": "r.example/b" }] }),
+            "spec.plugs[1]",
+            "another item has the same name; change one",
+        ),
+        (
+            json!({
+                "plugs": [{ "name": "a", "image": "r.example/a" }],
+                "links": [{ "from": "main", "interface": "a:b/c", "to": "a" },
+                    { "from": "main", "interface": "a:b/c", "to": "host" }],
+            }),
+            "spec.links[1]",
+            "another item has the same from and interface; change one",
+        ),
+        (
+            json!({ "plugs": [{ "name": "a", "image": "r.example/a", "env": many(17) }] }),
+            "spec.plugs[0].env",
+            "has 17 items, at most 16 are allowed",
+        ),
+        (
             json!({ "template": { "tolerations": vec![json!({}); 17] } }),
             "spec.template.tolerations",
             "has 17 items, at most 16 are allowed",
@@ -169,6 +188,12 @@ fn a_valid_morph_tells_its_values_with_defaults() {
     assert_eq!((full.memory_bytes(), full.grace_period_seconds()), (Some(1536 << 10), 60));
     assert_eq!((full.http().port, full.filesystem()[0].path.as_str()), (80, "/a"));
     assert_eq!(full.spec().replicas, 1);
+}
+
+/// What is said of a prefix names it.
+#[test]
+fn a_reserved_name_is_refused_with_the_prefix() {
+    assert!(rules::RESERVED_VARIABLE.contains(crate::PLUG_VARIABLE_PREFIX));
 }
 
 /// Cron lines: what the CronJob controller reads, and what it doesn't.

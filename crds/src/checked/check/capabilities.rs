@@ -1,31 +1,27 @@
-//! The twins of the rules of capabilities, configuration and determinism.
+//! The twins of the rules of capabilities and configuration, of any part.
 
-use super::{Findings, is_one};
+use super::{Findings, Part, is_one};
 use crate::bounds::{BODY_BYTES, BUCKET_BYTES};
 use crate::checked::rules::*;
-use crate::{
-    Capabilities, ConfigEntry, Connect, Determinism, HttpEgress, HttpRule, MorphSpec, Scheme, Sockets,
-};
+use crate::{Capabilities, ConfigEntry, Connect, HttpEgress, HttpRule, Scheme, Sockets};
 
 /// Ends of the names of hosts of the cluster.
 const CLUSTER_SUFFIXES: [&str; 2] = [".svc", ".svc.cluster.local"];
 
-pub(super) fn check(spec: &MorphSpec, found: &mut Findings) {
-    for (index, entry) in spec.config.iter().enumerate() {
-        check_config(entry, &format!("spec.config[{index}]"), found);
+pub(super) fn check(part: &Part<'_>, found: &mut Findings) {
+    for (index, entry) in part.config.iter().enumerate() {
+        check_config(entry, &format!("{}.config[{index}]", part.at), found);
     }
-    if let Some(determinism) = &spec.determinism {
-        check_determinism(determinism, found);
-    }
-    let Some(Capabilities { http, sockets, keyvalue, .. }) = &spec.capabilities else { return };
+    let Some(Capabilities { http, sockets, keyvalue, .. }) = part.capabilities else { return };
+    let field = format!("{}.capabilities", part.at);
     if let Some(http) = http {
-        check_http(http, found);
+        check_http(http, &format!("{field}.http"), found);
     }
     if let Some(sockets) = sockets {
-        check_sockets(sockets, found);
+        check_sockets(sockets, &format!("{field}.sockets"), found);
     }
     for (index, bucket) in keyvalue.iter().enumerate() {
-        let field = format!("spec.capabilities.keyvalue[{index}].memory.maxBytes");
+        let field = format!("{field}.keyvalue[{index}].memory.maxBytes");
         found.within(Some(&bucket.memory.max_bytes), BUCKET_BYTES, field, BUCKET_RANGE);
     }
 }
@@ -38,22 +34,15 @@ fn check_config(entry: &ConfigEntry, field: &str, found: &mut Findings) {
     }
 }
 
-fn check_determinism(determinism: &Determinism, found: &mut Findings) {
-    let Determinism { seed, clock, clock_step_millis } = determinism;
-    found.unless(seed.is_some() || clock.is_some(), "spec.determinism", DETERMINISM_EMPTY);
-    let moves = clock.is_some() || clock_step_millis.is_none();
-    found.unless(moves, "spec.determinism.clockStepMillis", STEP_WITHOUT_CLOCK);
-}
-
-fn check_http(http: &HttpEgress, found: &mut Findings) {
+fn check_http(http: &HttpEgress, field: &str, found: &mut Findings) {
     for (index, rule) in http.allow.iter().enumerate() {
-        check_rule(rule, &format!("spec.capabilities.http.allow[{index}]"), found);
+        check_rule(rule, &format!("{field}.allow[{index}]"), found);
     }
     if let Some(limits) = &http.limits {
         for (quantity, name) in
             [(&limits.request_bytes_max, "requestBytesMax"), (&limits.response_bytes_max, "responseBytesMax")]
         {
-            let field = format!("spec.capabilities.http.limits.{name}");
+            let field = format!("{field}.limits.{name}");
             found.within(quantity.as_ref(), BODY_BYTES, field, BODY_RANGE);
         }
     }
@@ -69,8 +58,7 @@ fn check_rule(rule: &HttpRule, field: &str, found: &mut Findings) {
     found.unless(free, format!("{field}.credential.header"), HOST_HEADER);
 }
 
-fn check_sockets(sockets: &Sockets, found: &mut Findings) {
-    let field = "spec.capabilities.sockets";
+fn check_sockets(sockets: &Sockets, field: &str, found: &mut Findings) {
     let any = !(sockets.connect.is_empty() && sockets.listen.is_empty() && sockets.lookup.is_empty());
     found.unless(any, field, SOCKETS_EMPTY);
     for (index, connect) in sockets.connect.iter().enumerate() {

@@ -24,13 +24,25 @@ fn pieces() -> Vec<(String, Value)> {
 }
 
 /// Each quantity with a range, in the spec with everything, and its field.
-const BOUNDED: [(&str, &str); 6] = [
+const BOUNDED: [(&str, &str); 9] = [
     ("/limits/memory", "spec.limits.memory"),
     ("/limits/outputBytesPerSecond", "spec.limits.outputBytesPerSecond"),
     ("/http/bodyBytesMax", "spec.http.bodyBytesMax"),
     ("/capabilities/http/limits/requestBytesMax", "spec.capabilities.http.limits.requestBytesMax"),
     ("/capabilities/http/limits/responseBytesMax", "spec.capabilities.http.limits.responseBytesMax"),
     ("/capabilities/keyvalue/0/memory/maxBytes", "spec.capabilities.keyvalue[0].memory.maxBytes"),
+    (
+        "/plugs/0/capabilities/http/limits/requestBytesMax",
+        "spec.plugs[0].capabilities.http.limits.requestBytesMax",
+    ),
+    (
+        "/plugs/0/capabilities/http/limits/responseBytesMax",
+        "spec.plugs[0].capabilities.http.limits.responseBytesMax",
+    ),
+    (
+        "/plugs/0/capabilities/keyvalue/0/memory/maxBytes",
+        "spec.plugs[0].capabilities.keyvalue[0].memory.maxBytes",
+    ),
 ];
 
 fn any_spec() -> impl Strategy<Value = Value> {
@@ -89,7 +101,7 @@ proptest! {
         if !errors(&morph(&spec)).is_empty() {
             return Ok(());
         }
-        for list in ["/args", "/env", "/envFrom", "/capabilities/filesystem"] {
+        for list in ["/args", "/env", "/envFrom", "/capabilities/filesystem", "/links"] {
             let count = spec.pointer(list).and_then(Value::as_array).map_or(0, Vec::len);
             for index in 0..count {
                 let mut less = spec.clone();
@@ -97,7 +109,7 @@ proptest! {
                 prop_assert_eq!(errors(&morph(&less)), vec![], "{} without {}", list, index);
             }
         }
-        for field in ["capabilities", "env", "envFrom", "args", "limits"] {
+        for field in ["capabilities", "env", "envFrom", "args", "limits", "links"] {
             let mut less = spec.clone();
             less.as_object_mut().unwrap().remove(field);
             prop_assert_eq!(errors(&morph(&less)), vec![], "without {}", field);
