@@ -1,5 +1,5 @@
-//! A composition of two parts with different rights, as nodes make and run it: planned, composed, compiled, and
-//! run with Morph's own host in this process.
+//! A composition of two parts with different rights, as nodes make and run it: planned, composed, compiled,
+//! and run with Morph's own host in this process.
 
 use crate::samples::Samples;
 use anyhow::{Context, Result, bail, ensure};

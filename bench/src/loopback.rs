@@ -1,5 +1,5 @@
-//! What two parts would need if they were two programs: a small native HTTP server, and a client that keeps one
-//! connection to it, both in this process, over loopback.
+//! What two parts would need if they were two programs: a small native HTTP server, and a client that keeps
+//! one connection to it, both in this process, over loopback.
 
 use crate::samples::Samples;
 use anyhow::{Context, Result, ensure};
@@ -51,8 +51,8 @@ impl Loopback {
         Ok(Self { sender, _tasks: tasks })
     }
 
-    /// Asks for one more than what was answered before, batches of so many times; answers the nanoseconds of a
-    /// request, which are those of the median batch.
+    /// Asks for one more than what was answered before, batches of so many times; answers the nanoseconds of
+    /// a request, which are those of the median batch.
     ///
     /// # Errors
     /// A request that fails; a wrong sum.

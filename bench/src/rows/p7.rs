@@ -1,5 +1,5 @@
-//! P7: a call from one part of a composition to another, each with rights of its own, beside the same call over
-//! loopback HTTP; and what it takes to compose two parts and to compile what comes out.
+//! P7: a call from one part of a composition to another, each with rights of its own, beside the same call
+//! over loopback HTTP; and what it takes to compose two parts and to compile what comes out.
 
 use super::Bench;
 use crate::composition::{Composition, Ready};
@@ -14,8 +14,8 @@ use morph_host::EngineKind;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Batches of a turn. Each takes about a millisecond and the median counts: what interrupts one is none of the
-/// call's own.
+/// Batches of a turn. Each takes about a millisecond and the median counts: what interrupts one is none of
+/// the call's own.
 const BATCHES: u32 = 100;
 
 /// Calls with a number in a batch.
