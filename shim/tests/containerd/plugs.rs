@@ -78,7 +78,7 @@ fn a_plug_that_containerd_does_not_have_is_named_in_the_log() {
     let pod = Pod::start_as(&containerd, "s1", Some(document));
     let (code, stdout, stderr) = pod.run("c1", &pod.container("c1", "morph", "x"));
     assert_eq!((code, stdout.as_str()), (127, ""), "{stderr}");
-    assert!(stderr.contains("part plug: sha256:"), "{stderr}");
+    assert!(stderr.contains("part plug: blob sha256:"), "{stderr}");
     assert!(stderr.contains("is not in containerd's store; was its image pulled?"), "{stderr}");
 }
 

@@ -65,7 +65,7 @@ async fn a_part_that_is_not_right_is_named() {
             "missing",
             |grant| grant.components[1].manifest = Digest::of(b"never pulled"),
             127,
-            "part plug: sha256:",
+            "part plug: blob sha256:",
         ),
         (
             "forged",
@@ -118,7 +118,7 @@ async fn an_import_that_a_plug_may_not_use_names_it() {
     // Nobody answers the main component's `handles` now, and the plug asks for what it isn't granted.
     for words in [
         "part main: import acme:parts/handles@0.1.0 is not granted",
-        "part plug: import wasi:config/store@0.2.0-rc.1 is not granted: no capabilities.config",
+        "part plug: import wasi:config/store@0.2.0-rc.1 is not granted: no config",
     ] {
         assert!(message.contains(words), "{words}: {message}");
     }

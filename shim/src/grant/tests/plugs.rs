@@ -144,11 +144,11 @@ fn an_import_that_a_part_may_not_use_names_the_part() {
     let plain = clock(&[]);
     Case::new(&document).decide().unwrap().task(&[&main, &plain]).unwrap();
     let asking = clock(&[config]);
-    let words = format!("part clock: import {config} is not granted: no capabilities.config");
+    let words = format!("part clock: import {config} is not granted: no config");
     refused(&document, &[&main, &asking], denied, &words);
     // What the plug has is not the main component's either.
     document.components[1].grants = std::mem::take(&mut document.components[0].grants);
-    let words = format!("part main: import {config} is not granted: no capabilities.config");
+    let words = format!("part main: import {config} is not granted: no config");
     refused(&document, &[&main, &asking], denied, &words);
 }
 

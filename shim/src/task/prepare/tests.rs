@@ -3,7 +3,8 @@
 
 use super::*;
 use crate::compile::Haste;
-use morph_grant::Digest;
+use morph_grant::{Digest, Grants, SocketsGrant};
+use morph_host::{Plug, Run};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -156,6 +157,19 @@ fn only_what_a_compiler_says_of_the_component_is_the_guests_fault() {
         let failure = failed(trouble);
         assert!(matches!(failure, Failure::Fault(Fault::Unavailable(_))), "{failure:?}");
     }
+}
+
+#[test]
+fn a_plug_that_uses_the_network_has_the_nodes_addresses_kept_from_it() {
+    let network = || Grants { sockets: Some(SocketsGrant::default()), ..Grants::default() };
+    let task = |main: Grants, plug: Grants| {
+        let (name, env, preopens) = ("clock".into(), Vec::new(), Vec::new());
+        let plugs = vec![Plug { name, env, preopens, grants: plug }];
+        Task { grants: main, plugs, ..Task::ungranted("x", Run::Command) }
+    };
+    assert!(!uses_network(&task(Grants::default(), Grants::default())));
+    assert!(uses_network(&task(network(), Grants::default())));
+    assert!(uses_network(&task(Grants::default(), network())));
 }
 
 #[test]
