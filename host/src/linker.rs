@@ -40,8 +40,8 @@ fn alone(program: &Program, grants: &Grants) -> Result<Vec<Wanted>, Outcome> {
     Ok(rows(&program.world.imports).map(|row| Wanted { name: row.linked_as(), row, part: 0 }).collect())
 }
 
-/// What a composition needs. Each label has the rights of its part; what has none is types that all parts share,
-/// and clocks whose types those use, though no part has got them by that name.
+/// What a composition needs. Each label has the rights of its part; what has none is types that all parts
+/// share, and clocks whose types those use, though no part has got them by that name.
 fn composed(program: &Program, task: &Task) -> Result<Vec<Wanted>, Outcome> {
     if task.plugs.len() >= PARTS_MAX {
         let parts = task.plugs.len() + 1;

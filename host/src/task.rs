@@ -32,7 +32,8 @@ pub struct Task {
     pub limits: Limits,
     /// As what it runs.
     pub run: Run,
-    /// The other parts of a composition, in the order of its plan; what is said above is the main component's.
+    /// The other parts of a composition, in the order of its plan; what is said above is the main
+    /// component's.
     #[serde(default)]
     pub plugs: Vec<Plug>,
     /// What of a composition's imports is which part's.
@@ -40,7 +41,8 @@ pub struct Task {
     pub labels: Vec<Label>,
 }
 
-/// A part of a composition beside the main component: what it may do and has. What it may use up is the whole's.
+/// A part of a composition beside the main component: what it may do and has. What it may use up is the
+/// whole's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plug {
     /// Its name.

@@ -1,6 +1,7 @@
 //! `wasi:cli`: arguments, environment, exit, standard streams, terminals. The environment is the task's
 //! alone; without a grant it is empty (`docs/decisions/0002`). The standard streams of a composition are the
-//! pod's: what its parts write there can't be told apart. Who wants to know which part it was uses `wasi:logging`.
+//! pod's: what its parts write there can't be told apart. Who wants to know which part it was uses
+//! `wasi:logging`.
 
 use super::{Linked, Place, Track, V0_2, V0_3, known, serve};
 use crate::Task;

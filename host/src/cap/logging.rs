@@ -1,6 +1,6 @@
 //! `wasi:logging`: each call is one line of JSON in the pod's log, on standard error, in the same queue as
-//! what the guest writes there. Its words are escaped and bounded, so that it can't forge a second line, and each
-//! line says which component it is of.
+//! what the guest writes there. Its words are escaped and bounded, so that it can't forge a second line, and
+//! each line says which component it is of.
 
 use super::{Linked, Place, Track, known, serve};
 use crate::limits::{LOG_CONTEXT_BYTES_MAX, LOG_MESSAGE_BYTES_MAX};

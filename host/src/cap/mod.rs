@@ -40,8 +40,8 @@ impl Place<'_> {
     }
 }
 
-/// The view of a store for the part of a place. wasmtime's bindings take a function without captures, so there is
-/// one for each index that a part may have, and one for what no part has.
+/// The view of a store for the part of a place. wasmtime's bindings take a function without captures, so
+/// there is one for each index that a part may have, and one for what no part has.
 macro_rules! of {
     ($part:expr, $view:ident) => {
         match $part {

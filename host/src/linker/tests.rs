@@ -33,7 +33,8 @@ fn importing(row: &Entry) -> Program {
     Program::from_component(&an_engine(), &with_world(row, "")).unwrap()
 }
 
-/// The bytes of a component that imports this row's interface, whole, and has these items in its world beside it.
+/// The bytes of a component that imports this row's interface, whole, and has these items in its world
+/// beside it.
 fn with_world(row: &Entry, items: &str) -> Vec<u8> {
     with_packages(row, items, "")
 }

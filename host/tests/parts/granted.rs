@@ -1,7 +1,7 @@
 //! Two parts that both have each capability, each by a narrower grant that is not the other's.
 
 use super::*;
-use crate::server::Server;
+use crate::server::{Authority, Server};
 use morph_grant::{
     ConfigEntry, ConnectRule, Credential, HttpGrant, HttpLimits, HttpRule, HttpScheme, KeyvalueGrant, Peer,
     Protocol, SocketsGrant,
@@ -112,7 +112,8 @@ fn each_part_reaches_its_own_peers_alone() {
 
 const TOKEN: &str = "s3cret-token-of-the-plug";
 
-/// A server on loopback: the main component may ask for `/main/`, and the plug for `/plug/` with a credential.
+/// A server on loopback: the main component may ask for `/main/`, and the plug for `/plug/` with a
+/// credential.
 struct Http {
     server: Server,
     files: tempfile::TempDir,
@@ -123,8 +124,11 @@ impl Http {
     fn new() -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let server = runtime.block_on(Server::start(None));
+        let authority = Authority::new();
+        let tls = authority.server(&["127.0.0.1"], &["http/1.1"]);
+        let server = runtime.block_on(Server::start(Some(tls)));
         let files = tempfile::tempdir().unwrap();
+        std::fs::write(files.path().join("ca"), authority.pem).unwrap();
         std::fs::write(files.path().join("token"), TOKEN).unwrap();
         Self { server, files, _runtime: runtime }
     }
@@ -135,7 +139,7 @@ impl Http {
             ports: vec![self.server.port],
             methods: vec!["GET".into()],
             path_prefixes: vec![prefix.into()],
-            scheme: HttpScheme::Http,
+            scheme: HttpScheme::Https,
             addresses: Vec::new(),
             credential,
         }
@@ -143,18 +147,20 @@ impl Http {
 
     /// What comes of `words` with the URL of this path.
     fn asked(&self, words: &[&str], path: &str) -> Ended {
-        let url = format!("http://127.0.0.1:{}{path}", self.server.port);
+        let url = format!("https://127.0.0.1:{}{path}", self.server.port);
         let (mut task, mut plug) = (task(&[words, &[url.as_str()]].concat(), "main"), plug("plug"));
         task.files = Some(self.files.path().to_owned());
         let credential = Credential {
             header: "Authorization".into(),
             prefix: "Bearer ".into(),
             file: "token".into(),
-            plain_http: true,
+            plain_http: false,
         };
         let (main, other) = (self.rule("/main/", None), self.rule("/plug/", Some(credential)));
-        task.grants.http.as_mut().unwrap().allow = vec![main];
-        plug.grants.http.as_mut().unwrap().allow = vec![other];
+        for (grants, rule) in [(&mut task.grants, main), (&mut plug.grants, other)] {
+            let http = grants.http.as_mut().unwrap();
+            (http.allow, http.ca_bundle) = (vec![rule], Some("ca".into()));
+        }
         composed(task, plug)
     }
 
