@@ -156,8 +156,7 @@ const ADVICE: When = &[
 ];
 /// `PIDFD_SELF` of `linux/pidfd.h`: no descriptor, but the caller itself.
 const PIDFD_SELF: i32 = -10_000;
-const GIVE_BACK: When =
-    &[&[is(0, PIDFD_SELF, "PIDFD_SELF"), is(3, libc::MADV_DONTNEED, "MADV_DONTNEED")]];
+const GIVE_BACK: When = &[&[is(0, PIDFD_SELF, "PIDFD_SELF"), is(3, libc::MADV_DONTNEED, "MADV_DONTNEED")]];
 const NOT_SELF: When = &[&[lacks(0, i32::MIN, "with a descriptor of a process")]];
 const PAIR: When = &[&[is(0, AF_UNIX, "AF_UNIX"), kind(SOCK_STREAM, "SOCK_STREAM")]];
 const INTERNET: When = &[
