@@ -220,6 +220,14 @@ fn config(kind: EngineKind) -> Config {
     config
 }
 
+/// What of a slot's table is set to zero rather than mapped away, in bytes: most tables of functions fit, and
+/// mapping a page away and back costs ten times as much.
+const TABLE_KEPT_BYTES: usize = 4 << 10;
+
+/// Memories and tables that are mapped away together, in number: each time every processor that the worker
+/// runs on is interrupted. So many may wait for it in a worker that has nothing to do.
+const DECOMMIT_BATCH: usize = 8;
+
 /// Slots for everything that may be alive at once; what a slot held is mapped away, not kept. Page map scans
 /// stay off: wasmtime opens `/proc/self/pagemap` with the engine and renews it in the C library's fork hook,
 /// which a bare `clone3` doesn't call; a worker would then ask about its zygote's pages and could leave
@@ -236,6 +244,8 @@ fn pool() -> PoolingAllocationConfig {
         .max_tables_per_component(TABLES_MAX)
         .max_memory_size(usize::try_from(MEMORY_BYTES_MAX).unwrap_or(usize::MAX))
         .table_elements(TABLE_ELEMENTS_MAX)
+        .table_keep_resident(TABLE_KEPT_BYTES)
+        .decommit_batch_size(DECOMMIT_BATCH)
         .pagemap_scan(Enabled::No);
     pool
 }

@@ -154,6 +154,10 @@ const ADVICE: When = &[
     &[is(2, libc::MADV_FREE, "MADV_FREE")],
     &[is(2, libc::MADV_HUGEPAGE, "MADV_HUGEPAGE")],
 ];
+/// `PIDFD_SELF` of `linux/pidfd.h`: no descriptor, but the caller itself.
+const PIDFD_SELF: i32 = -10_000;
+const GIVE_BACK: When = &[&[is(0, PIDFD_SELF, "PIDFD_SELF"), is(3, libc::MADV_DONTNEED, "MADV_DONTNEED")]];
+const NOT_SELF: When = &[&[lacks(0, i32::MIN, "with a descriptor of a process")]];
 const PAIR: When = &[&[is(0, AF_UNIX, "AF_UNIX"), kind(SOCK_STREAM, "SOCK_STREAM")]];
 const INTERNET: When = &[
     &[is(0, AF_INET, "AF_INET"), kind(SOCK_STREAM, "SOCK_STREAM")],
@@ -189,6 +193,7 @@ pub(crate) const ALLOWED: &[Row] = rows! {
     SYS_mprotect ALL NO_CODE "memory of guests grows; guard pages of stacks"
     SYS_mremap BOTH ALWAYS "the allocator makes large blocks larger"
     SYS_madvise BOTH ADVICE "memory of instances that have ended is given back"
+    SYS_process_madvise W GIVE_BACK "the same of several instances at once"
     // Threads and time.
     SYS_clone BOTH THREAD "threads of the runtime and of the compiler"
     SYS_futex ALL ALWAYS "locks between threads"
@@ -292,7 +297,7 @@ pub(crate) const HOSTILE: &[Row] = rows! {
     SYS_ptrace ANY ALWAYS "another process's memory"
     SYS_process_vm_readv ANY ALWAYS "another process's memory"
     SYS_process_vm_writev ANY ALWAYS "another process's memory"
-    SYS_process_madvise ANY ALWAYS "another process's memory"
+    SYS_process_madvise ANY NOT_SELF "another process's memory"
     SYS_pidfd_getfd ANY ALWAYS "another process's descriptors"
     SYS_pidfd_open ANY ALWAYS "another process"
     SYS_pidfd_send_signal ANY ALWAYS "another process"

@@ -159,6 +159,22 @@ fn a_filter_looks_at_sockets_memory_and_threads_by_their_arguments() {
 }
 
 #[test]
+fn memory_is_given_back_by_its_own_process_alone() {
+    let advise = |roles: &[Role], process: i32, advice: i32| {
+        let arguments = [i64::from(process).cast_unsigned(), 0, 1, advice.cast_unsigned().into(), 0, 0];
+        answer(&Filter::of(roles).unwrap(), libc::SYS_process_madvise, arguments)
+    };
+    // `PIDFD_SELF` of linux/pidfd.h.
+    assert_eq!(advise(&[Role::Worker], -10_000, libc::MADV_DONTNEED), ALLOW);
+    assert_eq!(advise(&[Role::Worker], -10_000, libc::MADV_HWPOISON), ABSENT);
+    assert_eq!(advise(&[Role::Worker], -10_001, libc::MADV_DONTNEED), ABSENT);
+    assert_eq!(advise(&[Role::Compile], -10_000, libc::MADV_DONTNEED), ABSENT);
+    for descriptor in [0, 3, i32::MAX] {
+        assert_eq!(advise(&[Role::Worker], descriptor, libc::MADV_DONTNEED), KILL, "{descriptor}");
+    }
+}
+
+#[test]
 fn calls_of_another_interface_of_the_kernel_never_pass() {
     for roles in KINDS {
         let filter = Filter::of(roles).unwrap();
