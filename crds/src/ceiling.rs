@@ -7,7 +7,7 @@ mod vocabulary;
 
 use crate::{MorphPolicySpec, MorphSpec};
 use twin::Asked;
-use vocabulary::{ENTRIES, Entry};
+use vocabulary::{ENTRIES, Entry, Over};
 
 pub use admission::{
     CEILING_POLICY, SCALE_POLICY, UNKNOWN_POLICY, actions, ceiling_policy, scale_policy, unknown_policy,
@@ -20,11 +20,17 @@ const VALUES_SHOWN_MAX: usize = 2;
 /// three findings of two values with names of full length have less.
 pub const FINDINGS_SHOWN_MAX: usize = 3;
 
-/// All that `spec` asks for beyond `policy`, each with its field, its value and the policy's word.
+/// All that `spec` asks for beyond `policy`, each with its field, its value and the policy's word. A plug's
+/// field has its name, as in `spec.plugs[clock].image`.
 #[must_use]
 pub fn findings(policy: &MorphPolicySpec, spec: &MorphSpec) -> Vec<String> {
-    let asked = Asked::new(policy, spec);
-    ENTRIES.iter().filter_map(|entry| finding(entry, &asked)).collect()
+    let parts = Asked::parts(policy, spec);
+    let mut findings = Vec::new();
+    for entry in ENTRIES {
+        let count = if entry.over == Over::Whole { 1 } else { parts.len() };
+        findings.extend(parts.iter().take(count).filter_map(|asked| finding(entry, asked)));
+    }
+    findings
 }
 
 fn finding(entry: &Entry, asked: &Asked<'_>) -> Option<String> {

@@ -124,8 +124,7 @@ fn variable(name: &str, expression: &str) -> Variable {
     Variable { name: name.to_owned(), expression: expression.to_owned() }
 }
 
-/// Variables that entries share. A part is a component with what it asks for itself: further components go
-/// into `parts`, and no entry can forget them.
+/// Variables that entries share. All parts are in `parts`, so that no entry can forget one.
 fn shared() -> Vec<Variable> {
     let list = |words: Vec<&str>| {
         format!("[{}]", words.iter().map(|w| format!("'{w}'")).collect::<Vec<_>>().join(", "))
@@ -141,12 +140,7 @@ fn shared() -> Vec<Variable> {
         variable("lists", &lists),
         variable("kinds", &format!("has(params.spec.capabilities) ? {} : []", allowed.join(" + "))),
         variable("whole", "[{'at': dyn('spec'), 'it': dyn(object.spec)}]"),
-        variable(
-            "parts",
-            "[{'at': dyn('spec'), 'image': dyn(object.spec.image), \
-             'capabilities': has(object.spec.capabilities) ? dyn(object.spec.capabilities) : dyn({}), \
-             'config': has(object.spec.config) ? dyn(object.spec.config) : dyn([])}]",
-        ),
+        variable("parts", &parts()),
     ];
     for kind in KINDS.iter().map(|(kind, _)| *kind).filter(|kind| is_asked(kind)) {
         let expression = format!(
@@ -157,6 +151,24 @@ fn shared() -> Vec<Variable> {
     }
     all.extend(VARIABLES.iter().map(|(name, expression)| variable(name, expression)));
     all
+}
+
+/// CEL: the Morph's own component and each plug, with what it asks for itself.
+fn parts() -> String {
+    let part = |at: &str, of: &str| {
+        let or = |field: &str, none: &str| {
+            format!("'{field}': has({of}.{field}) ? dyn({of}.{field}) : dyn({none})")
+        };
+        format!(
+            "{{'at': dyn({at}), 'image': dyn({of}.image), {}, {}, {}}}",
+            or("capabilities", "{}"),
+            or("config", "[]"),
+            or("env", "[]"),
+        )
+    };
+    let main = part("'spec'", "object.spec");
+    let plug = part("'spec.plugs[' + g.name + ']'", "g");
+    format!("[{main}] + (has(object.spec.plugs) ? object.spec.plugs.map(g, {plug}) : [])")
 }
 
 /// Whether any entry is about what is inside this kind.

@@ -180,9 +180,12 @@ fn the_longest_message_is_one_that_the_api_server_shows() {
         })
     };
     let rules: Vec<_> = "abcdefghijklmnopqrstuvwxyz".chars().map(|c| rule(&c.to_string())).collect();
-    let spec = spec(&json!({
-        "image": format!("{}/a:1", name("z")), "capabilities": { "http": { "allow": rules } },
-    }));
+    let image = format!("{}/a:1", name("z"));
+    let plug = |c: &str| {
+        let name = c.repeat(bounds::PLUG_NAME_CHARS_MAX as usize);
+        json!({ "name": name, "image": image, "capabilities": { "http": { "allow": rules } } })
+    };
+    let spec = spec(&json!({ "plugs": [plug("a"), plug("b"), plug("c")] }));
     let strict = policy(&json!({ "capabilities": { "http": { "hosts": ["*"], "methods": ["GET"] } } }));
     let mut found = findings(&strict, &spec);
     assert!(found.len() >= 4, "{found:#?}");

@@ -3,8 +3,8 @@
 
 use crate::bounds::{CONCURRENCY_DEFAULT, CPU_PER_CALL_MILLIS_DEFAULT, EGRESS_CONCURRENCY_DEFAULT};
 use crate::{
-    Access, Capabilities, Cidr, ConfigEntry, Connect, FilesystemCeiling, HostCeiling, HttpCeiling,
-    HttpEgress, HttpRule, Limits, MorphPolicySpec, MorphSpec, MorphType, Quantity, Scheme, Sockets,
+    Access, Capabilities, Cidr, ConfigEntry, Connect, EnvVar, FilesystemCeiling, HostCeiling, HttpCeiling,
+    HttpEgress, HttpRule, Limits, MorphPolicySpec, MorphSpec, MorphType, Plug, Quantity, Scheme, Sockets,
     SocketsCeiling, Volume, VolumeKind,
 };
 use ipnet::IpNet;
@@ -16,10 +16,29 @@ pub(super) const OUTPUT_DEFAULT: &str = "4Mi";
 
 /// A component of the Morph with what it asks for itself.
 struct Part<'a> {
-    at: &'static str,
+    at: String,
     image: &'a str,
     capabilities: Option<&'a Capabilities>,
     config: &'a [ConfigEntry],
+    env: &'a [EnvVar],
+}
+
+impl<'a> Part<'a> {
+    fn main(spec: &'a MorphSpec) -> Self {
+        Self {
+            at: "spec".to_owned(),
+            image: &spec.image,
+            capabilities: spec.capabilities.as_ref(),
+            config: &spec.config,
+            env: &spec.env,
+        }
+    }
+
+    fn plug(plug: &'a Plug) -> Self {
+        // Taken apart by name, so that a new field doesn't compile until it is here or known to need nothing.
+        let Plug { name, image, env, config, capabilities, withhold: _ } = plug;
+        Self { at: format!("spec.plugs[{name}]"), image, capabilities: capabilities.as_ref(), config, env }
+    }
 }
 
 /// What a question is asked of.
@@ -30,20 +49,15 @@ pub(super) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// The Morph's own component, and what is the whole's.
-    pub(super) fn new(policy: &'a MorphPolicySpec, spec: &'a MorphSpec) -> Self {
-        let part = Part {
-            at: "spec",
-            image: &spec.image,
-            capabilities: spec.capabilities.as_ref(),
-            config: &spec.config,
-        };
-        Self { policy, spec, part }
+    /// The Morph's own component, with which what is the whole's is asked, and then each plug.
+    pub(super) fn parts(policy: &'a MorphPolicySpec, spec: &'a MorphSpec) -> Vec<Self> {
+        let parts = [Part::main(spec)].into_iter().chain(spec.plugs.iter().map(Part::plug));
+        parts.map(|part| Self { policy, spec, part }).collect()
     }
 
     /// The part's field.
-    pub(super) fn at(&self) -> &'static str {
-        self.part.at
+    pub(super) fn at(&self) -> &str {
+        &self.part.at
     }
 
     fn http(&self) -> Option<(&'a HttpCeiling, &'a HttpEgress)> {
@@ -315,7 +329,7 @@ pub(super) fn secret_in_config(asked: &Asked<'_>) -> Vec<String> {
 }
 
 pub(super) fn secret_in_env(asked: &Asked<'_>) -> Vec<String> {
-    let named = asked.spec.env.iter().filter_map(|var| {
+    let named = asked.part.env.iter().filter_map(|var| {
         let secret = var.value_from.as_ref()?.secret_key_ref.as_ref()?;
         Some(format!("{} from {}", var.name, secret.name))
     });

@@ -7,7 +7,7 @@ use super::twin::{self, Asked};
 /// What an entry's CEL is asked of, as `p`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Over {
-    /// Each part: `p.at` is its field, `p.image`, `p.capabilities` and `p.config` are its own.
+    /// Each part: `p.at` is its field, `p.image`, `p.capabilities`, `p.config` and `p.env` are its own.
     Parts,
     /// Each part that has this capability, where the policy has a word for it: `p.it` is the capability.
     Kind(&'static str),
@@ -398,10 +398,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         name: "secretInEnv",
-        over: Over::Whole,
+        over: Over::Parts,
         field: ".env[].valueFrom.secretKeyRef",
         values: concat!(
-            "params.spec.secretsInGuests || !has(p.it.env) ? [] : p.it.env.filter(e, has(e.valueFrom) && ",
+            "params.spec.secretsInGuests ? [] : p.env.filter(e, has(e.valueFrom) && ",
             "has(e.valueFrom.secretKeyRef)).map(e, e.name + ' from ' + e.valueFrom.secretKeyRef.name)"
         ),
         rule: "secretsInGuests is not true",
@@ -535,7 +535,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
 ];
 
-/// Fields that no policy needs a word for, and why. A field stands for all below it.
+/// Fields that no policy needs a word for, and why. A field stands for all below it, and for the same field of
+/// a plug.
 #[cfg(test)]
 pub(super) const FREE: &[(&str, &str)] = &[
     ("spec.type", "how a component runs is its own"),
@@ -570,6 +571,8 @@ pub(super) const FREE: &[(&str, &str)] = &[
     ("spec.capabilities.filesystem[].subPath", "narrows a volume that is allowed"),
     ("spec.capabilities.keyvalue[].bucket", "the guest's own name of it"),
     ("spec.withhold", "asks for less"),
+    ("spec.plugs[].name", "a name within the Morph"),
+    ("spec.links", "which part answers: each has its own rights, and the ceiling is held against each"),
     ("spec.determinism", "asks for less"),
     ("spec.resources", "a ResourceQuota's and a LimitRange's"),
     ("spec.template.labels", "pods' own; NetworkPolicies by label are their author's"),

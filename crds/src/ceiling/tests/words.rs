@@ -3,7 +3,7 @@
 
 use super::{cases, findings};
 use crate::ceiling::twin::{MEMORY_DEFAULT, OUTPUT_DEFAULT};
-use crate::ceiling::vocabulary::{ENTRIES, FREE, KINDS, Over, VARIABLES};
+use crate::ceiling::vocabulary::{ENTRIES, Entry, FREE, KINDS, Over, VARIABLES};
 use crate::{Quantity, bounds, definition, policy_definition};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
@@ -40,19 +40,26 @@ fn is_below(field: &str, above: &str) -> bool {
 }
 
 /// Fields of the vocabulary. Kinds without an inside are judged by the entry of kinds alone; that entry
-/// stands for nothing else.
+/// stands for nothing else. What is asked of each part is asked of plugs.
 fn covered() -> Vec<String> {
-    let entries = ENTRIES.iter().filter(|entry| entry.name != "unknownKinds");
-    let fields = entries.map(|entry| format!("spec{}", entry.field));
-    fields.chain(["spec.capabilities.logging".to_owned()]).collect()
+    let field = |at: &str, entry: &Entry| {
+        let field = if entry.name == "unknownKinds" { ".capabilities.logging" } else { entry.field };
+        format!("{at}{field}")
+    };
+    let of_plugs = ENTRIES.iter().filter(|entry| entry.over != Over::Whole);
+    let of_plugs = of_plugs.map(|entry| field("spec.plugs[]", entry));
+    ENTRIES.iter().map(|entry| field("spec", entry)).chain(of_plugs).collect()
 }
 
 #[test]
 fn each_field_of_a_morph_has_an_entry_or_a_reason_why_it_needs_none() {
     let covered = covered();
+    let free = |field: &str| FREE.iter().any(|(free, _)| is_below(field, free));
     let known = |field: &String| {
+        let of_main = field.strip_prefix("spec.plugs[].").map(|rest| format!("spec.{rest}"));
         covered.iter().any(|entry| is_below(field, entry))
-            || FREE.iter().any(|(free, _)| is_below(field, free))
+            || free(field)
+            || of_main.is_some_and(|field| free(&field))
     };
     let forgotten: Vec<_> = leaves(&definition()).into_iter().filter(|field| !known(field)).collect();
     assert!(forgotten.is_empty(), "no entry of the ceiling's vocabulary: {forgotten:#?}");
@@ -120,10 +127,14 @@ fn each_word_of_a_policy_is_asked() {
 #[test]
 fn each_entry_is_broken_by_a_case_and_names_the_policys_word() {
     let found: Vec<String> = cases().iter().flat_map(|case| findings(&case.policy(), &case.spec())).collect();
-    for entry in ENTRIES {
-        let begins = format!("spec{}: ", entry.field);
+    let told = |at: &str, entry: &Entry| {
+        let begins = format!("{at}{}: ", entry.field);
         let rule = format!("({}", entry.rule);
-        assert!(found.iter().any(|f| f.starts_with(&begins) && f.contains(&rule)), "{}", entry.name);
+        found.iter().any(|f| f.starts_with(&begins) && f.contains(&rule))
+    };
+    for entry in ENTRIES {
+        assert!(told("spec", entry), "{}", entry.name);
+        assert!(entry.over == Over::Whole || told("spec.plugs[clock]", entry), "{} of a plug", entry.name);
     }
 }
 
