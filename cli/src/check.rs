@@ -9,7 +9,7 @@ use morph_component::World;
 use morph_crds::Morph;
 use morph_grant::{Answered, Digest, Grants, SigningKey, Suggestion};
 use morph_oci::Reference;
-use morph_operator::morph::{Ceiling, Component, Known, Verdict, grants, verdict};
+use morph_operator::morph::{Ceiling, Component, Known, Verdict, grants, verdict_of_parts};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use std::fmt::Write as _;
@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// The component that the image has: its type and its imports are judged as well.
     #[arg(long, value_name = "FILE")]
     component: Option<PathBuf>,
+    /// The component of a plug: with those of all parts, how they fit together is judged as well.
+    #[arg(long = "plug", value_name = "NAME=FILE", requires = "component")]
+    plugs: Vec<String>,
     /// The MorphPolicy of the namespace that it is for, in a file: the ceiling is asked as well.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -58,9 +61,11 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let Some(morph) = morph else { bail!("give a file with a Morph") };
-    let component = component.map(|(content, world)| known(&morph, content, world)).transpose()?;
+    let of_image = |(content, world)| known("spec.image", &morph.spec.image, content, world);
+    let component = component.map(of_image).transpose()?;
+    let plugs = plugs(&morph, &args.plugs)?;
     let ceiling = args.policy.as_ref().map_or(Ok(Ceiling::None), |file| ceiling(file))?;
-    let judged = verdict(&morph, component, ceiling, Arc::new(throwaway_key()));
+    let judged = verdict_of_parts(&morph, component, plugs, ceiling, Arc::new(throwaway_key()));
     print!("{}", text(&morph, &judged));
     Ok(if judged.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -84,11 +89,25 @@ fn read(file: &Path) -> Result<(Digest, World)> {
 
 /// The component as the operator would have found it. What no registry told (the manifest's digest) is in the
 /// grant as long as it would be.
-fn known(morph: &Morph, content: Digest, world: World) -> Result<Component> {
-    let image = &morph.spec.image;
-    let reference: Reference = image.parse().map_err(|error| anyhow!("spec.image: {error}"))?;
+fn known(field: &str, image: &str, content: Digest, world: World) -> Result<Component> {
+    let reference: Reference = image.parse().map_err(|error| anyhow!("{field}: {error}"))?;
     let manifest = reference.digest().cloned().unwrap_or_else(|| content.clone());
     Ok(Component { image: reference.pinned(manifest), content, known: Known::Read(Arc::new(world)) })
+}
+
+/// The components of plugs, in the spec's order; none for one without a file.
+fn plugs(morph: &Morph, given: &[String]) -> Result<Vec<Option<Component>>> {
+    let given: Vec<_> = given.iter().map(|text| crate::pair("--plug", text)).collect::<Result<_>>()?;
+    let spec = &morph.spec;
+    if let Some((name, _)) = given.iter().find(|(name, _)| !spec.plugs.iter().any(|p| p.name == *name)) {
+        bail!("--plug {name}: spec.plugs has no such plug");
+    }
+    let one = |(index, plug): (usize, &morph_crds::Plug)| {
+        let Some((_, file)) = given.iter().rfind(|(name, _)| *name == plug.name) else { return Ok(None) };
+        let (content, world) = read(Path::new(file))?;
+        known(&format!("spec.plugs[{index}].image"), &plug.image, content, world).map(Some)
+    };
+    spec.plugs.iter().enumerate().map(one).collect()
 }
 
 /// What it signs is measured and thrown away: nobody trusts it, and the same file gives the same verdict.
@@ -119,11 +138,16 @@ fn text(morph: &Morph, judged: &Verdict) -> String {
         }
         Verdict::Runs(found) => format!("Morph {name}: runs as {:?}\n", found.runs),
     };
-    let width = judged.imports().iter().map(|import| import.interface.to_string().len()).max();
-    for Answered { interface, answer, by } in judged.imports() {
-        let interface = format!("{:<width$}", interface.to_string(), width = width.unwrap_or_default());
+    let plugs = judged.plugs().iter().map(|plug| (format!("{}: ", plug.name), &plug.imports[..]));
+    let parts: Vec<_> = std::iter::once((String::new(), judged.imports())).chain(plugs).collect();
+    let lines: Vec<(String, &Answered)> = parts
+        .iter()
+        .flat_map(|(part, imports)| imports.iter().map(move |one| (format!("{part}{}", one.interface), one)))
+        .collect();
+    let width = lines.iter().map(|(interface, _)| interface.len()).max().unwrap_or_default();
+    for (interface, Answered { answer, by, .. }) in lines {
         // Writing to a String can't fail.
-        let _ok = writeln!(text, "import  {interface}  {answer}: {by}");
+        let _ok = writeln!(text, "import  {interface:<width$}  {answer}: {by}");
     }
     text
 }

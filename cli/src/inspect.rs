@@ -99,7 +99,8 @@ fn report(bytes: &[u8], manifest: Option<Digest>, world: &World) -> Report {
 
 fn import(answered: Answered) -> Import {
     let (need, by) = match answered.answer {
-        Answer::Ambient => (Need::Nothing, String::new()),
+        // Of one component by itself no other answers anything.
+        Answer::Ambient | Answer::Plug => (Need::Nothing, String::new()),
         Answer::Granted => (Need::Grant, answered.by),
         Answer::Denied => (Need::Unavailable, answered.by),
     };

@@ -23,9 +23,39 @@ fn world(imports: &[&str]) -> World {
 
 fn said(spec: Value, imports: Option<&[&str]>) -> (bool, String) {
     let morph = morph_of(spec);
-    let component = imports.map(|imports| known(&morph, Digest::of(b"x"), world(imports)).unwrap());
-    let judged = verdict(&morph, component, Ceiling::None, Arc::new(throwaway_key()));
+    let image = morph.spec.image.clone();
+    let of_image = |imports| known("spec.image", &image, Digest::of(b"x"), world(imports)).unwrap();
+    let component = imports.map(of_image);
+    let judged = verdict_of_parts(&morph, component, Vec::new(), Ceiling::None, Arc::new(throwaway_key()));
     (judged.is_good(), text(&morph, &judged))
+}
+
+/// Of a Morph whose component imports `acme:clock/now` and whose plug `clock` has these imports and exports it.
+fn said_of_parts(plug: Value, imports: &[&str]) -> (bool, String) {
+    let mut clock = json!({ "name": "clock", "image": "a.test/clock:1" });
+    clock.as_object_mut().unwrap().extend(plug.as_object().unwrap().clone());
+    let morph = morph_of(json!({ "plugs": [clock] }));
+    let main = world(&["acme:clock/now@0.1.0"]);
+    let main = known("spec.image", &morph.spec.image, Digest::of(b"x"), main).unwrap();
+    let exports = vec!["acme:clock/now@0.1.0".parse().unwrap()];
+    let plug = World { exports, ..world(imports) };
+    let plug = known("spec.plugs[0].image", "a.test/clock:1", Digest::of(b"y"), plug).unwrap();
+    let key = Arc::new(throwaway_key());
+    let judged = verdict_of_parts(&morph, Some(main), vec![Some(plug)], Ceiling::None, key);
+    (judged.is_good(), text(&morph, &judged))
+}
+
+#[test]
+fn parts_are_judged_together_and_each_by_its_own_rights() {
+    let (good, text) = said_of_parts(json!({}), &["wasi:clocks/wall-clock@0.2.3"]);
+    assert!(good, "{text}");
+    assert!(text.contains("import  acme:clock/now@0.1.0"), "{text}");
+    assert!(text.contains("Plug: clock"), "{text}");
+    assert!(text.contains("import  clock: wasi:clocks/wall-clock@0.2.3  Ambient"), "{text}");
+    let (good, text) = said_of_parts(json!({}), &["wasi:logging/logging"]);
+    assert!(!good && text.contains("ImportDenied") && text.contains("clock"), "{text}");
+    let granted = json!({ "capabilities": { "logging": {} } });
+    assert!(said_of_parts(granted, &["wasi:logging/logging"]).0);
 }
 
 #[test]
