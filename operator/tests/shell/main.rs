@@ -10,6 +10,7 @@ mod denials;
 mod inspect;
 mod keys;
 mod leader;
+mod plugs;
 mod refuse;
 mod registry;
 mod resolver;

@@ -130,3 +130,37 @@ async fn a_success_says_what_was_found() {
     assert_eq!(component.image.digest, FakeRegistry::manifest_of(&bytes));
     assert!(component.known.imports().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_part_fails_for_itself_and_under_its_own_field() {
+    let (_, resolver) = stocked();
+    let missing = resolver.look(&part("a", "clock", 1), "r.example/acme/clock:1").await;
+    let Resolution::Failed(failure) = missing.resolution else { panic!("there is none") };
+    assert_eq!(failure.reason, Reason::ImageNotFound);
+    assert!(failure.message.starts_with("spec.plugs[0].image: "), "{}", failure.message);
+    let main = resolver.look(&asker("a", 1), IMAGE).await;
+    assert_eq!(reason(&main.resolution), Reason::ImageResolved, "a plug's failure is not main's");
+    let name = resolver.look(&asker("b", 1), "weather").await;
+    let Resolution::Failed(failure) = name.resolution else { panic!("it is no name") };
+    assert!(failure.message.starts_with("spec.image: "), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn what_is_kept_for_a_generation_is_not_resolved_again_in_it() {
+    let (registry, resolver) = stocked();
+    let kept = match resolver.look(&asker("a", 1), IMAGE).await.resolution {
+        Resolution::Resolved(component) => component.image,
+        other => panic!("{other:?}"),
+    };
+    resolver.keep(&asker("a", 1), &kept);
+    registry.push(IMAGE, &server_component("wasi:cli/stdout@0.2.3"));
+    let image = |resolution| match resolution {
+        Resolution::Resolved(component) => component.image,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(image(resolver.look(&asker("a", 1), IMAGE).await.resolution), kept);
+    assert_ne!(image(resolver.look(&asker("a", 2), IMAGE).await.resolution), kept, "another generation");
+    assert_ne!(image(resolver.look(&part("a", "clock", 1), IMAGE).await.resolution), kept, "another part");
+    resolver.forget("a", "main");
+    assert_ne!(image(resolver.look(&asker("a", 1), IMAGE).await.resolution), kept);
+}

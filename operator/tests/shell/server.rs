@@ -196,6 +196,7 @@ impl FakeServer {
             "get" => store.read(&ask.key),
             "create" => store.create(&ask.key, body),
             "update" => store.update(&ask.key, body),
+            "patch" if get("dryRun").is_some() => store.try_apply(body),
             "patch" => store.apply(&ask.key, &manager, body, ask.status),
             "delete" => store.delete(&ask.key, &body),
             verb => Outcome::Refused(405, verb.to_owned()),

@@ -35,6 +35,18 @@ pub(crate) enum Outcome {
 
 type Hook = Box<dyn Fn(&mut Value) + Send>;
 
+/// What becomes of images among a pod's volumes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum ImageVolumes {
+    /// They stay.
+    #[default]
+    Kept,
+    /// They are dropped, and nothing is said of it: the feature is switched off.
+    Dropped,
+    /// The field isn't known: an API server of before.
+    Unknown,
+}
+
 #[derive(Debug, Clone)]
 struct Event {
     revision: u64,
@@ -50,6 +62,7 @@ pub(crate) struct Store {
     made: u64,
     history: Vec<Event>,
     hook: Option<Hook>,
+    images: ImageVolumes,
     events: broadcast::Sender<Event>,
 }
 
@@ -62,6 +75,7 @@ impl Default for Store {
             made: 0,
             history: Vec::new(),
             hook: None,
+            images: ImageVolumes::default(),
             events: broadcast::channel(1_024).0,
         }
     }
@@ -104,6 +118,38 @@ impl Store {
     /// An admission hook that changes every Deployment that is applied.
     pub(crate) fn hook(&mut self, change: impl Fn(&mut Value) + Send + 'static) {
         self.hook = Some(Box::new(change));
+    }
+
+    /// What becomes of images among the volumes of what is applied from now on.
+    pub(crate) fn image_volumes(&mut self, images: ImageVolumes) {
+        self.images = images;
+    }
+
+    /// What an apply would make.
+    pub(crate) fn try_apply(&self, mut wanted: Value) -> Outcome {
+        match self.drop_images(&mut wanted) {
+            Some(refused) => refused,
+            None => Outcome::Object(wanted),
+        }
+    }
+
+    fn drop_images(&self, wanted: &mut Value) -> Option<Outcome> {
+        if self.images == ImageVolumes::Kept {
+            return None;
+        }
+        let pods = ["/spec/template/spec", "/spec/jobTemplate/spec/template/spec"];
+        let pod = pods.iter().find(|path| wanted.pointer(path).is_some())?;
+        let pod = wanted.pointer_mut(pod)?;
+        let volumes = pod["volumes"].as_array_mut()?;
+        let before = volumes.len();
+        volumes.retain(|volume| volume["image"].is_null());
+        if volumes.len() == before || self.images == ImageVolumes::Dropped {
+            return None;
+        }
+        let message = "failed to create typed patch object: \
+                       .spec.template.spec.volumes[name=\"hayride-plug-clock\"].image: \
+                       field not declared in schema";
+        Some(refused(500, message))
     }
 
     pub(crate) fn remove(&mut self, key: &Key) {
@@ -159,6 +205,9 @@ impl Store {
     }
 
     pub(crate) fn apply(&mut self, key: &Key, manager: &str, mut wanted: Value, status: bool) -> Outcome {
+        if let Some(refused) = self.drop_images(&mut wanted) {
+            return refused;
+        }
         let uid = wanted["metadata"]["uid"].clone();
         let slot = (key.clone(), manager.to_owned(), status);
         let Some(before) = self.objects.get(key).cloned() else {

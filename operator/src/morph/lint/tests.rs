@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod lost;
+mod plugs;
 
 use super::*;
 use crate::morph::fixture::{applied, command, key, morph, planned, seen, server, signer};

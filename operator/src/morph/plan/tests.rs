@@ -8,6 +8,7 @@ use morph_component::World;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
+mod plugs;
 mod property;
 mod restricted;
 
@@ -177,7 +178,7 @@ fn a_command_that_gets_a_schedule_loses_its_job() {
 
 #[test]
 fn there_is_no_golden_file_without_a_test() {
-    let source = include_str!("tests.rs");
+    let source = [include_str!("tests.rs"), include_str!("tests/plugs.rs")].concat();
     for entry in std::fs::read_dir(golden("")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(source.contains(&format!("\"{name}\"")), "{name}");

@@ -7,6 +7,8 @@ use crate::morph::fixture::{applied, component, morph, now, planned, seen, serve
 use crate::morph::{Applied, Seen, report, validate};
 use morph_crds::RunType;
 
+mod plugs;
+
 const SPEC: &str = "image: r.test/hello:1\n";
 
 /// A Morph that was resolved and applied in generation 1, its status written.

@@ -9,6 +9,7 @@ use ConditionType::{Available, ImportsSatisfied, Ready, Reconciling, Resolved, S
 use morph_component::World;
 use morph_crds::Answer;
 
+mod plugs;
 mod property;
 
 const SPEC: &str = "image: r.test/hello:1\nreplicas: 2\n";

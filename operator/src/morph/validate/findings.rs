@@ -26,13 +26,8 @@ pub fn findings(spec: &MorphSpec) -> Vec<FieldError> {
     }
     let files = Files::of(spec);
     check_part(spec.capabilities.as_ref(), "spec", &files, &mut found);
-    let mut names = BTreeMap::new();
     for (index, plug) in spec.plugs.iter().enumerate() {
         check_part(plug.capabilities.as_ref(), &format!("spec.plugs[{index}]"), &files, &mut found);
-        let first = *names.entry(&plug.name).or_insert(index);
-        found.unless(first == index, format!("spec.plugs[{index}].name"), || {
-            format!("spec.plugs[{first}] has that name; give one of them another")
-        });
     }
     for (index, link) in spec.links.iter().enumerate() {
         if let Err(error) = link.interface.parse::<InterfaceId>() {

@@ -65,3 +65,24 @@ fn a_grant_that_does_not_fit_is_told() {
     assert_eq!(refusal.reason, Reason::GrantTooLarge);
     assert_eq!(of(&args, None), Verdict::Fields);
 }
+
+#[test]
+fn a_morph_with_plugs_is_judged_once_all_its_components_are_there() {
+    let id = "acme:clock/now@0.1.0";
+    let text = "image: r.test/hello:1\nplugs: [{name: clock, image: \"r.test/clock:1\"}]\n";
+    let main = || Some(component("r.test/hello:1", world(&[id], &["wasi:cli/run@0.2.3"])));
+    let clock = |id| Some(component("r.test/clock:1", world(&[], &[id])));
+    let of = |main, plugs| verdict_of_parts(&morph(text), main, plugs, Ceiling::None, signer());
+    for plugs in [Vec::new(), vec![None]] {
+        assert_eq!(of(main(), plugs), Verdict::Fields);
+    }
+    assert_eq!(of(None, vec![clock(id)]), Verdict::Fields);
+    let judged = of(main(), vec![clock(id)]);
+    assert!(judged.is_good() && judged.plugs().len() == 1, "{judged:?}");
+    let Verdict::Refused(refusal) = of(main(), vec![clock("acme:clock/now@0.2.0")]) else { panic!() };
+    assert_eq!(refusal.reason, Reason::VersionMismatch);
+    let named = text.replace("name: clock", "name: hello");
+    let judged = verdict(&morph(&named), None, Ceiling::None, signer());
+    let Verdict::Refused(refusal) = judged else { panic!("{judged:?}") };
+    assert_eq!(refusal.reason, Reason::SpecInvalid);
+}

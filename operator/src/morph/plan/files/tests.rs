@@ -113,3 +113,21 @@ proptest! {
         prop_assert_eq!(volume_of(&one), volume_of(&other));
     }
 }
+
+#[test]
+fn files_of_plugs_are_beside_the_morphs_and_one_certificate_keeps_its_name() {
+    let plug = |name: &str, ca: &str| {
+        format!(
+            "{{name: {name}, image: \"r.test/{name}:1\", capabilities: {{http: {{allow: [{}], \
+             caBundle: {{configMapKeyRef: {{name: {ca}, key: ca.crt}}}}}}}}}}",
+            rule("a.example", "s", name)
+        )
+    };
+    let of =
+        |one: &str, other: &str| listed(&spec(&format!("plugs: [{}, {}]", plug("p", one), plug("q", other))));
+    let credentials = ["credential-0 Secret s p", "credential-1 Secret s q"];
+    assert_eq!(of("c", "c"), [&["ca ConfigMap c ca.crt"], &credentials[..]].concat());
+    let two = ["ca ConfigMap c ca.crt", "ca-1 ConfigMap d ca.crt"];
+    assert_eq!(of("c", "d"), [&two, &credentials[..]].concat());
+    assert_eq!(of("d", "c"), of("c", "d"));
+}

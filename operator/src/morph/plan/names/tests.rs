@@ -58,3 +58,11 @@ fn the_selector_is_one_label_and_the_uid_is_not_in_it() {
 fn volumes_are_mounted_where_no_guest_looks() {
     assert_eq!(mount_path("data"), "/run/hayride.dev/volumes/data");
 }
+
+#[test]
+fn the_longest_plug_has_a_volume_whose_name_is_a_label() {
+    let name = "p".repeat(morph_crds::bounds::PLUG_NAME_CHARS_MAX as usize);
+    assert!(plug_volume(&name).len() <= morph_crds::bounds::LABEL_CHARS_MAX as usize);
+    assert!(plug_volume("a").starts_with("hayride-"), "the schema refuses a volume of a Morph's own by it");
+    assert_eq!(plug_path("clock"), "/run/hayride.dev/plugs/clock");
+}

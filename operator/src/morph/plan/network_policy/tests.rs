@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
-use crate::morph::fixture::{command, morph, seen, server};
+use crate::morph::fixture::{command, morph, seen, seen_whole, server, world};
 use crate::morph::validate;
 use morph_component::World;
 use serde_json::{Value, json};
@@ -159,4 +159,27 @@ fn the_order_of_rules_changes_nothing() {
         "{host: b.weather.example, ports: [80], scheme: HTTP, pathPrefixes: [/]}",
     ];
     assert_eq!(egress_of(&http(&format!("{one}, {other}"))), egress_of(&http(&format!("{other}, {one}"))));
+}
+
+#[test]
+fn what_any_part_may_reach_the_pod_may() {
+    let plugs = "plugs: [{name: clock, image: \"r.test/clock:1\", capabilities: \
+                 {sockets: {connect: [{cidr: 10.1.0.0/16, ports: [5432]}], listen: [{port: 99}]}}}]";
+    let own = "capabilities: {sockets: {connect: [{cidr: 10.2.0.0/16, ports: [6379]}]}}";
+    let id = "acme:clock/now@0.1.0";
+    let worlds = [("clock", world(&[], &[id]))];
+    let text = format!("image: r.test/hello:1\n{plugs}\n{own}\n");
+    let seen = seen_whole(morph(&text), world(&[id], &["wasi:cli/run@0.2.3"]), &worlds);
+    let policy = network_policy(&validate(&seen).unwrap(), &Fence::default());
+    let spec = serde_json::to_value(policy).unwrap()["spec"].clone();
+    for (address, port, passed) in [
+        ("10.1.0.1", 5432, true),
+        ("10.2.0.1", 6379, true),
+        ("10.1.0.1", 6379, false),
+        ("10.2.0.1", 5432, false),
+        ("10.3.0.1", 5432, false),
+    ] {
+        assert_eq!(passes(&spec["egress"], address, port), passed, "{address}:{port}");
+    }
+    assert_eq!(spec["ingress"], json!([{ "ports": [tcp(99)] }]));
 }

@@ -152,3 +152,30 @@ fn a_socket_that_would_lead_round_a_rule_is_refused() {
         check(&capabilities(&[rules.clone(), connect]), if round { &want } else { &[] });
     }
 }
+
+#[test]
+fn what_a_plug_asks_for_is_held_against_the_same_rules() {
+    let plug =
+        |fields: &str| format!("plugs: [{{name: a, image: \"r.test/a:1\", capabilities: {{{fields}}}}}]");
+    let field = |rest: &str| format!("spec.plugs[0].capabilities.{rest}");
+    check(
+        &plug(
+            "http: {allow: [{host: \"*.co.uk\", pathPrefixes: [/]}]}, sockets: {lookup: [\"*.github.io\"]}",
+        ),
+        &[
+            (&field("http.allow[0].host"), "everybody may have a name"),
+            (&field("sockets.lookup[0]"), "everybody may have a name"),
+        ],
+    );
+    let round = "http: {allow: [{host: a.example, pathPrefixes: [/v1]}]}, \
+                 sockets: {connect: [{host: a.example, ports: [443]}]}";
+    check(&plug(round), &[(&field("sockets.connect[0]"), "spec.plugs[0].capabilities.http.allow[0]")]);
+}
+
+#[test]
+fn a_variable_by_a_plugs_name_is_refused() {
+    let from = "valueFrom: {secretKeyRef: {name: s, key: k}}";
+    let words = "for variables of plugs";
+    check(&format!("env: [{{name: HAYRIDE_PLUG_1_A, {from}}}]"), &[("spec.env[0].name", words)]);
+    check(&format!("env: [{{name: HAYRIDE_PLUGS, {from}}}]"), &[]);
+}
