@@ -293,23 +293,19 @@ async fn held(space: &Space, name: &str) -> Result<()> {
     })
     .await?;
     space.ready("weather").await?;
-    for (says, plug) in [
-        ("another host", json!({ "http": { "allow": [{ "host": "evil.example", "pathPrefixes": ["/"] }] } })),
-        ("another kind", json!({ "logging": {} })),
+    let evil = json!({ "allow": [{ "host": "evil.example", "pathPrefixes": ["/"] }] });
+    for (plug, field, value, words) in [
+        (1, "capabilities", json!({ "http": evil }), "source].capabilities.http.allow[].host: evil.example"),
+        (1, "capabilities", json!({ "logging": {} }), "source].capabilities: logging"),
+        (0, "image", json!("evil.example/clock:1"), "clock].image: evil.example/clock:1"),
     ] {
         let mut above = spec.clone();
-        above["plugs"][1]["capabilities"] = plug;
-        let refused =
-            space.morph("above", &above).await.err().with_context(|| format!("{says} was taken"))?;
+        above["plugs"][plug][field] = value;
+        let refused = space.morph("above", &above).await.err().with_context(|| format!("taken: {words}"))?;
         let said = format!("{refused:#}");
-        assert!(said.contains("does not allow spec.plugs"), "{says}: {said}");
-        ensure!(space.get("above").await.is_err(), "{says}: it was stored");
+        assert!(said.contains(&format!("does not allow spec.plugs[{words}")), "{words}: {said}");
+        ensure!(space.get("above").await.is_err(), "{words}: it was stored");
     }
-    let mut elsewhere = spec;
-    elsewhere["plugs"][0]["image"] = json!("evil.example/clock:1");
-    let refused = space.morph("above", &elsewhere).await.err().context("another registry was taken")?;
-    let said = format!("{refused:#}");
-    assert!(said.contains("spec.plugs") && said.contains("evil.example/clock:1"), "{said}");
     Ok(())
 }
 
