@@ -4,7 +4,7 @@ wit_bindgen::generate!({ path: "../weather/wit", world: "timepiece" });
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How the clock speaks of itself. Tests change it in the component's bytes: it is long enough to stand there.
+/// How the clock speaks of itself. Tests change it in the component's bytes, where a short text might not be.
 const SAYS: &str = "The clock of the weather station says that it is";
 
 struct Clock;

@@ -1,5 +1,5 @@
-//! A plug that asks one host for the weather: its variable `URL` says which, its grant whether it may, and the
-//! key that is sent along it never sees.
+//! A plug that asks one host for the weather: its variable `URL` says which, its grant whether it may, and
+//! the key that is sent along it never sees.
 
 wit_bindgen::generate!({ path: "../weather/wit", world: "station" });
 
