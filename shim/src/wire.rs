@@ -18,8 +18,8 @@ use std::os::unix::net::UnixStream;
 pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
 
 /// Most descriptors that ride on one message: three namespaces, the compiled code, the volumes of a pod, and
-/// the directories of them that its parts are granted, of which the schema allows 16 to each of nine parts; or
-/// a worker's streams and the hierarchies of cgroups, some ten. The kernel's own limit is 253.
+/// the directories of them that its parts are granted, of which the schema allows 16 to each of nine parts;
+/// or a worker's streams and the hierarchies of cgroups, some ten. The kernel's own limit is 253.
 pub const DESCRIPTORS_MAX: usize = 192;
 
 /// Bytes of the length that opens a frame.
