@@ -36,9 +36,9 @@ pub const FILESYSTEM_MAX: u32 = 16;
 pub const PATH_CHARS_MAX: u32 = 256;
 /// Entries of `wasi:config/store`.
 pub const CONFIG_MAX: u32 = 64;
-/// Further components of a Morph: the composer takes nine parts. Every shape within a plug is asked that many
-/// times as often. Seen on the API server: with eight the dearest rule (the shape of `pathPrefixes`) has 0.19 of
-/// a rule's budget and the whole schema 0.49 of its own (0.36 without plugs); with 44 both are over.
+/// Further components of a Morph: the composer takes nine parts. Every rule within a plug is asked that many
+/// times as often. Seen on the API server: with eight, the dearest rule (the shape of `pathPrefixes`) has
+/// 0.19 of a rule's budget, and the whole schema 0.49 of its own (0.36 without plugs); with 44 both are over.
 pub const PLUGS_MAX: u32 = 8;
 /// Longest name of a plug: names of variables and volumes are made of it.
 pub const PLUG_NAME_CHARS_MAX: u32 = 40;

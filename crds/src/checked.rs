@@ -73,6 +73,9 @@ impl ValidMorph {
         let name = morph.metadata.name.clone().unwrap_or_default();
         let mut errors = schema::check(&name, &morph.spec);
         errors.extend(check::check(&morph.spec));
+        if morph.spec.plugs.iter().any(|plug| plug.name == name) {
+            errors.push(FieldError::new("spec.plugs", rules::PLUG_NAMED_AS_MORPH));
+        }
         if !errors.is_empty() {
             return Err(FieldErrors(errors));
         }

@@ -2,10 +2,10 @@
 //! nothing in it is unbounded and no `null` has a meaning.
 
 use crate::bounds::*;
-use crate::checked::shape;
+use crate::checked::{rules, shape};
 use crate::{Morph, MorphPolicy};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule,
 };
 use kube::CustomResourceExt as _;
 use std::collections::BTreeMap;
@@ -13,7 +13,24 @@ use std::collections::BTreeMap;
 /// The definition of `morphs.hayride.dev`, as `crds/yaml/morphs.yaml` has it.
 #[must_use]
 pub fn definition() -> CustomResourceDefinition {
-    closed(Morph::crd(), name(shape::NAME.pattern, NAME_CHARS_MAX))
+    let mut definition = closed(Morph::crd(), name(shape::NAME.pattern, NAME_CHARS_MAX));
+    for version in &mut definition.spec.versions {
+        if let Some(root) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
+            root.x_kubernetes_validations = Some(vec![differ()]);
+        }
+    }
+    definition
+}
+
+/// No plug is called as its Morph. Only a rule at the root sees the name.
+fn differ() -> ValidationRule {
+    ValidationRule {
+        rule: rules::PLUGS_DIFFER.to_owned(),
+        field_path: Some(".spec.plugs".to_owned()),
+        message: Some(rules::PLUG_NAMED_AS_MORPH.to_owned()),
+        reason: Some("FieldValueInvalid".to_owned()),
+        ..ValidationRule::default()
+    }
 }
 
 /// The definition of `morphpolicies.hayride.dev`. The name is the value of a namespace's label.

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::plug()))]
 pub struct Plug {
-    /// Its name among the parts: in links, in status, in the log. `main` and `host` stand for the Morph's own
-    /// component and the host.
+    /// Its name among the parts: in links, in status, in the log. `main` and the Morph's name stand for the
+    /// Morph's own component, `host` for the host.
     #[schemars(length(min = 1, max = PLUG_NAME_CHARS_MAX))]
     #[schemars(extend("x-kubernetes-validations" = shape::LABEL.rules()))]
     pub name: String,

@@ -68,7 +68,7 @@ pub struct MorphPolicySpec {
     pub max_replicas: i32,
 
     /// Most requests under way at once in one pod: to it (`http.maxConcurrency`, of which 128 is the default)
-    /// and from it (`capabilities.http.limits.maxConcurrency`, 32).
+    /// and from each of its parts (`capabilities.http.limits.maxConcurrency`, 32).
     #[serde(default = "max_concurrency_default")]
     #[schemars(range(min = 1, max = CONCURRENCY_MAX))]
     pub max_concurrency: u32,

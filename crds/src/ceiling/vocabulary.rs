@@ -535,8 +535,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
 ];
 
-/// Fields that no policy needs a word for, and why. A field stands for all below it, and for the same field of
-/// a plug.
+/// Fields that no policy needs a word for, and why. A field stands for all below it, and for the same field
+/// of a plug.
 #[cfg(test)]
 pub(super) const FREE: &[(&str, &str)] = &[
     ("spec.type", "how a component runs is its own"),

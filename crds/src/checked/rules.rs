@@ -18,8 +18,8 @@ pub(crate) const VOLUME_UNDECLARED: &str =
 pub(crate) const VOLUME_READ_ONLY: &str = "configMap, secret, projected and downwardAPI \
      volumes and claims with readOnly can only be read; \
      remove access: ReadWrite";
-pub(crate) const PLUG_VOLUME_UNDECLARED: &str = "a filesystem grant of a plug names a volume that spec.volumes \
-     doesn't declare; declare it or correct the name";
+pub(crate) const PLUG_VOLUME_UNDECLARED: &str = "a filesystem grant of a plug names a volume that \
+     spec.volumes doesn't declare; declare it or correct the name";
 pub(crate) const PLUG_VOLUME_READ_ONLY: &str = "a filesystem grant of a plug asks to write to a volume that \
      can only be read: configMap, secret, projected, downwardAPI, a claim with readOnly; \
      remove access: ReadWrite";
@@ -77,6 +77,11 @@ pub(crate) const LINKS_WITHOUT_PLUGS: &str =
 pub(crate) const LINK_FROM_HOST: &str = "the host imports nothing; name main or a plug";
 pub(crate) const LINK_TO_MAIN: &str = "main answers no import of a plug; name a plug, or host";
 pub(crate) const LINK_TO_ITSELF: &str = "no part answers an import of its own; name another plug, or host";
+/// CEL, at the root: status and log lines have the Morph's name for its own component.
+pub(crate) const PLUGS_DIFFER: &str =
+    "!has(self.spec.plugs) || self.spec.plugs.all(p, p.name != self.metadata.name)";
+pub(crate) const PLUG_NAMED_AS_MORPH: &str =
+    "the Morph's own name stands for its own component; choose another name for the plug";
 pub(crate) const RESERVED_VOLUME: &str =
     "names that begin with hayride- belong to the operator; choose another";
 /// Headers that belong to a connection, or say to whom a request goes and where it ends.

@@ -114,7 +114,9 @@ fn what_is_beyond_a_bound_is_refused_with_its_count() {
             "another item has the same name; change one",
         ),
         (
-            json!({ "plugs": [{ "name": "a", "image": "r.example/a" }, { "name": "a", "image": "r.example/b" }] }),
+            json!({
+                "plugs": [{ "name": "a", "image": "r.example/a" }, { "name": "a", "image": "r.example/b" }],
+            }),
             "spec.plugs[1]",
             "another item has the same name; change one",
         ),
@@ -188,6 +190,21 @@ fn a_valid_morph_tells_its_values_with_defaults() {
     assert_eq!((full.memory_bytes(), full.grace_period_seconds()), (Some(1536 << 10), 60));
     assert_eq!((full.http().port, full.filesystem()[0].path.as_str()), (80, "/a"));
     assert_eq!(full.spec().replicas, 1);
+}
+
+#[test]
+fn a_plug_is_not_called_as_its_morph() {
+    let with_plug = |name: &str| {
+        let plugs =
+            json!([{ "name": "a", "image": "r.example/a" }, { "name": name, "image": "r.example/a" }]);
+        morph(&json!({ "plugs": plugs }))
+    };
+    let error = FieldError::new("spec.plugs", rules::PLUG_NAMED_AS_MORPH);
+    for (morph, wanted) in [(with_plug("weather"), vec![error]), (with_plug("weather-2"), vec![])] {
+        assert_eq!(errors(&morph), wanted);
+        assert_eq!(cel::root_errors(&serde_json::to_value(&morph).unwrap()), wanted);
+    }
+    assert_eq!(cel::root_errors(&serde_json::to_value(morph(&json!({}))).unwrap()), []);
 }
 
 /// What is said of a prefix names it.

@@ -11,10 +11,23 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub(super) fn spec_schema() -> JSONSchemaProps {
+fn root_schema() -> JSONSchemaProps {
     let version = definition().spec.versions.remove(0);
-    let mut root = version.schema.unwrap().open_api_v3_schema.unwrap();
-    root.properties.as_mut().unwrap().remove("spec").unwrap()
+    version.schema.unwrap().open_api_v3_schema.unwrap()
+}
+
+pub(super) fn spec_schema() -> JSONSchemaProps {
+    root_schema().properties.as_mut().unwrap().remove("spec").unwrap()
+}
+
+/// Each rule of the root itself that a Morph breaks.
+pub(super) fn root_errors(morph: &Value) -> Vec<FieldError> {
+    let mut root = root_schema();
+    root.properties = None;
+    let mut errors = Vec::new();
+    walk(&root, morph, "", &mut errors);
+    let relative = |error: FieldError| FieldError::new(error.field.trim_start_matches('.'), error.message);
+    errors.into_iter().map(relative).collect()
 }
 
 /// The message of each rule.
