@@ -80,6 +80,15 @@ fn that_nothing_stands_against_it_is_news_only_where_something_did() {
 }
 
 #[test]
+fn that_parts_fit_is_news_only_where_they_did_not() {
+    let composed = |status, reason| condition(ConditionType::Composed, status, reason, "");
+    let (good, bad) = (composed("True", Reason::PartsComposed), composed("False", Reason::Cycle));
+    assert!(reasons(&[], std::slice::from_ref(&good)).is_empty());
+    assert_eq!(reasons(&[], std::slice::from_ref(&bad)), [told(Reason::Cycle, true)]);
+    assert_eq!(reasons(&[bad], &[good]), [told(Reason::PartsComposed, false)]);
+}
+
+#[test]
 fn ready_adds_only_what_the_others_do_not_say() {
     let ready = |status, reason| condition(ConditionType::Ready, status, reason, "");
     assert!(reasons(&[], &[ready("True", Reason::Ready)]).is_empty());

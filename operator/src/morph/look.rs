@@ -52,7 +52,7 @@ impl Look {
         Self { resolution, plugs, composed, retry: None, moves: false, inspectors: Vec::new() }
     }
 
-    /// Of all parts, the Morph's own first. It is looked again when the first of them may have another answer.
+    /// Of all parts, the Morph's own first. The next look is when the first of them may have another answer.
     fn all(parts: Vec<PartLook>) -> Self {
         let mut all = Self::of(Resolution::Unknown, Vec::new(), None);
         for (index, part) in parts.into_iter().enumerate() {

@@ -235,3 +235,23 @@ async fn bindings_are_kept_by_who_leads_and_follow_a_new_policy() {
     stop.cancel();
     tokio::time::timeout(Duration::from_secs(10), task).await.unwrap().unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_plug_that_the_policy_does_not_allow_is_refused_and_its_registry_not_asked() {
+    let world = World::new(&server_component("acme:clock/now@0.1.0"));
+    world.registry.push("other.example/clock:1", &crate::world::component("acme:clock/now@0.1.0", ""));
+    lay_down(&world.api, "strict", &json!({}));
+    label(&world.api, Some("strict"));
+    world.create("weather", json!({ "plugs": [{ "name": "clock", "image": "other.example/clock:1" }] }));
+    world.pass("weather").await.unwrap();
+    check(&world, ("False", "AbovePolicy"), "AbovePolicy");
+    assert_eq!(world.registry.take_asked(), Vec::<String>::new());
+    assert!(!world.children().iter().any(|child| child.starts_with("deployments")));
+    world.api.with(|store| {
+        store.edit(&key("strict"), |policy| {
+            policy["spec"]["images"]["prefixes"] = json!(["r.example/acme", "other.example/clock"]);
+        });
+    });
+    world.converge("weather").await;
+    check(&world, ("True", "WithinPolicy"), "Ready");
+}

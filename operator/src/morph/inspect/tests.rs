@@ -165,3 +165,17 @@ fn a_pod_that_was_given_up_is_made_anew() {
         Step::Remake(_)
     ));
 }
+
+#[test]
+fn each_part_has_a_pod_of_its_own_with_its_own_image_and_words() {
+    let morph = morph(&format!("{PRIVATE}\nplugs: [{{name: clock, image: \"r.example/acme/clock:1\"}}]"));
+    let parts = Part::all(&morph.spec);
+    assert_ne!(name(&morph, &parts[0]), name(&morph, &parts[1]));
+    let Step::Make(pod, _) = step(&morph, &parts[1], &denied(), None) else { panic!() };
+    assert_eq!(pod.metadata.name, Some(name(&morph, &parts[1])));
+    assert_eq!(pod.spec.as_ref().unwrap().containers[0].image.as_deref(), Some("r.example/acme/clock:1"));
+    let mut told = *pod;
+    told.status = ended("Failed", 127, "").status;
+    let Step::Failed(failure) = step(&morph, &parts[1], &denied(), Some(&told)) else { panic!() };
+    assert!(failure.message.starts_with("spec.plugs[0].image: "), "{}", failure.message);
+}

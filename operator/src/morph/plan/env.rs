@@ -1,5 +1,5 @@
 //! Variables that the kubelet puts into the container: those by reference, a plug's under a name that no
-//! guest sees. Values that stand in the YAML are in the grant document alone, so nothing here is ever expanded.
+//! guest sees. Values that stand in the YAML are in the grant document alone, so nothing here is expanded.
 
 use super::plug;
 use k8s_openapi::api::core::v1::{

@@ -184,8 +184,8 @@ fn check_round(
         let Some((allow, rule)) = round else { continue };
         found.unless(false, format!("{sockets_at}.connect[{index}]"), || {
             format!(
-                "would lead round {allow_at}[{allow}], which says how {} may be asked on a port that both have; \
-                 leave one of them that port, or that host",
+                "would lead round {allow_at}[{allow}], which says how {} may be asked on a port that both \
+                 have; leave one of them that port, or that host",
                 rule.host
             )
         });

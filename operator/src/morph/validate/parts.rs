@@ -113,7 +113,7 @@ impl<'a> Parts<'a> {
         planned.imports.iter().filter_map(link).collect()
     }
 
-    /// The plan that status remembers. It doesn't tell which export answers: whoever asks that has the worlds.
+    /// The plan that status remembers. It doesn't tell which export answers: who asks that has the worlds.
     fn remembered(&self) -> Option<Plan> {
         let position = |name: &str| self.all().position(|part| part.name == name);
         let part = |part: &Whole<'_>| {

@@ -7,7 +7,9 @@ use morph_grant::Document;
 
 const WHOLE: &str = "image: r.test/hello:1
 plugs:
-- {name: clock, image: \"r.test/clock:1\", env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]}
+- name: clock
+  image: r.test/clock:1
+  env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
 ";
 
 fn seen_with_plug() -> Seen {

@@ -1,4 +1,5 @@
-//! Pods of Morphs with plugs: goldens, the order of plugs in the YAML, and that no part gets another's rights.
+//! Pods of Morphs with plugs: goldens, the order of plugs in the YAML, and that no part gets another's
+//! rights.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -195,7 +196,8 @@ proptest! {
         }
         let mut morph = morph(&text);
         let count = morph.spec.plugs.len();
-        let ids: Vec<_> = names.iter().skip(1).take(count).map(|name| format!("acme:{name}/x@1.0.0")).collect();
+        let named = names.iter().skip(1).take(count);
+        let ids: Vec<_> = named.map(|name| format!("acme:{name}/x@1.0.0")).collect();
         let imports: Vec<_> = ids.iter().map(String::as_str).collect();
         let worlds: Vec<_> =
             names.iter().skip(1).zip(&ids).map(|(name, id)| (*name, world(&[], &[id.as_str()]))).collect();
