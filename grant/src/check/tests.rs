@@ -315,9 +315,11 @@ fn every_import_is_answered_once_and_in_order() {
 
 #[test]
 fn an_answer_is_spelt_as_status_has_it() {
-    let words: Vec<_> =
-        [Answer::Granted, Answer::Ambient, Answer::Denied].iter().map(ToString::to_string).collect();
-    assert_eq!(words, ["Granted", "Ambient", "Denied"]);
+    let words: Vec<_> = [Answer::Granted, Answer::Ambient, Answer::Plug, Answer::Denied]
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(words, ["Granted", "Ambient", "Plug", "Denied"]);
 }
 
 /// How much an answer lets through.
@@ -325,7 +327,7 @@ fn width(answer: Answer) -> u8 {
     match answer {
         Answer::Denied => 0,
         Answer::Ambient => 1,
-        Answer::Granted => 2,
+        Answer::Granted | Answer::Plug => 2,
     }
 }
 

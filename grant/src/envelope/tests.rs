@@ -7,8 +7,8 @@ mod signed;
 use super::{ENVELOPE_SIZE_BYTES_MAX, EnvelopeError, PAYLOAD_TYPE, STANDARD, holds};
 use crate::samples::{document, key, open, seal, trusted};
 use crate::{
-    Access, Component, Digest, Document, EnvLiteral, FilesystemGrant, Grants, Http, Limits, Link, Reuse,
-    RunType, VolumeKind,
+    Access, Component, Digest, Document, EnvLiteral, EnvReference, FilesystemGrant, Grants, Http, Limits,
+    Link, Reuse, RunType, VolumeKind,
 };
 use base64::Engine as _;
 use proptest::prelude::*;
@@ -121,7 +121,7 @@ fn any_flipped_bit_of_the_text_is_refused() {
 #[test]
 fn whatever_is_bound_changes_the_text() {
     type Change = fn(&mut Document);
-    let changes: [(&str, Change); 26] = [
+    let changes: [(&str, Change); 28] = [
         ("cluster", |d| d.subject.cluster.push('x')),
         ("namespace", |d| d.subject.namespace.push('x')),
         ("name", |d| d.subject.name.push('x')),

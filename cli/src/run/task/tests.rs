@@ -109,6 +109,7 @@ fn an_empty_directory_is_made_and_goes_with_the_volumes() {
     let volumes = Volumes::new(&morph, &[]).unwrap();
     let made = task(
         &morph,
+        &[],
         &Local { kind: Kind::Command, port: None, values: &[], sources: &Sources::default(), files: None },
         &volumes,
     )
@@ -154,7 +155,7 @@ fn a_server_listens_on_loopback_with_the_morphs_own_patience() {
     let volumes = Volumes::new(&morph, &[]).unwrap();
     let sources = Sources::default();
     let local = Local { kind: Kind::Server, port: Some(0), values: &[], sources: &sources, files: None };
-    let Run::Server(http) = task(&morph, &local, &volumes).unwrap().run else { unreachable!() };
+    let Run::Server(http) = task(&morph, &[], &local, &volumes).unwrap().run else { unreachable!() };
     assert_eq!(http.port, 0);
 }
 
@@ -198,7 +199,7 @@ fn a_reference_takes_the_key_of_a_directory_unless_a_value_is_given() {
         let values = given(values);
         let local =
             Local { kind: Kind::Command, port: None, values: &values, sources: &sources, files: None };
-        task(&morph, &local, &volumes).map(|task| task.env)
+        task(&morph, &[], &local, &volumes).map(|task| task.env)
     };
     assert_eq!(given_to("city", &[]).unwrap(), given(&[("C", "Faro")]));
     assert_eq!(given_to("city", &[("C", "Porto")]).unwrap(), given(&[("C", "Porto")]));
@@ -218,7 +219,7 @@ fn beneath(volume: &std::path::Path, sub_path: &str, access: &str) -> Result<Vec
     let volumes = Volumes::new(&morph, &given(&[("v", volume.to_str().unwrap())]))?;
     let sources = Sources::default();
     let local = Local { kind: Kind::Command, port: None, values: &[], sources: &sources, files: None };
-    let task = task(&morph, &local, &volumes)?;
+    let task = task(&morph, &[], &local, &volumes)?;
     let listed = std::fs::read_dir(&task.preopens[0].directory).unwrap();
     Ok(listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect())
 }
@@ -251,4 +252,26 @@ fn a_sub_path_is_a_directory_of_the_volume_and_no_link_leads_there() {
         assert!(error.contains(&format!("volume v: subPath {wrong} is no directory")), "{error}");
     }
     assert!(!outer.path().join("secret/b").exists(), "nothing was made on the way out");
+}
+
+#[test]
+fn a_plug_gets_its_own_and_main_nothing_of_it() {
+    let spec = json!({
+        "env": [{ "name": "MAIN", "value": "1" }],
+        "volumes": [{ "name": "v", "emptyDir": {} }],
+        "plugs": [{
+            "name": "helper", "image": "a.test/p:1", "withhold": ["Random"],
+            "env": [{ "name": "PLUG", "valueFrom": { "configMapKeyRef": { "name": "w", "key": "k" } } }],
+            "capabilities": { "filesystem": [{ "volume": "v", "path": "/v" }], "logging": {} },
+        }],
+    });
+    let task = made(spec.clone(), &[("helper/PLUG", "2")], &[]).unwrap();
+    assert_eq!(task.env, given(&[("MAIN", "1")]));
+    assert!(task.preopens.is_empty() && !task.grants.logging && task.grants.withheld.is_empty());
+    let [helper] = &task.plugs[..] else { unreachable!("{:?}", task.plugs) };
+    assert_eq!((helper.name.as_str(), &helper.env), ("helper", &given(&[("PLUG", "2")])));
+    assert_eq!((helper.preopens.len(), helper.grants.logging, helper.grants.withheld.len()), (1, true, 1));
+    check_refused(spec.clone(), &[], &[], "give a value: --env helper/PLUG=VALUE");
+    check_refused(spec.clone(), &[("PLUG", "2")], &[], "--env PLUG: the Morph takes no such variable");
+    check_refused(spec, &[("helper/PLUG", "2"), ("other/A", "1")], &[], "spec.plugs has no plug other");
 }
