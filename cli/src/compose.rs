@@ -1,5 +1,5 @@
-//! `morph compose FILE`: what a node would compose of a Morph and its plugs, as a component in a file, with the
-//! plan that says what answers each import.
+//! `morph compose FILE`: what a node would compose of a Morph and its plugs, as a component in a file, with
+//! the plan that says what answers each import.
 
 use crate::manifest;
 use crate::parts::{self, PartArgs, Parts};
@@ -42,6 +42,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     if let Some(out) = &args.out {
         std::fs::write(out, &composed).with_context(|| out.display().to_string())?;
     }
-    print!("{plan}composed {} bytes, {}\n", composed.len(), composed_digest(&plan, &contents));
+    print!("{plan}");
+    println!("composed {} bytes, {}", composed.len(), composed_digest(&plan, &contents));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,5 @@
-//! `morph logs NAME`: what the pods of a Morph have written, and with `-c PART` what one of its components has
-//! logged.
+//! `morph logs NAME`: what the pods of a Morph have written, and with `-c PART` what one of its components
+//! has logged.
 
 use anyhow::{Context as _, Result, bail};
 use futures::{AsyncBufReadExt as _, TryStreamExt as _};
@@ -23,8 +23,8 @@ pub(crate) struct Args {
     /// Its namespace; the current context's without it.
     #[arg(long, short)]
     namespace: Option<String>,
-    /// Only what this component has logged: a plug's name, or the Morph's for its own. What components print to
-    /// standard output and standard error is nobody's, and is left out.
+    /// Only what this component has logged: a plug's name, or the Morph's for its own. What components print
+    /// to standard output and standard error is nobody's, and is left out.
     #[arg(long = "component", short, value_name = "PART")]
     component: Option<String>,
     /// Go on as lines come.

@@ -1,5 +1,5 @@
-//! The components of a Morph with plugs, here: their bytes from files or registries, the plan that the operator
-//! would make, and the composition that a node would make of it.
+//! The components of a Morph with plugs, here: their bytes from files or registries, the plan that the
+//! operator would make, and the composition that a node would make of it.
 
 use crate::registry::{self, RegistryArgs};
 use anyhow::{Context as _, Result, bail};
@@ -42,14 +42,14 @@ pub(crate) enum Unfit {
         /// Its name.
         part: String,
         /// What is wrong with it.
-        source: ComponentError,
+        source: Box<ComponentError>,
     },
     /// They don't fit.
     #[error("the parts can't be composed: {0}")]
     Plan(PlanErrors),
     /// They don't fit by their types.
     #[error("{0}")]
-    Compose(#[from] ComposeError),
+    Compose(Box<ComposeError>),
 }
 
 /// The bytes of all parts.
@@ -87,7 +87,7 @@ impl<'a> Parts<'a> {
     pub(crate) fn new(plugs: Vec<&'a Plug>, bytes: Vec<Vec<u8>>) -> Result<Self, Unfit> {
         let names = std::iter::once(MAIN).chain(plugs.iter().map(|plug| plug.name.as_str()));
         let worlds = names.zip(&bytes).map(|(part, bytes)| {
-            morph_component::inspect(bytes).map_err(|source| match plugs.is_empty() {
+            morph_component::inspect(bytes).map_err(Box::new).map_err(|source| match plugs.is_empty() {
                 true => Unfit::Part { part: "the component".to_owned(), source },
                 false => Unfit::Part { part: format!("part {part}"), source },
             })
@@ -127,7 +127,7 @@ impl<'a> Parts<'a> {
     /// One component out of all parts.
     pub(crate) fn compose(&self, plan: &Plan) -> Result<Vec<u8>, Unfit> {
         let bytes: Vec<&[u8]> = self.bytes.iter().map(Vec::as_slice).collect();
-        Ok(morph_component::compose(plan, &bytes)?)
+        morph_component::compose(plan, &bytes).map_err(|error| Unfit::Compose(Box::new(error)))
     }
 
     /// The engine that runs all of them.

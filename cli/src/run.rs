@@ -87,8 +87,11 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     }
 }
 
+/// What is run, with what of its imports is which part's.
+type Whole = (Vec<u8>, Vec<Label>);
+
 /// What is run: the component itself, or what it and its plugs are composed to.
-fn whole(parts: &Parts<'_>, spec: &MorphSpec) -> Result<Result<(Vec<u8>, Vec<Label>), Unfit>> {
+fn whole(parts: &Parts<'_>, spec: &MorphSpec) -> Result<Result<Whole, Unfit>> {
     if parts.plugs.is_empty() {
         return Ok(Ok((parts.bytes[0].clone(), Vec::new())));
     }

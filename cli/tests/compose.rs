@@ -1,12 +1,13 @@
-//! `morph run` and `morph compose` with plugs: each part has what its place in the YAML grants, and nothing of
-//! another's.
-#![allow(clippy::unwrap_used, reason = "tests")]
+//! `morph run` and `morph compose` with plugs: each part has what its place in the YAML grants, and nothing
+//! of another's.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod support;
 
 use support::{Desk, Ended, guest, morph};
 
-/// The main component and a plug that does what it is told; `spec` is the rest of the Morph, `plug` of the plug.
+/// The main component, and a plug that does what it is told; `spec` is the rest of the Morph, `plug` of the
+/// plug.
 fn desk(spec: &str, plug: &str) -> Desk {
     let comma = if plug.is_empty() { "" } else { ", " };
     let spec = format!("{spec}, plugs: [{{ name: helper, image: \"registry.invalid/p:1\"{comma}{plug} }}]");

@@ -1,5 +1,6 @@
-//! A composition under grants: what the host makes of a part's import, what answers each import of a plan, and
-//! the plan that a document's links are. Operator, shim and CLI ask here, so that they can't answer differently.
+//! A composition under grants: what the host makes of a part's import, what answers each import of a plan,
+//! and the plan that a document's links are. Operator, shim and CLI ask here, so that they can't answer
+//! differently.
 
 use crate::interfaces::{Lookup, Need, lookup};
 use crate::{Answer, Answered, Digest, Document, Grants, check_one};
@@ -65,8 +66,7 @@ impl Document {
     pub fn plan(&self, worlds: &[&World]) -> Result<Plan, PlanErrors> {
         let names =
             || self.components.iter().enumerate().map(|(index, component)| part_name(index, &component.name));
-        let parts: Vec<Part<'_>> =
-            names().zip(worlds).map(|(name, world)| Part { name, world: *world }).collect();
+        let parts: Vec<Part<'_>> = names().zip(worlds).map(|(name, world)| Part { name, world }).collect();
         let links: Vec<Choice<'_>> = names()
             .zip(&self.components)
             .flat_map(|(from, component)| {

@@ -30,7 +30,7 @@ fn said(spec: Value, imports: Option<&[&str]>) -> (bool, String) {
     (judged.is_good(), text(&morph, &judged))
 }
 
-/// Of a Morph whose component imports `acme:clock/now` and whose plug `clock` has these imports and exports it.
+/// Of a Morph whose component imports `acme:clock/now`, and whose plug exports it and has these imports.
 fn said_of_parts(plug: Value, imports: &[&str]) -> (bool, String) {
     let mut clock = json!({ "name": "clock", "image": "a.test/clock:1" });
     clock.as_object_mut().unwrap().extend(plug.as_object().unwrap().clone());

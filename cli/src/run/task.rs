@@ -137,8 +137,8 @@ impl Variables<'_> {
     }
 }
 
-/// A part's environment: literals as they stand, references with the values given. As in a pod, `env` wins over
-/// `envFrom`.
+/// A part's environment: literals as they stand, references with the values given. As in a pod, `env` wins
+/// over `envFrom`.
 fn env(morph: &ValidMorph, part: &Variables<'_>, local: &Local<'_>) -> Result<Vec<(String, String)>> {
     let named = |name: &str| part.env.iter().find(|var| var.name == name);
     let given = part.given(local);

@@ -1,3 +1,4 @@
+//! Compositions under grants: whose rights answer, and that links are the plan that was made.
 #![allow(clippy::unwrap_used)]
 
 use super::*;

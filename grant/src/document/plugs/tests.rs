@@ -1,3 +1,4 @@
+//! What of a document's components can't be meant together.
 #![allow(clippy::unwrap_used)]
 
 use crate::document::{EnvLiteral, EnvReference};
