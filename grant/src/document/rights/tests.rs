@@ -302,7 +302,8 @@ fn a_sub_path_stays_below_its_volume() {
 #[test]
 fn a_second_components_rights_are_looked_at_as_the_firsts() {
     check_refused("grants.http: \"allow\" is empty", |d| {
-        let mut plug = Component { name: "clock".into(), ..d.components[0].clone() };
+        let limits = crate::Limits::default();
+        let mut plug = Component { name: "clock".into(), limits, ..d.components[0].clone() };
         plug.grants.http.as_mut().unwrap().allow.clear();
         d.components.push(plug);
     });

@@ -232,9 +232,20 @@ async fn a_client_that_reads_on_is_kept_however_slow_it_is() {
     let mut piece = vec![0; 16 << 20];
     for _ in 0..5 {
         tokio::time::sleep(Duration::from_secs(*STALLED.start() - 20)).await;
-        client.read_exact(&mut piece).await.unwrap();
+        on_a_still_clock(client.read_exact(&mut piece)).await.unwrap();
     }
     assert_eq!(connections.guests.busy(), 1);
+}
+
+/// Waits for what the kernel brings without a moment passing: a paused clock goes on by itself where nothing
+/// runs, but not while a thread for blocking work does.
+async fn on_a_still_clock<T>(work: impl Future<Output = T>) -> T {
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    let held = tokio::task::spawn_blocking(move || wait.recv().is_err());
+    let value = work.await;
+    drop(done);
+    assert!(held.await.unwrap());
+    value
 }
 
 #[tokio::test(start_paused = true)]
