@@ -48,9 +48,6 @@ pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
     if !findings.is_empty() {
         return Err(invalid(FieldErrors(findings).to_string()));
     }
-    if let Some(refusal) = named_as_morph(&identity, spec) {
-        return Err(refusal);
-    }
     let found = found(seen, &grant::grants(spec));
     if let Some(refusal) = ceiling::refusal(seen) {
         return Err(match found {
@@ -110,12 +107,6 @@ fn alone(component: &Component, runs: RunType, grants: &Grants) -> Found {
     let imports = morph_grant::check(component.known.imports(), grants);
     let (image, content) = (component.image.clone(), component.content.clone());
     Found { image, content, runs, imports, links: Vec::new(), plugs: Vec::new(), composed: None }
-}
-
-/// A plug by the Morph's own name: in status, in the grant and in the log nobody could tell them apart.
-fn named_as_morph(identity: &Identity, spec: &MorphSpec) -> Option<Refusal> {
-    let index = spec.plugs.iter().position(|plug| plug.name == identity.name)?;
-    Some(invalid(format!("spec.plugs[{index}].name: it is the Morph's own name; give the plug another")))
 }
 
 fn invalid(message: impl Into<String>) -> Refusal {

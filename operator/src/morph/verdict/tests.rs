@@ -83,6 +83,6 @@ fn a_morph_with_plugs_is_judged_once_all_its_components_are_there() {
     assert_eq!(refusal.reason, Reason::VersionMismatch);
     let named = text.replace("name: clock", "name: hello");
     let judged = verdict(&morph(&named), None, Ceiling::None, signer());
-    let Verdict::Refused(refusal) = judged else { panic!("{judged:?}") };
-    assert_eq!(refusal.reason, Reason::SpecInvalid);
+    let Verdict::Invalid(errors) = judged else { panic!("{judged:?}") };
+    assert_eq!(errors[0].field, "spec.plugs");
 }

@@ -177,9 +177,11 @@ fn each_import_is_answered_under_the_grants_of_its_own_part() {
 #[test]
 fn names_that_two_have_are_refused() {
     let text = "image: r.test/hello:1\nplugs: [{name: NAME, image: \"r.test/a:1\"}]\n";
-    for name in ["hello", "main", "host"] {
+    for (name, field) in
+        [("hello", "spec.plugs"), ("main", "spec.plugs[0].name"), ("host", "spec.plugs[0].name")]
+    {
         let seen = seen_whole(morph(&text.replace("NAME", name)), world(&[NOW], &[RUN]), &[]);
-        check_refused(&seen, ConditionType::Ready, Reason::SpecInvalid, &["spec.plugs[0].name"]);
+        check_refused(&seen, ConditionType::Ready, Reason::SpecInvalid, &[field]);
     }
     let twice = text.replace("[{", "[{name: a, image: \"r.test/a:1\"}, {").replace("NAME", "a");
     let seen = seen_whole(morph(&twice), world(&[NOW], &[RUN]), &[]);
