@@ -63,13 +63,25 @@ fn parts_that_fit_are_linked_and_each_import_is_answered_once() {
     assert!(found.composed.is_some() && found.is_answered());
 }
 
+type Case<'a> = (&'a str, &'a [&'a str], Vec<(&'a str, World)>, Reason, [&'a str; 2]);
+
+/// Each is refused for its reason in these words, and what is known is told.
+fn check_reasons(cases: &[Case<'_>]) {
+    for (fields, imports, plugs, reason, words) in cases {
+        let refusal = check_refused(&whole(fields, imports, plugs), ConditionType::Composed, *reason, words);
+        assert!(!refusal.transient, "{reason}");
+        let found = refusal.found.unwrap();
+        assert_eq!((found.plugs.len(), found.composed), (plugs.len(), None), "what is known is told");
+        assert!(found.imports.is_empty() && found.links.is_empty(), "nothing is answered");
+    }
+}
+
 #[test]
 fn each_thing_that_stands_against_a_composition_has_its_reason() {
     let clock = || plug("clock", &[NOW], &[]);
     let many: Vec<String> = (0..1024).map(|n| format!("acme:a/i{n}@1.0.0")).collect();
     let many: Vec<_> = many.iter().map(String::as_str).chain([NOW]).collect();
-    let link = |text: &str| format!("links: [{text}]");
-    for (fields, imports, plugs, reason, words) in [
+    check_reasons(&[
         ("", &[NOW, "acme:a/b@1.0.0"][..], vec![clock()], Reason::Unresolved, ["acme:a/b@1.0.0", "main"]),
         ("", &[], vec![clock()], Reason::Unresolved, ["nothing uses clock", "export"]),
         (
@@ -104,6 +116,14 @@ fn each_thing_that_stands_against_a_composition_has_its_reason() {
             ["a → b → a", "first"],
         ),
         ("", &many, vec![clock()], Reason::TooLarge, ["1025 imports", "1024"]),
+    ]);
+}
+
+#[test]
+fn a_link_that_cannot_be_meant_is_told_by_its_place() {
+    let clock = || plug("clock", &[NOW], &[]);
+    let link = |text: &str| format!("links: [{text}]");
+    check_reasons(&[
         (
             &link("{from: main, interface: \"acme:clock/now\", to: none}"),
             &[NOW],
@@ -125,13 +145,7 @@ fn each_thing_that_stands_against_a_composition_has_its_reason() {
             Reason::VersionMismatch,
             ["spec.links[0].to", NOW],
         ),
-    ] {
-        let refusal = check_refused(&whole(fields, imports, &plugs), ConditionType::Composed, reason, &words);
-        assert!(!refusal.transient, "{reason}");
-        let found = refusal.found.unwrap();
-        assert_eq!((found.plugs.len(), found.composed), (plugs.len(), None), "what is known is told");
-        assert!(found.imports.is_empty() && found.links.is_empty(), "nothing is answered");
-    }
+    ]);
 }
 
 #[test]
