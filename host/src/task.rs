@@ -207,6 +207,11 @@ impl Task {
         !self.plugs.is_empty() || !self.labels.is_empty()
     }
 
+    /// The rights of each part, the main component's first: walls round the whole process have room for all.
+    pub fn rights(&self) -> impl Iterator<Item = &Grants> {
+        std::iter::once(&self.grants).chain(self.plugs.iter().map(|plug| &plug.grants))
+    }
+
     /// A plug as a task of its own: its name and rights, and what is the pod's.
     pub(crate) fn of_plug(&self, plug: &Plug) -> Self {
         Self {

@@ -62,12 +62,11 @@ impl Rules {
         };
         let mut paths: Vec<_> = setup.mount_targets.iter().map(mount).collect();
         paths.push((CODE_PATH.to_owned(), Use::Code, false));
-        let grants = &setup.task.grants;
-        let mut listen = granted_to_listen(grants);
+        let mut listen: BTreeSet<u16> = setup.task.rights().flat_map(granted_to_listen).collect();
         if let Run::Server(http) = &setup.task.run {
             listen.insert(http.port);
         }
-        Self { paths, listen, connect: granted_to_connect(grants) }
+        Self { paths, listen, connect: setup.task.rights().flat_map(granted_to_connect).collect() }
     }
 
     /// Holds for this thread and all that it makes from here on, and can't be taken off. `no_new_privs` must
@@ -106,8 +105,8 @@ impl Rules {
 
 /// Whether a worker needs sockets at all.
 pub(crate) fn needs_network(setup: &WorkerSetup) -> bool {
-    let grants = &setup.task.grants;
-    matches!(setup.task.run, Run::Server(_)) || grants.http.is_some() || grants.sockets.is_some()
+    let has_network = |grants: &Grants| grants.http.is_some() || grants.sockets.is_some();
+    matches!(setup.task.run, Run::Server(_)) || setup.task.rights().any(has_network)
 }
 
 fn granted_to_listen(grants: &Grants) -> BTreeSet<u16> {

@@ -107,8 +107,7 @@ async fn prepare_at_leisure(server: &Server, decision: &Decision) -> Result<Prep
 
 /// Whether any of its components may reach the network.
 fn uses_network(task: &Task) -> bool {
-    let mut grants = std::iter::once(&task.grants).chain(task.plugs.iter().map(|plug| &plug.grants));
-    grants.any(|grants| grants.http.is_some() || grants.sockets.is_some())
+    task.rights().any(|grants| grants.http.is_some() || grants.sockets.is_some())
 }
 
 /// Read each time: a node gets and loses addresses.

@@ -92,6 +92,26 @@ fn who_serves_or_has_a_grant_of_the_network_needs_it_and_nobody_else() {
     assert!(needs_network(&command(Grants { sockets: Some(sockets(Protocol::Udp)), ..Grants::default() })));
 }
 
+/// A command of two parts, whose plug alone has these rights.
+fn with_plug(grants: Grants) -> WorkerSetup {
+    let mut setup = command(Grants::default());
+    let plug = morph_host::Plug { name: "plug".into(), env: Vec::new(), preopens: Vec::new(), grants };
+    setup.task.plugs = vec![plug];
+    setup
+}
+
+#[test]
+fn a_plug_with_the_network_has_it_though_main_has_none() {
+    assert!(!needs_network(&with_plug(Grants::default())));
+    assert_eq!(ports(&Rules::of(&with_plug(Grants::default()))), (vec![], vec![]));
+    let setup = with_plug(Grants { http: Some(http(&[8443])), ..Grants::default() });
+    assert!(needs_network(&setup));
+    assert_eq!(ports(&Rules::of(&setup)), (vec![], vec![53, 8443]));
+    let setup = with_plug(Grants { sockets: Some(sockets(Protocol::Tcp)), ..Grants::default() });
+    assert!(needs_network(&setup));
+    assert_eq!(ports(&Rules::of(&setup)), (vec![0, 7000], vec![53, 5432]));
+}
+
 /// Does something on a thread to which the rules hold.
 fn under<T: Send + 'static>(rules: Rules, act: impl FnOnce() -> T + Send + 'static) -> T {
     let held = move || {
