@@ -29,15 +29,17 @@ check() {
 	fi
 }
 
-# suite NAME COMMAND...: many tests; the command's last `N passed` and `N failed` are added. One that ends badly
-# without a failed test (it did not build, say) counts as one failure.
+# suite NAME COMMAND...: many tests; the command's last `N passed` and `N failed` are added, or those of its last
+# `Summary`, behind which the words of tests that failed are shown again. One that ends badly without a failed test (it
+# did not build, say) counts as one failure.
 suite() {
-	local name=$1 log passed failed status=0
+	local name=$1 log counts passed failed status=0
 	shift
 	log=$(mktemp)
 	"$@" 2>&1 | tee "$log" || status=$?
-	passed=$(grep -oE '[0-9]+ passed' "$log" | tail -n 1 | cut -d' ' -f1) || passed=0
-	failed=$(grep -oE '[0-9]+ (failed|timed out|exec failed)' "$log" | tail -n 1 | cut -d' ' -f1) || failed=0
+	counts=$(grep -E '^ *Summary \[' "$log" | tail -n 1) || counts=$(cat "$log")
+	passed=$(grep -oE '[0-9]+ passed' <<<"$counts" | tail -n 1 | cut -d' ' -f1) || passed=0
+	failed=$(grep -oE '[0-9]+ (failed|timed out|exec failed)' <<<"$counts" | tail -n 1 | cut -d' ' -f1) || failed=0
 	rm "$log"
 	if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
 	PASSED=$((PASSED + passed))
