@@ -224,3 +224,8 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_the_schema_keeps_free_is_what_grants_take() {
+    assert_eq!(morph_crds::PLUG_VARIABLE_PREFIX, morph_grant::PLUG_VARIABLE_PREFIX);
+}
