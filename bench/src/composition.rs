@@ -4,7 +4,6 @@
 use crate::samples::Samples;
 use anyhow::{Context, Result, bail, ensure};
 use morph_component::{Host, InterfaceId, MAIN, Part, Plan, compose, inspect, plan};
-use morph_grant::interfaces::{Lookup, Need, lookup};
 use morph_grant::{Access, FilesystemGrant, Grants};
 use morph_host::{EngineKind, Plug, Preopen, Program, Run, Stdio, Task, compile, running_engine};
 use std::fs::File;
@@ -165,9 +164,5 @@ fn made(parts: &[Vec<u8>; 2]) -> Result<(Plan, Vec<u8>)> {
 
 /// What the host makes of an import, before anybody asks for rights.
 fn host(_: &str, import: &InterfaceId) -> Host {
-    match lookup(import) {
-        Lookup::Known(row) if row.need == Need::Types => Host::Shares,
-        Lookup::Known(_) => Host::Serves,
-        Lookup::UnknownVersion | Lookup::Unknown => Host::Unknown,
-    }
+    morph_grant::host(import, &Grants::of_each_capability())
 }

@@ -3,10 +3,10 @@
 
 mod denials;
 
-use crate::manifest;
+use crate::{manifest, parts};
 use anyhow::{Context as _, Result, anyhow, bail};
 use morph_component::World;
-use morph_crds::Morph;
+use morph_crds::{Morph, Part};
 use morph_grant::{Answered, Digest, Grants, SigningKey, Suggestion};
 use morph_oci::Reference;
 use morph_operator::morph::{Ceiling, Component, Known, Verdict, grants, verdict_of_parts};
@@ -61,7 +61,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let Some(morph) = morph else { bail!("give a file with a Morph") };
-    let of_image = |(content, world)| known("spec.image", &morph.spec.image, content, world);
+    let of_image = |(content, world)| known(&morph.spec.main(), content, world);
     let component = component.map(of_image).transpose()?;
     let plugs = plugs(&morph, &args.plugs)?;
     let ceiling = args.policy.as_ref().map_or(Ok(Ceiling::None), |file| ceiling(file))?;
@@ -89,25 +89,21 @@ fn read(file: &Path) -> Result<(Digest, World)> {
 
 /// The component as the operator would have found it. What no registry told (the manifest's digest) is in the
 /// grant as long as it would be.
-fn known(field: &str, image: &str, content: Digest, world: World) -> Result<Component> {
-    let reference: Reference = image.parse().map_err(|error| anyhow!("{field}: {error}"))?;
+fn known(part: &Part<'_>, content: Digest, world: World) -> Result<Component> {
+    let reference: Reference = part.image.parse().map_err(|error| anyhow!("{}.image: {error}", part.at()))?;
     let manifest = reference.digest().cloned().unwrap_or_else(|| content.clone());
     Ok(Component { image: reference.pinned(manifest), content, known: Known::Read(Arc::new(world)) })
 }
 
 /// The components of plugs, in the spec's order; none for one without a file.
 fn plugs(morph: &Morph, given: &[String]) -> Result<Vec<Option<Component>>> {
-    let given: Vec<_> = given.iter().map(|text| crate::pair("--plug", text)).collect::<Result<_>>()?;
-    let spec = &morph.spec;
-    if let Some((name, _)) = given.iter().find(|(name, _)| !spec.plugs.iter().any(|p| p.name == *name)) {
-        bail!("--plug {name}: spec.plugs has no such plug");
-    }
-    let one = |(index, plug): (usize, &morph_crds::Plug)| {
-        let Some((_, file)) = given.iter().rfind(|(name, _)| *name == plug.name) else { return Ok(None) };
-        let (content, world) = read(Path::new(file))?;
-        known(&format!("spec.plugs[{index}].image"), &plug.image, content, world).map(Some)
+    let files = parts::files(given, &morph.spec)?;
+    let one = |plug: Part<'_>| {
+        let Some(file) = files.get(plug.name) else { return Ok(None) };
+        let (content, world) = read(file)?;
+        known(&plug, content, world).map(Some)
     };
-    spec.plugs.iter().enumerate().map(one).collect()
+    morph.spec.parts().skip(1).map(one).collect()
 }
 
 /// What it signs is measured and thrown away: nobody trusts it, and the same file gives the same verdict.

@@ -4,7 +4,6 @@
 use crate::manifest;
 use crate::parts::{self, PartArgs, Parts};
 use anyhow::{Context as _, Result, bail};
-use morph_crds::ValidMorph;
 use morph_grant::{Digest, composed_digest};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,17 +25,14 @@ pub(crate) struct Args {
 
 /// Composes, and prints the plan.
 pub(crate) fn main(args: &Args) -> Result<ExitCode> {
-    let text = manifest::read(&args.file)?;
-    let shown = || manifest::shown(&args.file);
-    let morph = manifest::find(&text, args.name.as_deref()).with_context(shown)?;
-    let valid = ValidMorph::new(&morph).with_context(shown)?;
+    let valid = manifest::checked(&args.file, args.name.as_deref())?;
     let spec = valid.spec();
     if spec.plugs.is_empty() {
-        bail!("{}: Morph {} has no plugs; there is nothing to compose", shown(), valid.name());
+        let file = manifest::shown(&args.file);
+        bail!("{file}: Morph {} has no plugs; there is nothing to compose", valid.name());
     }
-    let (plugs, bytes) = parts::read(&args.parts, spec)?;
-    let parts = Parts::new(plugs, bytes)?;
-    let plan = parts.plan(spec)??;
+    let parts = Parts::new(spec, parts::read(&args.parts, spec)?)?;
+    let plan = parts.plan(spec)?;
     let composed = parts.compose(&plan)?;
     let contents: Vec<Digest> = parts.bytes.iter().map(|bytes| Digest::of(bytes)).collect();
     if let Some(out) = &args.out {

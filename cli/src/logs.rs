@@ -7,13 +7,11 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, LogParams};
 use kube::{Api, Client};
 use morph_crds::{MORPH_LABEL, Morph};
+use morph_grant::CONTAINER;
 use serde::Deserialize;
 use std::io::Write as _;
 use std::process::ExitCode;
 use tokio::task::JoinSet;
-
-/// The one container of a Morph's pods.
-const CONTAINER: &str = "morph";
 
 /// Arguments of `morph logs`.
 #[derive(clap::Args)]

@@ -5,7 +5,7 @@ mod unknown;
 
 use anyhow::{Context as _, Result, bail};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use morph_crds::{Morph, MorphPolicy};
+use morph_crds::{FieldErrors, Morph, MorphPolicy, ValidMorph};
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -39,6 +39,17 @@ pub(crate) fn shown(file: &Path) -> String {
 /// The only Morph of a text, or the one of this name.
 pub(crate) fn find(text: &str, name: Option<&str>) -> Result<Morph> {
     parse(object(text, ("Morph", "Morphs"), name)?, "Morph", &morph_crds::definition())
+}
+
+/// The only Morph of a file, or the one of this name, once nothing is wrong with any of its fields.
+pub(crate) fn checked(file: &Path, name: Option<&str>) -> Result<ValidMorph> {
+    let morph = find(&read(file)?, name).with_context(|| shown(file))?;
+    let valid = ValidMorph::new(&morph).with_context(|| shown(file))?;
+    let findings = morph_operator::morph::findings(valid.spec());
+    if !findings.is_empty() {
+        return Err(FieldErrors(findings)).with_context(|| shown(file));
+    }
+    Ok(valid)
 }
 
 /// The only MorphPolicy of a text.

@@ -3,14 +3,12 @@
 
 use crate::registry::{self, RegistryArgs};
 use anyhow::{Context as _, Result, bail};
-use morph_component::{
-    Choice, ComposeError, Error as ComponentError, MAIN, Part, Plan, PlanErrors, Target, World,
-};
-use morph_crds::{MorphSpec, Plug};
-use morph_grant::Grants;
+use morph_component::{Error as ComponentError, Kind, Label, Part as Planning, Plan, World};
+use morph_crds::{MorphSpec, Part};
 use morph_host::EngineKind;
 use morph_oci::Reference;
-use morph_operator::morph::{grants, plug_grants};
+use morph_operator::morph::planned;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Which files stand for images.
@@ -28,111 +26,101 @@ pub(crate) struct PartArgs {
 
 /// The parts of a Morph: its own component, then its plugs by name.
 pub(crate) struct Parts<'a> {
-    pub(crate) plugs: Vec<&'a Plug>,
+    parts: Vec<Part<'a>>,
     pub(crate) bytes: Vec<Vec<u8>>,
-    pub(crate) worlds: Vec<World>,
+    worlds: Vec<World>,
 }
 
-/// Why parts are no composition, though all of them could be had.
+/// Why parts are nothing that runs, though all of them could be had.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unfit {
-    /// A part is none.
-    #[error("{part}: {source}")]
-    Part {
-        /// Its name.
-        part: String,
-        /// What is wrong with it.
-        source: Box<ComponentError>,
-    },
-    /// They don't fit.
-    #[error("the parts can't be composed: {0}")]
-    Plan(PlanErrors),
-    /// They don't fit by their types.
-    #[error("{0}")]
-    Compose(Box<ComposeError>),
+#[error("{0}")]
+pub(crate) struct Unfit(String);
+
+/// What `--plug` says, by plug.
+///
+/// # Errors
+/// A file for a plug that the Morph doesn't have.
+pub(crate) fn files(given: &[String], spec: &MorphSpec) -> Result<BTreeMap<String, PathBuf>> {
+    let mut files = BTreeMap::new();
+    for text in given {
+        let (name, file) = crate::pair("--plug", text)?;
+        if !spec.plugs.iter().any(|plug| plug.name == name) {
+            bail!("--plug {name}: spec.plugs has no such plug");
+        }
+        files.insert(name, PathBuf::from(file));
+    }
+    Ok(files)
 }
 
-/// The bytes of all parts.
+/// The bytes of all parts, the Morph's own first, then its plugs by name.
 ///
 /// # Errors
 /// A file that can't be read, an image that can't be pulled, a file for a plug that the Morph doesn't have.
-pub(crate) fn read<'a>(args: &PartArgs, spec: &'a MorphSpec) -> Result<(Vec<&'a Plug>, Vec<Vec<u8>>)> {
-    let given: Vec<(String, String)> =
-        args.plugs.iter().map(|text| crate::pair("--plug", text)).collect::<Result<_>>()?;
-    if let Some((name, _)) = given.iter().find(|(name, _)| !spec.plugs.iter().any(|plug| plug.name == *name))
-    {
-        bail!("--plug {name}: spec.plugs has no such plug");
-    }
-    let mut plugs: Vec<(usize, &Plug)> = spec.plugs.iter().enumerate().collect();
-    plugs.sort_by_key(|(_, plug)| &plug.name);
-    let mut bytes = vec![one(&args.registry, args.component.as_deref(), &spec.image, "spec.image")?];
-    for (index, plug) in &plugs {
-        let file = given.iter().rfind(|(name, _)| *name == plug.name).map(|(_, file)| Path::new(file));
-        bytes.push(one(&args.registry, file, &plug.image, &format!("spec.plugs[{index}].image"))?);
-    }
-    Ok((plugs.into_iter().map(|(_, plug)| plug).collect(), bytes))
+pub(crate) fn read(args: &PartArgs, spec: &MorphSpec) -> Result<Vec<Vec<u8>>> {
+    let files = files(&args.plugs, spec)?;
+    let file = |part: &Part<'_>| match part.index {
+        None => args.component.as_deref(),
+        Some(_) => files.get(part.name).map(PathBuf::as_path),
+    };
+    spec.parts_by_name().iter().map(|part| one(&args.registry, file(part), part)).collect()
 }
 
-fn one(registry: &RegistryArgs, file: Option<&Path>, image: &str, field: &str) -> Result<Vec<u8>> {
+fn one(registry: &RegistryArgs, file: Option<&Path>, part: &Part<'_>) -> Result<Vec<u8>> {
     if let Some(file) = file {
         return std::fs::read(file).with_context(|| file.display().to_string());
     }
-    let reference: Reference = image.parse().with_context(|| field.to_owned())?;
-    let artifact = registry::pull(registry, &reference).with_context(|| field.to_owned())?;
-    Ok(artifact.component.to_vec())
+    let field = || format!("{}.image", part.at());
+    let reference: Reference = part.image.parse().with_context(field)?;
+    Ok(registry::pull(registry, &reference).with_context(field)?.component.to_vec())
 }
 
 impl<'a> Parts<'a> {
     /// Parts of these bytes, once each is known to be a component.
-    pub(crate) fn new(plugs: Vec<&'a Plug>, bytes: Vec<Vec<u8>>) -> Result<Self, Unfit> {
-        let names = std::iter::once(MAIN).chain(plugs.iter().map(|plug| plug.name.as_str()));
-        let worlds = names.zip(&bytes).map(|(part, bytes)| {
-            morph_component::inspect(bytes).map_err(Box::new).map_err(|source| match plugs.is_empty() {
-                true => Unfit::Part { part: "the component".to_owned(), source },
-                false => Unfit::Part { part: format!("part {part}"), source },
-            })
-        });
-        let worlds = worlds.collect::<Result<_, _>>()?;
-        Ok(Self { plugs, bytes, worlds })
+    pub(crate) fn new(spec: &'a MorphSpec, bytes: Vec<Vec<u8>>) -> Result<Self, Unfit> {
+        let parts = spec.parts_by_name();
+        let world = |(part, bytes): (&Part<'_>, &Vec<u8>)| {
+            let wrong = |error: ComponentError| match parts.len() {
+                1 => Unfit(error.to_string()),
+                _ => Unfit(format!("part {}: {error}", part.name)),
+            };
+            morph_component::inspect(bytes).map_err(wrong)
+        };
+        let worlds = parts.iter().zip(&bytes).map(world).collect::<Result<_, _>>()?;
+        Ok(Self { parts, bytes, worlds })
+    }
+
+    /// As what the whole runs.
+    pub(crate) fn kind(&self, wanted: Option<Kind>) -> Result<Kind, Unfit> {
+        let run = self.worlds[0].run_as(wanted).map_err(|error| Unfit(error.to_string()))?;
+        Ok(run.kind)
     }
 
     /// The plan that the operator would make.
-    ///
-    /// # Errors
-    /// A link that is none, or what stands against the plan.
-    pub(crate) fn plan(&self, spec: &MorphSpec) -> Result<Result<Plan, Unfit>> {
-        let interfaces = spec.links.iter().enumerate().map(|(index, link)| {
-            link.interface.parse().with_context(|| format!("spec.links[{index}].interface"))
-        });
-        let interfaces: Vec<_> = interfaces.collect::<Result<_>>()?;
-        let choices: Vec<_> = spec
-            .links
-            .iter()
-            .zip(&interfaces)
-            .map(|(link, interface)| Choice { from: &link.from, interface, to: Target::of(&link.to) })
-            .collect();
-        let rights: Vec<(&str, Grants)> = std::iter::once((MAIN, grants(spec)))
-            .chain(self.plugs.iter().map(|plug| (plug.name.as_str(), plug_grants(spec, plug))))
-            .collect();
-        let parts: Vec<Part<'_>> =
-            rights.iter().zip(&self.worlds).map(|((name, _), world)| Part { name, world }).collect();
-        let Some((main, plugs)) = parts.split_first() else { bail!("there is no component") };
-        let of = |part: &str| rights.iter().find(|(name, _)| *name == part).map(|(_, grants)| grants);
-        let planned = morph_component::plan(*main, plugs, &choices, |part, interface| {
-            morph_grant::host(interface, of(part).unwrap_or(&Grants::default()))
-        });
-        Ok(planned.map_err(Unfit::Plan))
+    pub(crate) fn plan(&self, spec: &MorphSpec) -> Result<Plan, Unfit> {
+        let parts: Vec<_> = self.parts.iter().zip(&self.worlds).collect();
+        let parts: Vec<_> = parts.iter().map(|(part, world)| Planning { name: part.name, world }).collect();
+        let wrong = |error| Unfit(format!("the parts can't be composed: {error}"));
+        planned(spec, parts[0], &parts[1..]).map_err(wrong)
     }
 
     /// One component out of all parts.
     pub(crate) fn compose(&self, plan: &Plan) -> Result<Vec<u8>, Unfit> {
         let bytes: Vec<&[u8]> = self.bytes.iter().map(Vec::as_slice).collect();
-        morph_component::compose(plan, &bytes).map_err(|error| Unfit::Compose(Box::new(error)))
+        morph_component::compose(plan, &bytes).map_err(|error| Unfit(error.to_string()))
+    }
+
+    /// What is run, with what of its imports is which part's: the component itself, or what it and its plugs
+    /// are composed to.
+    pub(crate) fn whole(&self, spec: &MorphSpec) -> Result<(Vec<u8>, Vec<Label>), Unfit> {
+        if self.parts.len() == 1 {
+            return Ok((self.bytes[0].clone(), Vec::new()));
+        }
+        let plan = self.plan(spec)?;
+        Ok((self.compose(&plan)?, plan.labels().collect()))
     }
 
     /// The engine that runs all of them.
     pub(crate) fn engine(&self) -> EngineKind {
-        let kinds = self.worlds.iter().map(EngineKind::of);
-        kinds.reduce(|a, b| if b == EngineKind::P3 { b } else { a }).unwrap_or(EngineKind::P2)
+        EngineKind::of_parts(&self.worlds)
     }
 }

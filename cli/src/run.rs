@@ -8,10 +8,10 @@ mod task;
 mod volumes;
 
 use crate::manifest;
-use crate::parts::{self, PartArgs, Parts, Unfit};
+use crate::parts::{self, PartArgs, Parts};
 use anyhow::{Context as _, Result};
-use morph_component::{Kind, Label};
-use morph_crds::{FieldErrors, MorphSpec, MorphType, ValidMorph};
+use morph_component::Kind;
+use morph_crds::MorphType;
 use morph_host::{Outcome, Program, Stdio, Task, code};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,39 +45,28 @@ pub(crate) struct Args {
 
 /// Runs; the exit code is the guest's.
 pub(crate) fn main(args: Args) -> Result<ExitCode> {
-    let text = manifest::read(&args.file)?;
-    let morph = manifest::find(&text, args.name.as_deref()).with_context(|| manifest::shown(&args.file))?;
-    let shown = || manifest::shown(&args.file);
-    let valid = ValidMorph::new(&morph).with_context(shown)?;
-    let findings = morph_operator::morph::findings(valid.spec());
-    if !findings.is_empty() {
-        return Err(FieldErrors(findings)).with_context(shown);
-    }
+    let valid = manifest::checked(&args.file, args.name.as_deref())?;
+    let spec = valid.spec();
     let values = task::pairs("--env", &args.env)?;
     let (config_maps, secrets) =
         (task::pairs("--config-map", &args.config_maps)?, task::pairs("--secret", &args.secrets)?);
-    let sources = sources::Sources::new(valid.spec(), &config_maps, &secrets)?;
-    let (plugs, bytes) = parts::read(&args.parts, valid.spec())?;
-    let bad =
-        |error: &dyn std::fmt::Display| ended(&Outcome::because(code::BAD_COMPONENT, error.to_string()));
-    let parts = match Parts::new(plugs, bytes) {
-        Ok(parts) => parts,
-        Err(error) => return Ok(bad(&error)),
-    };
-    let kind = match parts.worlds[0].run_as(wanted(valid.spec().type_)) {
-        Ok(run) => run.kind,
-        Err(error) => return Ok(bad(&error)),
-    };
-    let (component, labels) = match whole(&parts, valid.spec())? {
-        Ok(whole) => whole,
-        Err(error) => return Ok(bad(&error)),
+    let sources = sources::Sources::new(spec, &config_maps, &secrets)?;
+    let bytes = parts::read(&args.parts, spec)?;
+    let looked = Parts::new(spec, bytes).and_then(|parts| {
+        let kind = parts.kind(wanted(spec.type_))?;
+        let (component, labels) = parts.whole(spec)?;
+        Ok((parts.engine(), kind, component, labels))
+    });
+    let (engine, kind, component, labels) = match looked {
+        Ok(looked) => looked,
+        Err(unfit) => return Ok(ended(&Outcome::because(code::BAD_COMPONENT, unfit.to_string()))),
     };
     let volumes = volumes::Volumes::new(&valid, &task::pairs("--volume", &args.volumes)?)?;
-    let files = sources::files(valid.spec(), &sources)?;
+    let files = sources::files(spec, &sources)?;
     let files = files.as_ref().map(|directory| directory.path());
     let local = task::Local { kind, port: args.port, values: &values, sources: &sources, files };
-    let task = Task { labels, ..task::task(&valid, &parts.plugs, &local, &volumes)? };
-    let engine = morph_host::engine(parts.engine())?;
+    let task = Task { labels, ..task::task(&valid, &local, &volumes)? };
+    let engine = morph_host::engine(engine)?;
     match Program::from_component(&engine, &component) {
         Ok(program) => run(program, task),
         Err(error) => {
@@ -85,21 +74,6 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
             Ok(ended(&Outcome::because(code::COMPILE_FAILED, format!("{error:#}"))))
         }
     }
-}
-
-/// What is run, with what of its imports is which part's.
-type Whole = (Vec<u8>, Vec<Label>);
-
-/// What is run: the component itself, or what it and its plugs are composed to.
-fn whole(parts: &Parts<'_>, spec: &MorphSpec) -> Result<Result<Whole, Unfit>> {
-    if parts.plugs.is_empty() {
-        return Ok(Ok((parts.bytes[0].clone(), Vec::new())));
-    }
-    let plan = match parts.plan(spec)? {
-        Ok(plan) => plan,
-        Err(error) => return Ok(Err(error)),
-    };
-    Ok(parts.compose(&plan).map(|composed| (composed, plan.labels().collect())))
 }
 
 fn wanted(type_: MorphType) -> Option<Kind> {

@@ -66,6 +66,9 @@ pub fn compose(plan: &Plan, parts: &[&[u8]]) -> Result<Vec<u8>, ComposeError> {
     if size_bytes > COMPONENT_SIZE_BYTES_MAX {
         return Err(ComposeError::TooLarge { size_bytes, max_bytes: COMPONENT_SIZE_BYTES_MAX });
     }
+    if !plan.is_whole() {
+        return Err(ComposeError::Composer("the plan leads to a part that isn't there".into()));
+    }
     if parts.len() != plan.parts.len() {
         let (planned, given) = (plan.parts.len(), parts.len());
         return Err(ComposeError::Composer(format!("{planned} parts are planned and {given} are given")));

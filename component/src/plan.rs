@@ -9,7 +9,7 @@ pub use choice::{Choice, ChoiceProblem, Target};
 pub use error::{PlanError, PlanErrors};
 
 use crate::{InterfaceId, World};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Parts of a composition: the main component and eight plugs. The host gives each instance so many core
@@ -49,16 +49,16 @@ pub enum Host {
 
 /// A plan without an open question. Its parts are in the order in which indices count: the main component,
 /// then plugs by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Plan {
     /// The parts.
     pub parts: Vec<PlannedPart>,
 }
 
 /// A part of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlannedPart {
     /// Its name: [`MAIN`], or the plug's own.
     pub name: String,
@@ -67,8 +67,8 @@ pub struct PlannedPart {
 }
 
 /// An import with what answers it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlannedImport {
     /// The import.
     pub interface: InterfaceId,
@@ -77,8 +77,8 @@ pub struct PlannedImport {
 }
 
 /// What answers an import.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Provider {
     /// The host, under the rights of the part that imports.
     Host,
@@ -210,6 +210,17 @@ impl Plan {
         })
     }
 
+    /// Whether each part is there that answers another. A plan that was made is whole; one that was read need
+    /// not be, and is not to be followed then.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let mut imports = self.parts.iter().flat_map(|planned| &planned.imports);
+        imports.all(|import| match import.by {
+            Provider::Part { part, .. } => part < self.parts.len(),
+            Provider::Host | Provider::Shared => true,
+        })
+    }
+
     /// What parts answer to each other: who imports, what, and who answers.
     pub fn links(&self) -> impl Iterator<Item = (&str, &InterfaceId, &str)> {
         self.parts.iter().flat_map(|planned| {
@@ -247,7 +258,7 @@ impl Plan {
 pub const LABELS: &str = "morph:";
 
 /// An import of the composed component that is one part's alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
     /// Its name there.
     pub name: String,

@@ -9,6 +9,7 @@ mod condition;
 mod definition;
 mod environment;
 mod morph;
+mod part;
 mod plug;
 mod policy;
 mod quantity;
@@ -27,6 +28,7 @@ pub use condition::{ConditionType, Reason};
 pub use definition::{definition, definitions, policy_definition};
 pub use environment::{ConfigMapKeyRef, EnvFrom, EnvVar, EnvVarSource, FieldRef, ObjectRef, SecretKeyRef};
 pub use morph::{ConcurrencyPolicy, Http, Limits, Morph, MorphSpec, MorphType, Reuse, Run};
+pub use part::{HOST, MAIN, Part};
 pub use plug::{Link, Plug};
 pub use policy::{
     CapabilityCeiling, CredentialCeiling, Enforcement, FilesystemCeiling, HttpCeiling, ImageCeiling,

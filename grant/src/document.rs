@@ -8,6 +8,9 @@ use crate::{Access, Digest, FilesystemGrant, Grants, Limits, Peer, walks_round};
 use morph_component::InterfaceId;
 use serde::{Deserialize, Serialize};
 
+/// Name of the container that the operator makes: the only one of a pod that its grant is for.
+pub const CONTAINER: &str = "morph";
+
 /// One pod template's grant. Field order is the canonical encoding's order: only append.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -22,7 +22,7 @@ pub use check::{Answer, Answered, check, check_one};
 pub use denial::{DenialReport, ReportError};
 pub use digest::{Digest, DigestError};
 pub use document::{
-    Component, Document, DocumentError, EnvLiteral, EnvReference, Http, Link, Mount, MountUse,
+    CONTAINER, Component, Document, DocumentError, EnvLiteral, EnvReference, Http, Link, Mount, MountUse,
     PLUG_VARIABLE_PREFIX, Reuse, RunType, Subject, VolumeKind,
 };
 pub use envelope::{

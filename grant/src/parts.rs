@@ -58,14 +58,19 @@ pub fn composed_digest<'a>(plan: &Plan, contents: impl IntoIterator<Item = &'a D
 }
 
 impl Document {
+    /// How its components are called among parts: what runs is [`MAIN`], plugs have their own names.
+    pub fn part_names(&self) -> impl Iterator<Item = &str> {
+        let plugs = self.components.iter().skip(1).map(|plug| plug.name.as_str());
+        self.components.first().map(|_| MAIN).into_iter().chain(plugs)
+    }
+
     /// The plan that this document's links are, with these worlds of its components: what no link answers is
     /// the host's.
     ///
     /// # Errors
     /// A link that no import or no export fits, and all else that stands against a plan.
     pub fn plan(&self, worlds: &[&World]) -> Result<Plan, PlanErrors> {
-        let names =
-            || self.components.iter().enumerate().map(|(index, component)| part_name(index, &component.name));
+        let names = || self.part_names();
         let parts: Vec<Part<'_>> = names().zip(worlds).map(|(name, world)| Part { name, world }).collect();
         let links: Vec<Choice<'_>> = names()
             .zip(&self.components)
@@ -77,11 +82,6 @@ impl Document {
         let Some((main, plugs)) = parts.split_first() else { return Ok(Plan { parts: Vec::new() }) };
         Plan::of_links(*main, plugs, &links, shares)
     }
-}
-
-/// How a document's component is called in a plan.
-fn part_name(index: usize, name: &str) -> &str {
-    if index == 0 { MAIN } else { name }
 }
 
 #[cfg(test)]

@@ -37,6 +37,12 @@ pub struct Grants {
 }
 
 impl Grants {
+    /// Whether anything of the network is granted.
+    #[must_use]
+    pub fn has_network(&self) -> bool {
+        self.http.is_some() || self.sockets.is_some()
+    }
+
     /// Something of each capability: an import that is denied under these can't be had at all.
     #[must_use]
     pub fn of_each_capability() -> Self {

@@ -66,6 +66,12 @@ impl EngineKind {
         if any { Self::P3 } else { Self::P2 }
     }
 
+    /// The engine for a composition of such components: 0.3 where any of them needs it.
+    #[must_use]
+    pub fn of_parts<'a>(worlds: impl IntoIterator<Item = &'a World>) -> Self {
+        if worlds.into_iter().any(|world| Self::of(world) == Self::P3) { Self::P3 } else { Self::P2 }
+    }
+
     /// The engine for code of the same component that the baseline compiler has made: four to eight times as
     /// soon, and slower where much is computed.
     #[must_use]

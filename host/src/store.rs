@@ -12,7 +12,6 @@ use crate::limits::{
 use crate::stdio::{Output, Streams};
 use crate::ticker::{Ticker, Ticking};
 use crate::{Engine, OnDenial, Run, Task, cap};
-use morph_component::MAIN;
 use morph_grant::{Ambient, Determinism};
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,10 +82,10 @@ impl Stores {
         denied: Option<OnDenial>,
     ) -> Self {
         let (places, is_composed) = (Places::default(), task.is_composed());
+        let whole = Arc::clone(&task);
         let rights = |(index, task): (usize, Arc<Task>)| {
-            let name = if index == 0 { MAIN } else { &task.program };
-            let part = is_composed.then_some(name);
-            let denials = Denials::new(streams.stderr.clone(), denied.clone(), part);
+            let name = whole.part(index).map_or("", |(name, _)| name);
+            let denials = Denials::new(streams.stderr.clone(), denied.clone(), is_composed.then_some(name));
             let egress = |grant| Egress::new(grant, &task, &Resolver::default(), denials.clone());
             let outgoing = Outgoing(task.grants.http.as_ref().map(egress).map(Arc::new));
             let sockets = cap::sockets::Sockets::new(&task, Resolver::default(), denials.clone(), &places);

@@ -212,6 +212,12 @@ impl Task {
         std::iter::once(&self.grants).chain(self.plugs.iter().map(|plug| &plug.grants))
     }
 
+    /// Whether any of its parts has anything of the network.
+    #[must_use]
+    pub fn has_network(&self) -> bool {
+        self.rights().any(Grants::has_network)
+    }
+
     /// A plug as a task of its own: its name and rights, and what is the pod's.
     pub(crate) fn of_plug(&self, plug: &Plug) -> Self {
         Self {

@@ -13,16 +13,14 @@ use crate::spec::{Pod, Spec};
 use morph_component::{Kind, Plan, World};
 use morph_grant::interfaces::Capability;
 use morph_grant::{
-    ANNOTATION, Answered, Document, MountUse, PLUG_VARIABLE_PREFIX, RunType, TrustedKeys, check_part,
+    ANNOTATION, Answered, CONTAINER, Document, MountUse, PLUG_VARIABLE_PREFIX, RunType, TrustedKeys,
+    check_part,
 };
 use morph_host::{Http, Outcome, Requests, Run, Task, code};
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Name of the container that the operator makes: the only one of a pod that its grant is for.
-pub const CONTAINER_NAME: &str = "morph";
 
 /// Where volumes stand in a worker's root. Guests know them by the granted paths alone.
 pub const VOLUMES_DIRECTORY: &str = "/volumes";
@@ -109,7 +107,7 @@ impl Pin {
             program: container.to_owned(),
             host_network: self.host_network,
         };
-        if container != CONTAINER_NAME {
+        if container != CONTAINER {
             return Ok(ungranted());
         }
         if spec.annotations.get(ANNOTATION) != self.text.as_ref() {

@@ -23,8 +23,7 @@ fn world(imports: &[&str]) -> World {
 
 fn said(spec: Value, imports: Option<&[&str]>) -> (bool, String) {
     let morph = morph_of(spec);
-    let image = morph.spec.image.clone();
-    let of_image = |imports| known("spec.image", &image, Digest::of(b"x"), world(imports)).unwrap();
+    let of_image = |imports| known(&morph.spec.main(), Digest::of(b"x"), world(imports)).unwrap();
     let component = imports.map(of_image);
     let judged = verdict_of_parts(&morph, component, Vec::new(), Ceiling::None, Arc::new(throwaway_key()));
     (judged.is_good(), text(&morph, &judged))
@@ -36,10 +35,10 @@ fn said_of_parts(plug: Value, imports: &[&str]) -> (bool, String) {
     clock.as_object_mut().unwrap().extend(plug.as_object().unwrap().clone());
     let morph = morph_of(json!({ "plugs": [clock] }));
     let main = world(&["acme:clock/now@0.1.0"]);
-    let main = known("spec.image", &morph.spec.image, Digest::of(b"x"), main).unwrap();
+    let main = known(&morph.spec.main(), Digest::of(b"x"), main).unwrap();
     let exports = vec!["acme:clock/now@0.1.0".parse().unwrap()];
     let plug = World { exports, ..world(imports) };
-    let plug = known("spec.plugs[0].image", "a.test/clock:1", Digest::of(b"y"), plug).unwrap();
+    let plug = known(&morph.spec.parts_by_name()[1], Digest::of(b"y"), plug).unwrap();
     let key = Arc::new(throwaway_key());
     let judged = verdict_of_parts(&morph, Some(main), vec![Some(plug)], Ceiling::None, key);
     (judged.is_good(), text(&morph, &judged))

@@ -34,7 +34,7 @@ impl Sources {
                 let option = format!("{} {name}", option(kind));
                 let files = Files::of(spec);
                 let named = files.iter().map(|file| &file.source);
-                let variables = spec.env.iter().chain(spec.plugs.iter().flat_map(|plug| &plug.env));
+                let variables = spec.parts().flat_map(|part| part.env);
                 let variables: Vec<_> = variables.filter_map(|var| key(var.value_from.as_ref()?)).collect();
                 if !named.chain(&variables).any(|from| (from.kind, &from.object) == (kind, name)) {
                     bail!("{option}: the Morph takes no key of such a {kind:?}");

@@ -5,11 +5,11 @@ use super::sources::{self, Sources};
 use super::volumes::Volumes;
 use anyhow::{Context as _, Result, bail};
 use morph_component::Kind;
-use morph_crds::{EnvFrom, EnvVar, EnvVarSource, Plug, ValidMorph};
+use morph_crds::{EnvFrom, EnvVar, EnvVarSource, MorphSpec, Part, ValidMorph};
 use morph_grant::FilesystemGrant;
 use morph_grant::Grants;
-use morph_host::{Http, Preopen, Run, Task};
-use morph_operator::morph::{grants, limits, plug_grants, serving};
+use morph_host::{Http, Plug, Preopen, Run, Task};
+use morph_operator::morph::{grants, limits, part_grants, serving};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -32,16 +32,11 @@ pub(super) fn pairs(option: &str, texts: &[String]) -> Result<Vec<(String, Strin
     texts.iter().map(|text| crate::pair(option, text)).collect()
 }
 
-/// The task; its plugs in the order given.
+/// The task; its plugs by name, as in a plan.
 ///
 /// # Errors
 /// What the YAML needs and isn't there, and what is there and the YAML doesn't need.
-pub(super) fn task(
-    morph: &ValidMorph,
-    plugs: &[&Plug],
-    local: &Local<'_>,
-    volumes: &Volumes,
-) -> Result<Task> {
+pub(super) fn task(morph: &ValidMorph, local: &Local<'_>, volumes: &Volumes) -> Result<Task> {
     let spec = morph.spec();
     let probes = spec.template.as_ref().is_some_and(|template| template.probes.is_some());
     let misplaced = match local.kind {
@@ -51,11 +46,12 @@ pub(super) fn task(
     if let Some((field, _)) = misplaced.into_iter().find(|(_, present)| *present) {
         bail!("{field}: the component is a {}, and this is for the other type; remove it", local.kind);
     }
-    known_parts(plugs, local)?;
+    known_parts(spec, local)?;
     let main = Variables { plug: None, env: &spec.env, env_from: &spec.env_from };
     let env = env(morph, &main, local)?;
     let grants = grants(spec);
-    let plugs = plugs.iter().map(|plug| part(morph, plug, local, volumes)).collect::<Result<_>>()?;
+    let plugs = spec.parts_by_name().into_iter().skip(1);
+    let plugs = plugs.map(|plug| part(morph, &plug, local, volumes)).collect::<Result<_>>()?;
     Ok(Task {
         program: morph.name().to_owned(),
         args: spec.args.clone(),
@@ -75,11 +71,11 @@ pub(super) fn task(
 }
 
 /// A plug with its rights, and nothing of another part's.
-fn part(morph: &ValidMorph, plug: &Plug, local: &Local<'_>, volumes: &Volumes) -> Result<morph_host::Plug> {
-    let grants = plug_grants(morph.spec(), plug);
-    let variables = Variables { plug: Some(&plug.name), env: &plug.env, env_from: &[] };
-    Ok(morph_host::Plug {
-        name: plug.name.clone(),
+fn part(morph: &ValidMorph, plug: &Part<'_>, local: &Local<'_>, volumes: &Volumes) -> Result<Plug> {
+    let grants = part_grants(morph.spec(), plug);
+    let variables = Variables { plug: Some(plug.name), env: plug.env, env_from: &[] };
+    Ok(Plug {
+        name: plug.name.to_owned(),
         env: env(morph, &variables, local)?,
         preopens: preopens(&grants, volumes)?,
         grants,
@@ -87,10 +83,10 @@ fn part(morph: &ValidMorph, plug: &Plug, local: &Local<'_>, volumes: &Volumes) -
 }
 
 /// Whether each value given for a plug's variable is for one that there is.
-fn known_parts(plugs: &[&Plug], local: &Local<'_>) -> Result<()> {
+fn known_parts(spec: &MorphSpec, local: &Local<'_>) -> Result<()> {
     let of_plug = local.values.iter().filter_map(|(name, _)| name.split_once('/'));
     for (part, name) in of_plug {
-        if !plugs.iter().any(|plug| plug.name == part) {
+        if !spec.plugs.iter().any(|plug| plug.name == part) {
             bail!("--env {part}/{name}: spec.plugs has no plug {part}");
         }
     }

@@ -25,10 +25,8 @@ impl Volumes {
     /// # Errors
     /// A volume without a directory, a directory that is none, or one for a volume that isn't granted.
     pub(super) fn new(morph: &ValidMorph, given: &[(String, String)]) -> Result<Self> {
-        let of_plugs = || morph.spec().plugs.iter().filter_map(|plug| plug.capabilities.as_ref());
-        let of_plugs = || of_plugs().flat_map(|capabilities| &capabilities.filesystem);
-        let granted =
-            |name: &str| morph.filesystem().iter().chain(of_plugs()).any(|grant| grant.volume == name);
+        let grants = || morph.spec().parts().flat_map(|part| part.filesystem());
+        let granted = |name: &str| grants().any(|grant| grant.volume == name);
         for (name, _) in given {
             if !granted(name) {
                 bail!("--volume {name}: capabilities.filesystem grants no such volume");

@@ -152,6 +152,23 @@ fn an_export_of_another_type_is_refused_by_name() {
 }
 
 #[test]
+fn a_plan_that_leads_to_no_part_is_not_followed() {
+    let main = component_of(PACKAGES, &with_run("import acme:clock/now@0.1.0;"));
+    let plug = component_of(PACKAGES, "export acme:clock/now@0.1.0;");
+    let mut plan = planned(&[(MAIN, main.clone()), ("clock", plug.clone())], &[]);
+    assert!(plan.is_whole() && compose(&plan, &[&main, &plug]).is_ok());
+    let mut imports = plan.parts[0].imports.iter_mut();
+    let answered = imports.find_map(|import| match &mut import.by {
+        Provider::Part { part, .. } => Some(part),
+        _ => None,
+    });
+    *answered.unwrap() = 2;
+    assert!(!plan.is_whole());
+    let error = compose(&plan, &[&main, &plug]).unwrap_err().to_string();
+    assert!(error.contains("the plan leads to a part that isn't there"), "{error}");
+}
+
+#[test]
 fn a_part_of_other_bytes_than_planned_is_refused() {
     let main = component_of(PACKAGES, &with_run("import acme:clock/now@0.1.0;"));
     let plug = component_of(PACKAGES, "export acme:clock/now@0.1.0;");

@@ -3,9 +3,9 @@
 
 use crate::bounds::{CONCURRENCY_DEFAULT, CPU_PER_CALL_MILLIS_DEFAULT, EGRESS_CONCURRENCY_DEFAULT};
 use crate::{
-    Access, Capabilities, Cidr, ConfigEntry, Connect, EnvVar, FilesystemCeiling, HostCeiling, HttpCeiling,
-    HttpEgress, HttpRule, Limits, MorphPolicySpec, MorphSpec, MorphType, Plug, Quantity, Scheme, Sockets,
-    SocketsCeiling, Volume, VolumeKind,
+    Access, Capabilities, Cidr, Connect, FilesystemCeiling, HostCeiling, HttpCeiling, HttpEgress, HttpRule,
+    Limits, MorphPolicySpec, MorphSpec, MorphType, Part, Quantity, Scheme, Sockets, SocketsCeiling, Volume,
+    VolumeKind,
 };
 use ipnet::IpNet;
 
@@ -13,33 +13,6 @@ use ipnet::IpNet;
 pub(super) const MEMORY_DEFAULT: &str = "128Mi";
 /// The host's default of `limits.outputBytesPerSecond`, as people write it.
 pub(super) const OUTPUT_DEFAULT: &str = "4Mi";
-
-/// A component of the Morph with what it asks for itself.
-struct Part<'a> {
-    at: String,
-    image: &'a str,
-    capabilities: Option<&'a Capabilities>,
-    config: &'a [ConfigEntry],
-    env: &'a [EnvVar],
-}
-
-impl<'a> Part<'a> {
-    fn main(spec: &'a MorphSpec) -> Self {
-        Self {
-            at: "spec".to_owned(),
-            image: &spec.image,
-            capabilities: spec.capabilities.as_ref(),
-            config: &spec.config,
-            env: &spec.env,
-        }
-    }
-
-    fn plug(plug: &'a Plug) -> Self {
-        // Taken apart by name, so that a new field doesn't compile until it is here or known to need nothing.
-        let Plug { name, image, env, config, capabilities, withhold: _ } = plug;
-        Self { at: format!("spec.plugs[{name}]"), image, capabilities: capabilities.as_ref(), config, env }
-    }
-}
 
 /// What a question is asked of.
 pub(super) struct Asked<'a> {
@@ -51,13 +24,15 @@ pub(super) struct Asked<'a> {
 impl<'a> Asked<'a> {
     /// The Morph's own component, with which what is the whole's is asked, and then each plug.
     pub(super) fn parts(policy: &'a MorphPolicySpec, spec: &'a MorphSpec) -> Vec<Self> {
-        let parts = [Part::main(spec)].into_iter().chain(spec.plugs.iter().map(Part::plug));
-        parts.map(|part| Self { policy, spec, part }).collect()
+        spec.parts().map(|part| Self { policy, spec, part }).collect()
     }
 
-    /// The part's field.
-    pub(super) fn at(&self) -> &str {
-        &self.part.at
+    /// The part's field, a plug's with its name: admission has no index.
+    pub(super) fn at(&self) -> String {
+        match self.part.index {
+            None => "spec".to_owned(),
+            Some(_) => format!("spec.plugs[{}]", self.part.name),
+        }
     }
 
     fn http(&self) -> Option<(&'a HttpCeiling, &'a HttpEgress)> {

@@ -10,9 +10,9 @@ use crate::bounds::{
     OUTPUT_BYTES_PER_SECOND,
 };
 use crate::{
-    Access, Capabilities, ConfigEntry, Determinism, EnvFrom, EnvVar, Filesystem, Limits, MorphSpec,
-    MorphType, PLUG_VARIABLE_PREFIX, Plug, Probe, Probes, Quantity, QuantityError, ResourceAmounts,
-    Resources, Run, Template, Volume,
+    Access, Determinism, EnvFrom, EnvVar, Filesystem, HOST, Limits, MAIN, MorphSpec, MorphType,
+    PLUG_VARIABLE_PREFIX, Part, Probe, Probes, Quantity, QuantityError, ResourceAmounts, Resources, Run,
+    Template, Volume,
 };
 use std::collections::BTreeMap;
 
@@ -92,62 +92,37 @@ fn check_lame_duck(spec: &MorphSpec, found: &mut Findings) {
     found.unless(holds, "spec.http", LAME_DUCK_TOO_LONG);
 }
 
-/// Asks of the Morph's own component and of each plug what is asked of any part.
+/// Asks of each part what is asked of any, and of its volumes where the rule about them stands: a plug's are
+/// looked at beside `spec.volumes`.
 fn check_parts(spec: &MorphSpec, found: &mut Findings) {
-    let main = Part {
-        at: "spec".to_owned(),
-        env: &spec.env,
-        config: &spec.config,
-        capabilities: spec.capabilities.as_ref(),
+    for part in spec.parts() {
+        let free = part.index.is_none() || ![MAIN, HOST].contains(&part.name);
+        found.unless(free, format!("{}.name", part.at()), RESERVED_PART);
+        check_part(&part, found);
+    }
+    let grants = |is_main: bool| {
+        let parts = spec.parts().filter(move |part| part.index.is_none() == is_main);
+        parts.flat_map(|part| part.filesystem())
     };
-    check_part(&main, found);
-    let field = "spec.capabilities.filesystem";
-    found.unless(main.filesystem().iter().all(|f| is_declared(f, spec)), field, VOLUME_UNDECLARED);
-    found.unless(main.filesystem().iter().all(|f| is_fit(f, spec)), field, VOLUME_READ_ONLY);
-
-    let plugs: Vec<_> =
-        spec.plugs.iter().enumerate().map(|(index, plug)| Part::of_plug(index, plug)).collect();
-    for (part, plug) in plugs.iter().zip(&spec.plugs) {
-        let free = !["main", "host"].contains(&plug.name.as_str());
-        found.unless(free, format!("{}.name", part.at), RESERVED_PART);
-        check_part(part, found);
-    }
-    let mut grants = plugs.iter().flat_map(Part::filesystem);
-    found.unless(grants.clone().all(|f| is_declared(f, spec)), "spec.plugs", PLUG_VOLUME_UNDECLARED);
-    found.unless(grants.all(|f| is_fit(f, spec)), "spec.plugs", PLUG_VOLUME_READ_ONLY);
-}
-
-/// A component with what it asks for itself.
-struct Part<'a> {
-    /// Its field.
-    at: String,
-    env: &'a [EnvVar],
-    config: &'a [ConfigEntry],
-    capabilities: Option<&'a Capabilities>,
-}
-
-impl<'a> Part<'a> {
-    fn of_plug(index: usize, plug: &'a Plug) -> Self {
-        // Taken apart by name, so that a new field doesn't compile until it is asked here.
-        let Plug { name: _, image: _, env, config, capabilities, withhold: _ } = plug;
-        Self { at: format!("spec.plugs[{index}]"), env, config, capabilities: capabilities.as_ref() }
-    }
-
-    fn filesystem(&self) -> &'a [Filesystem] {
-        self.capabilities.map_or(&[][..], |capabilities| &capabilities.filesystem)
+    for (is_main, field, undeclared, read_only) in [
+        (true, "spec.capabilities.filesystem", VOLUME_UNDECLARED, VOLUME_READ_ONLY),
+        (false, "spec.plugs", PLUG_VOLUME_UNDECLARED, PLUG_VOLUME_READ_ONLY),
+    ] {
+        found.unless(grants(is_main).all(|grant| is_declared(grant, spec)), field, undeclared);
+        found.unless(grants(is_main).all(|grant| is_fit(grant, spec)), field, read_only);
     }
 }
 
 fn check_part(part: &Part<'_>, found: &mut Findings) {
     for (index, var) in part.env.iter().enumerate() {
-        check_env(var, &format!("{}.env[{index}]", part.at), found);
+        check_env(var, &format!("{}.env[{index}]", part.at()), found);
     }
     let grants = part.filesystem();
     let apart = |a: &Filesystem, b: &Filesystem| {
         a.path == b.path || (a.path != "/" && !b.path.starts_with(&format!("{}/", a.path)))
     };
     let all_apart = grants.iter().all(|a| grants.iter().all(|b| apart(a, b)));
-    found.unless(all_apart, format!("{}.capabilities.filesystem", part.at), PATHS_OVERLAP);
+    found.unless(all_apart, format!("{}.capabilities.filesystem", part.at()), PATHS_OVERLAP);
     capabilities::check(part, found);
 }
 
@@ -202,8 +177,8 @@ fn check_links(spec: &MorphSpec, found: &mut Findings) {
     found.unless(spec.links.is_empty() || !spec.plugs.is_empty(), "spec.links", LINKS_WITHOUT_PLUGS);
     for (index, link) in spec.links.iter().enumerate() {
         let field = format!("spec.links[{index}]");
-        found.unless(link.from != "host", format!("{field}.from"), LINK_FROM_HOST);
-        found.unless(link.to != "main", format!("{field}.to"), LINK_TO_MAIN);
+        found.unless(link.from != HOST, format!("{field}.from"), LINK_FROM_HOST);
+        found.unless(link.to != MAIN, format!("{field}.to"), LINK_TO_MAIN);
         found.unless(link.from != link.to, format!("{field}.to"), LINK_TO_ITSELF);
     }
 }

@@ -3,13 +3,14 @@
 
 mod parts;
 
+use crate::host::Host;
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use morph_crds::{Answer, ConditionType, Morph, MorphPolicy, MorphStatus, POLICY_LABEL, Reason};
-use morph_e2e::{Cluster, NODE_ADDRESS, Space, guest, name_stands_for, until};
+use morph_e2e::{Cluster, NODE_ADDRESS, Space, guest, until};
 use morph_grant::Digest;
-use morph_testkit::web::{ECHO, Web};
+use morph_testkit::web::ECHO;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,37 +20,6 @@ const SOURCE: &str = "acme:weather/source@0.1.0";
 
 /// How long a policy may take to be known to admission, in seconds.
 const KNOWN_SECONDS: u64 = 30;
-
-/// A host outside of the cluster, whose certificate is in the ConfigMap `ca`.
-struct Host {
-    web: Web,
-    name: String,
-}
-
-impl Host {
-    async fn start(space: &Space) -> Result<Self> {
-        let name = format!("api.{}.example", space.name);
-        let (web, certificate) = Web::start(NODE_ADDRESS.into(), &name).await?;
-        name_stands_for(&name, NODE_ADDRESS.into())?;
-        let ca = json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": { "name": "ca" }, "data": { "ca": certificate },
-        });
-        space.apply(&ca.to_string()).await?;
-        Ok(Self { web, name })
-    }
-
-    /// What grants it.
-    fn grant(&self) -> Value {
-        json!({
-            "allow": [{
-                "host": self.name, "ports": [self.web.port()], "pathPrefixes": ["/v1"],
-                "addresses": [format!("{NODE_ADDRESS}/32")],
-            }],
-            "caBundle": { "configMapKeyRef": { "name": "ca", "key": "ca" } },
-        })
-    }
-}
 
 /// `examples/<name>/morph.yaml` with these guests from the local registry.
 async fn example(space: &Space, name: &str, guests: &[&str]) -> Result<String> {

@@ -1,55 +1,30 @@
 //! Requests over HTTP: exactly what the YAML grants, with a credential that no guest sees.
 
+use crate::host::Host;
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use morph_crds::{ConditionType, Reason};
-use morph_e2e::{Cluster, NODE_ADDRESS, Space, name_stands_for, until};
-use morph_testkit::web::{ECHO, Web};
+use morph_e2e::{Cluster, NODE_ADDRESS, Space, until};
+use morph_testkit::web::ECHO;
 use serde_json::{Value, json};
 use std::path::Path;
 
 const SECRET: &str = "s3cret-of-the-test";
 
-/// A host outside of the cluster, its name and where to find it.
-struct Host {
-    web: Web,
-    name: String,
+/// A host whose key is in the Secret `key`.
+async fn with_key(space: &Space) -> Result<Host> {
+    secret(space, SECRET).await?;
+    Host::start(space).await
 }
 
-impl Host {
-    /// A host whose certificate is in the ConfigMap `ca`, and whose key is in the Secret `key`.
-    async fn start(space: &Space) -> Result<Self> {
-        let name = format!("api.{}.example", space.name);
-        let (web, certificate) = Web::start(NODE_ADDRESS.into(), &name).await?;
-        name_stands_for(&name, NODE_ADDRESS.into())?;
-        let ca = json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": { "name": "ca" }, "data": { "ca": certificate },
-        });
-        space.apply(&ca.to_string()).await?;
-        secret(space, SECRET).await?;
-        Ok(Self { web, name })
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("https://{}:{}{path}", self.name, self.web.port())
-    }
-
-    /// What grants it, under `/v1` and with the credential.
-    fn grant(&self) -> Value {
-        json!({
-            "allow": [{
-                "host": self.name, "ports": [self.web.port()], "pathPrefixes": ["/v1"],
-                "addresses": [format!("{NODE_ADDRESS}/32")],
-                "credential": {
-                    "header": "Authorization", "prefix": "Bearer ",
-                    "secretKeyRef": { "name": "key", "key": "token" },
-                },
-            }],
-            "caBundle": { "configMapKeyRef": { "name": "ca", "key": "ca" } },
-        })
-    }
+/// What grants it, with the credential.
+fn grant(host: &Host) -> Value {
+    let mut grant = host.grant();
+    grant["allow"][0]["credential"] = json!({
+        "header": "Authorization", "prefix": "Bearer ", "secretKeyRef": { "name": "key", "key": "token" },
+    });
+    grant
 }
 
 async fn secret(space: &Space, token: &str) -> Result<()> {
@@ -82,11 +57,11 @@ async fn ask(space: &Space, guest: &str, name: &str, args: &[&str], http: &Value
 #[tokio::test]
 async fn a_granted_request_is_sent_with_a_credential_that_no_guest_sees() -> Result<()> {
     Cluster::run("egress", async |space| {
-        let host = Host::start(space).await?;
+        let host = with_key(space).await?;
         for guest in ["fetch", "fetch-p3"] {
             let url = host.url("/v1/now");
             let (well, log) =
-                ask(space, guest, guest, &["GET", &url, "authorization:mine"], &host.grant()).await?;
+                ask(space, guest, guest, &["GET", &url, "authorization:mine"], &grant(&host)).await?;
             assert!(well && log.contains("status 200") && log.contains("body GET /v1/now"), "{guest}: {log}");
             assert!(!log.contains(SECRET) && !log.contains(ECHO), "{guest}: {log}");
         }
@@ -103,7 +78,7 @@ async fn a_granted_request_is_sent_with_a_credential_that_no_guest_sees() -> Res
 #[tokio::test]
 async fn what_no_rule_allows_is_refused_and_never_sent() -> Result<()> {
     Cluster::run("egress-refused", async |space| {
-        let host = Host::start(space).await?;
+        let host = with_key(space).await?;
         let port = host.web.port();
         let other = format!("https://other.{}.example:{port}/v1/", space.name);
         let address = format!("https://{NODE_ADDRESS}:{port}/v1/");
@@ -115,7 +90,7 @@ async fn what_no_rule_allows_is_refused_and_never_sent() -> Result<()> {
             ("address", "GET", address),
             ("plain", "GET", host.url("/v1/").replace("https", "http")),
         ] {
-            let (well, log) = ask(space, "fetch", name, &[method, &url], &host.grant()).await?;
+            let (well, log) = ask(space, "fetch", name, &[method, &url], &grant(&host)).await?;
             assert!(!well && log.contains("error HttpRequestDenied"), "{name}: {log}");
         }
         assert_eq!(host.web.asked(), []);
@@ -127,8 +102,8 @@ async fn what_no_rule_allows_is_refused_and_never_sent() -> Result<()> {
 #[tokio::test]
 async fn a_name_that_leads_into_the_cluster_is_refused_unless_its_network_is_granted() -> Result<()> {
     Cluster::run("egress-rebound", async |space| {
-        let host = Host::start(space).await?;
-        let mut grant = host.grant();
+        let host = with_key(space).await?;
+        let mut grant = grant(&host);
         grant["allow"][0].as_object_mut().context("no rule")?.remove("addresses");
         let (well, log) = ask(space, "fetch", "fetch", &["GET", &host.url("/v1/now")], &grant).await?;
         assert!(!well, "{log}");
@@ -141,7 +116,7 @@ async fn a_name_that_leads_into_the_cluster_is_refused_unless_its_network_is_gra
 #[tokio::test]
 async fn the_example_asks_its_host() -> Result<()> {
     Cluster::run("egress-example", async |space| {
-        let host = Host::start(space).await?;
+        let host = with_key(space).await?;
         let image = space.push_guest("fetch").await?.image;
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/http/morph.yaml");
         let (name, port) = (&host.name, host.web.port());

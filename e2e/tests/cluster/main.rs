@@ -9,6 +9,7 @@ mod debugging;
 mod denials;
 mod egress;
 mod examples;
+mod host;
 mod images;
 mod keys;
 mod leftovers;

@@ -147,3 +147,13 @@ fn the_engine_is_chosen_by_the_versions_of_wasi() {
         assert_eq!(EngineKind::of(&world), want, "{imports:?} {exports:?}");
     }
 }
+
+#[test]
+fn one_part_of_wasi_0_3_has_the_whole_on_its_engine() {
+    let world = |export: &str| World { exports: vec![export.parse().unwrap()], ..World::default() };
+    let (old, new) = (world("wasi:cli/run@0.2.0"), world("wasi:http/handler@0.3.0"));
+    assert_eq!(EngineKind::of_parts([&old, &old]), EngineKind::P2);
+    for mixed in [[&old, &new], [&new, &old], [&new, &new]] {
+        assert_eq!(EngineKind::of_parts(mixed), EngineKind::P3);
+    }
+}

@@ -12,7 +12,6 @@ mod server;
 mod support;
 
 use morph_component::{Choice, Host, InterfaceId, MAIN, Part, Plan, Target, compose, inspect, plan};
-use morph_grant::interfaces::{Lookup, Need, lookup};
 use morph_grant::{Access, Ambient, FilesystemGrant, Grants};
 use morph_host::{EngineKind, Plug, Preopen, Program, Task, code};
 use std::path::Path;
@@ -20,11 +19,7 @@ use support::{Ended, command, guest_bytes, program_of, run, with_directory, with
 
 /// What the host makes of an import, before anybody asks for rights.
 fn host(_: &str, import: &InterfaceId) -> Host {
-    match lookup(import) {
-        Lookup::Known(row) if row.need == Need::Types => Host::Shares,
-        Lookup::Known(_) => Host::Serves,
-        Lookup::UnknownVersion | Lookup::Unknown => Host::Unknown,
-    }
+    morph_grant::host(import, &Grants::of_each_capability())
 }
 
 /// A composition of guests, each with its part's name, the main component first; and links, as a Morph

@@ -4,9 +4,9 @@
 //! all of it again.
 
 use super::plan::{names, pod};
-use super::{Component, Failure, Identity, Known, MORPH_UID_LABEL, Part, RUNTIME_CLASS};
+use super::{Component, Failure, Identity, Known, MORPH_UID_LABEL, RUNTIME_CLASS};
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, LocalObjectReference, Pod, PodSpec};
-use morph_crds::{Morph, Reason};
+use morph_crds::{Morph, Part, Reason};
 use morph_grant::{INSPECT_ANNOTATION, INSPECT_CONTAINER, Inspection, InspectionError};
 use morph_oci::Reference;
 use std::sync::Arc;
@@ -39,6 +39,12 @@ pub fn may_help(morph: &Morph, failure: &Failure) -> bool {
     let own = template.is_some_and(|t| !t.image_pull_secrets.is_empty() || t.service_account_name.is_some());
     let reasons = [Reason::RegistryDenied, Reason::RegistryForbidden, Reason::ImageNotFound];
     own && reasons.contains(&failure.reason)
+}
+
+/// The field that names a part's image.
+#[must_use]
+pub fn field(part: &Part<'_>) -> String {
+    format!("{}.image", part.at())
 }
 
 /// The pod's name: another for each part, and for each spec that another image may stand for.
@@ -82,7 +88,7 @@ fn message_of(container: Option<&ContainerStatus>) -> Option<(i32, &str)> {
 
 fn told(part: &Part<'_>, container: Option<&ContainerStatus>) -> Step {
     let text = message_of(container).map_or("", |(_, text)| text);
-    let (reference, field) = (part.image.parse::<Reference>(), part.field());
+    let (reference, field) = (part.image.parse::<Reference>(), field(part));
     match (Inspection::parse(text), reference) {
         (Ok(told), Ok(reference)) => {
             if reference.digest().is_some_and(|digest| *digest != told.manifest) {
@@ -119,7 +125,7 @@ fn ended(part: &Part<'_>, failure: &Failure, container: Option<&ContainerStatus>
             message: format!(
                 "{}: a node pulled it and found no component that it can tell of; \
                  see the inspection pod's termination message",
-                part.field()
+                field(part)
             ),
             transient: false,
         }),

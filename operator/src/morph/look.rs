@@ -6,11 +6,11 @@ use super::inspect::{self, Step};
 use super::observe::Observed;
 use super::reconcile::Reconciler;
 use super::server::{CallError, within};
-use super::{Failure, Part, Resolution, ceiling, pinned, recall};
+use super::{Failure, Resolution, ceiling, pinned, recall};
 use crate::registry::{Asker, Looked};
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
-use morph_crds::Morph;
+use morph_crds::{Morph, Part};
 use morph_grant::Digest;
 use std::time::Duration;
 
@@ -80,10 +80,9 @@ impl Reconciler {
         if !ceiling::judge(morph, &observed.ceiling).holds {
             return Ok(Look::of(Resolution::Unknown, Vec::new(), None));
         }
-        let (parts, pinned) = (Part::all(&morph.spec), pinned(morph));
+        let (parts, pinned): (Vec<_>, _) = (morph.spec.parts().collect(), pinned(morph));
         let looks = parts.iter().map(|part| {
-            let known = pinned.get(part.name).filter(|_| !morph.spec.plugs.is_empty());
-            let known = known.map(ToString::to_string);
+            let known = pinned.get(part.name).map(ToString::to_string);
             async move { self.look_at(morph, part, known.as_deref()).await }
         });
         let looked = try_join_all(looks).await?;
@@ -162,6 +161,6 @@ fn asker(morph: &Morph, part: &Part<'_>) -> Asker {
         uid: morph.metadata.uid.clone().unwrap_or_default(),
         generation: morph.metadata.generation.unwrap_or_default(),
         part: part.name.to_owned(),
-        field: part.field(),
+        field: inspect::field(part),
     }
 }

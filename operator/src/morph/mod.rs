@@ -5,6 +5,7 @@
 pub mod apply;
 mod ceiling;
 mod child;
+mod composition;
 mod fence;
 #[cfg(test)]
 mod fixture;
@@ -14,7 +15,6 @@ pub mod inspect;
 mod lint;
 mod look;
 pub mod observe;
-mod part;
 mod plan;
 mod recall;
 pub mod reconcile;
@@ -27,6 +27,7 @@ mod verdict;
 
 pub use ceiling::{Ceiling, drain};
 pub use child::{Child, ChildKind, ChildState, JobEnd};
+pub use composition::{Unplanned, planned};
 pub use seen::{
     Applied, Children, Component, Deletion, Failure, Found, FoundPlug, Identity, Known, Object, Plan,
     Refusal, Resolution, Seen,
@@ -34,9 +35,8 @@ pub use seen::{
 
 pub use fence::{DNS_LABEL, DNS_NAMESPACE, DNS_PORT, Dns, Fence};
 pub use lint::{Broken, lint};
-pub use part::Part;
 pub use plan::files::{File, FileSource, FileUse, Files, SourceKind};
-pub use plan::grant::{grants, limits, plug_grants, server as serving};
+pub use plan::grant::{grants, limits, part_grants, server as serving};
 pub use plan::plan;
 pub use recall::{Recalled, pinned, recall};
 pub use status::report;

@@ -2,9 +2,9 @@
 //! scaling asks the registry again. Of a Morph with plugs all parts are remembered, or none. Pure.
 
 use super::plan::names;
-use super::{Child, Children, Component, Identity, Known, Part};
-use morph_component::{HOST, InterfaceId, MAIN};
-use morph_crds::{ConditionType, Morph, MorphSpec, MorphStatus};
+use super::{Child, Children, Component, Identity, Known};
+use morph_component::InterfaceId;
+use morph_crds::{ConditionType, HOST, MAIN, Morph, MorphSpec, MorphStatus, Part};
 use morph_grant::{Digest, Link};
 use morph_oci::{PinnedImage, Reference};
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub fn recall(morph: &Morph, children: &Children) -> Option<Recalled> {
     let status = morph.status.as_ref()?;
     let in_generation = generation_of(status, ConditionType::Resolved)?;
     let identity = Identity::of(morph);
-    let parts = Part::all(&morph.spec);
+    let parts: Vec<_> = morph.spec.parts().collect();
     let found = parts.iter().map(|part| component(morph, status, part)).collect::<Option<Vec<_>>>()?;
     let composed = composed(&morph.spec, status, &parts, &found)?;
     let hash = names::spec_hash(&morph.spec);
@@ -48,11 +48,13 @@ pub fn recall(morph: &Morph, children: &Children) -> Option<Recalled> {
 }
 
 /// What this very generation's tags were resolved to, by part: parts that don't fit together are read once
-/// more after a restart, and their tags are not resolved again.
+/// more after a restart, and their tags are not resolved again. Of a Morph without plugs all is in
+/// [`recall`].
 #[must_use]
 pub fn pinned(morph: &Morph) -> BTreeMap<String, PinnedImage> {
     let Some(status) = &morph.status else { return BTreeMap::new() };
-    if generation_of(status, ConditionType::Resolved) != Some(morph.metadata.generation) {
+    let is_of_now = generation_of(status, ConditionType::Resolved) == Some(morph.metadata.generation);
+    if morph.spec.plugs.is_empty() || !is_of_now {
         return BTreeMap::new();
     }
     let pinned = |part: &Part<'_>| {
@@ -60,7 +62,7 @@ pub fn pinned(morph: &Morph) -> BTreeMap<String, PinnedImage> {
         let listed = status.components.iter().find(|component| component.name == name)?;
         Some((part.name.to_owned(), image(part, &listed.image)?))
     };
-    Part::all(&morph.spec).iter().filter_map(pinned).collect()
+    morph.spec.parts().filter_map(|part| pinned(&part)).collect()
 }
 
 /// The generation of which this condition holds.

@@ -4,7 +4,7 @@ use super::apply::Applier;
 use super::observe::{Observed, observe};
 use super::server::{CallError, Doomed, Server, was_deleted};
 use super::{
-    Applied, Failure, Fence, Identity, Object, Part, Plan, Refusal, Seen, Valid, drain, lint, plan, report,
+    Applied, Failure, Fence, Identity, Object, Plan, Refusal, Seen, Valid, drain, lint, plan, report,
     validate,
 };
 use crate::backoff::{self, Failures};
@@ -205,7 +205,7 @@ impl Reconciler {
 
     fn forget(&self, morph: &Morph) {
         let uid = morph.metadata.uid.clone().unwrap_or_default();
-        for part in Part::all(&morph.spec) {
+        for part in morph.spec.parts() {
             self.resolver.forget(&uid, part.name);
         }
         self.refused.clear(&uid);

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use morph_component::{InterfaceId, World};
-use morph_crds::{ConditionType, Morph, Reason, RunType};
+use morph_crds::{ConditionType, Morph, Part, Reason, RunType};
 use morph_grant::{Answered, Digest, Link, SigningKey, TrustedKeys};
 use morph_oci::PinnedImage;
 use std::sync::Arc;
@@ -38,6 +38,17 @@ pub struct Seen {
     pub composed: Option<Digest>,
     /// What exists of its name or with its label.
     pub children: Children,
+}
+
+impl Seen {
+    /// What a part's image was found to be.
+    #[must_use]
+    pub fn resolution_of(&self, part: &Part<'_>) -> &Resolution {
+        match part.index {
+            None => &self.resolution,
+            Some(index) => self.plugs.get(index).unwrap_or(&Resolution::Unknown),
+        }
+    }
 }
 
 /// What became of an image that the spec names.

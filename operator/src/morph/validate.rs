@@ -12,7 +12,7 @@ use super::plan::{self, grant};
 use super::{Child, Component, Found, Identity, Known, Refusal, Resolution, Seen};
 use morph_component::{Error as ComponentError, Kind};
 use morph_crds::{ConditionType, FieldErrors, MorphSpec, MorphType, Reason, RunType, ValidMorph};
-use morph_grant::{Document, EnvelopeError, Grants};
+use morph_grant::{Document, EnvelopeError};
 
 /// A Morph of which everything is known that its plan needs.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ pub fn validate(seen: &Seen) -> Result<Valid, Refusal> {
     if !findings.is_empty() {
         return Err(invalid(FieldErrors(findings).to_string()));
     }
-    let found = found(seen, &grant::grants(spec));
+    let found = found(seen);
     if let Some(refusal) = ceiling::refusal(seen) {
         return Err(match found {
             Ok(found) => refusal.found(found),
@@ -86,12 +86,12 @@ fn ended(seen: &Seen, valid: &Valid) -> Option<Valid> {
 }
 
 /// The component, once its type is settled, with its plugs and what answers the imports of each.
-fn found(seen: &Seen, grants: &Grants) -> Result<Found, Refusal> {
+fn found(seen: &Seen) -> Result<Found, Refusal> {
     let spec = &seen.morph.spec;
     let component = component(&seen.resolution)?;
     let runs = runs(component, spec.type_)?;
     let found = match spec.plugs.is_empty() {
-        true => Ok(alone(component, runs, grants)),
+        true => Ok(alone(spec, component, runs)),
         false => parts::found(seen, component, runs),
     };
     // What is found is told of a wrong field as well: status says that the images are resolved, so it has
@@ -103,8 +103,8 @@ fn found(seen: &Seen, grants: &Grants) -> Result<Found, Refusal> {
     }
 }
 
-fn alone(component: &Component, runs: RunType, grants: &Grants) -> Found {
-    let imports = morph_grant::check(component.known.imports(), grants);
+fn alone(spec: &MorphSpec, component: &Component, runs: RunType) -> Found {
+    let imports = morph_grant::check(component.known.imports(), &grant::grants(spec));
     let (image, content) = (component.image.clone(), component.content.clone());
     Found { image, content, runs, imports, links: Vec::new(), plugs: Vec::new(), composed: None }
 }

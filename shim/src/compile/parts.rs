@@ -5,8 +5,6 @@
 //! The form: [`MAGIC`], the header's length (4 bytes, the lowest first), the header as JSON, and for each
 //! part its length (8 bytes) and its bytes.
 
-mod plan;
-
 use morph_component::{ComposeError, Plan, compose};
 use morph_grant::{Digest, composed_digest};
 use serde::{Deserialize, Serialize};
@@ -61,7 +59,7 @@ struct HeaderOf<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Header {
-    plan: plan::Written,
+    plan: Plan,
     contents: Vec<Digest>,
 }
 
@@ -127,7 +125,9 @@ impl<'a> Parts<'a> {
         }
         let (header, mut rest) = rest.split_at_checked(length).ok_or(PartsError::Cut)?;
         let Header { plan, contents } = serde_json::from_slice(header)?;
-        let plan = plan.checked(contents.len()).ok_or(PartsError::Plan(contents.len()))?;
+        if plan.parts.is_empty() || plan.parts.len() != contents.len() || !plan.is_whole() {
+            return Err(PartsError::Plan(contents.len()));
+        }
         let mut bytes = Vec::with_capacity(contents.len());
         for (planned, wanted) in plan.parts.iter().zip(&contents) {
             let (length, after) = rest.split_first_chunk().ok_or(PartsError::Cut)?;

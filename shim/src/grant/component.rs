@@ -2,7 +2,6 @@
 
 use super::refused;
 use crate::content::Source;
-use morph_component::MAIN;
 use morph_grant::{Digest, Document};
 use morph_host::Outcome;
 
@@ -21,13 +20,12 @@ impl Component {
     /// Those of a document, in its order.
     pub(super) fn of(document: &Document) -> Vec<Self> {
         let is_composed = document.components.len() > 1;
-        let name = |index: usize, name: &str| if index == 0 { MAIN.to_owned() } else { name.to_owned() };
-        let component = |(index, component): (usize, &morph_grant::Component)| Self {
-            part: is_composed.then(|| name(index, &component.name)),
+        let component = |(name, component): (&str, &morph_grant::Component)| Self {
+            part: is_composed.then(|| name.to_owned()),
             source: Source::Manifest(component.manifest.clone()),
             content: Some(component.content.clone()),
         };
-        document.components.iter().enumerate().map(component).collect()
+        document.part_names().zip(&document.components).map(component).collect()
     }
 
     /// One that no document names.

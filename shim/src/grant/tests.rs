@@ -128,7 +128,7 @@ impl Case {
             sandbox: None,
             container: None,
             namespace: "demo",
-            name: CONTAINER_NAME,
+            name: CONTAINER,
             host_network: false,
             env: Vec::new(),
             mounts: Vec::new(),

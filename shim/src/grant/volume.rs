@@ -87,8 +87,7 @@ pub(super) fn granted(
             }
         }
     }
-    let mut grants = document.components.iter().map(|component| &component.grants);
-    if grants.any(|grants| grants.http.is_some() || grants.sockets.is_some()) {
+    if document.components.iter().any(|component| component.grants.has_network()) {
         volumes.extend(NAME_FILES.iter().filter_map(|path| name_file(spec.mount(path)?)));
     }
     Ok(volumes)

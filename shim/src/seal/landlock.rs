@@ -105,8 +105,7 @@ impl Rules {
 
 /// Whether a worker needs sockets at all.
 pub(crate) fn needs_network(setup: &WorkerSetup) -> bool {
-    let has_network = |grants: &Grants| grants.http.is_some() || grants.sockets.is_some();
-    matches!(setup.task.run, Run::Server(_)) || setup.task.rights().any(has_network)
+    matches!(setup.task.run, Run::Server(_)) || setup.task.has_network()
 }
 
 fn granted_to_listen(grants: &Grants) -> BTreeSet<u16> {
@@ -123,7 +122,7 @@ fn granted_to_connect(grants: &Grants) -> BTreeSet<u16> {
     let connect = connect.filter(|rule| rule.protocol == Protocol::Tcp);
     let connect = connect.flat_map(|rule| rule.ports.iter().copied());
     // An answer that is too long for a datagram is asked for again over TCP.
-    let dns = (grants.http.is_some() || grants.sockets.is_some()).then_some(DNS_PORT);
+    let dns = grants.has_network().then_some(DNS_PORT);
     http.chain(connect).chain(dns).collect()
 }
 

@@ -95,7 +95,7 @@ async fn prepare_at_leisure(server: &Server, decision: &Decision) -> Result<Prep
     let found = components::find(server, decision).await?;
     let worlds: Vec<&World> = found.iter().map(|found| &*found.world).collect();
     let (mut task, plan) = decision.task(&worlds)?;
-    if uses_network(&task) {
+    if task.has_network() {
         task.node_addresses = node_addresses().await?;
     }
     let code = components::code(server, found, plan).await?;
@@ -103,11 +103,6 @@ async fn prepare_at_leisure(server: &Server, decision: &Decision) -> Result<Prep
     let opened = patiently("granted volumes", move || volumes.iter().filter_map(open).collect()).await;
     let mounts = opened.unwrap_or_else(|error| Err(Failure::Fault(Fault::of_process(&error))))?;
     Ok(Prepared { code, task, mounts })
-}
-
-/// Whether any of its components may reach the network.
-fn uses_network(task: &Task) -> bool {
-    task.rights().any(|grants| grants.http.is_some() || grants.sockets.is_some())
 }
 
 /// Read each time: a node gets and loses addresses.

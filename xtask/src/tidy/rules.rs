@@ -36,7 +36,7 @@ pub(super) const PURE: [&str; 38] = [
     "operator/src/morph/lint/",
     "operator/src/morph/plan/",
     "operator/src/morph/apply/image_volumes.rs",
-    "operator/src/morph/part.rs",
+    "operator/src/morph/composition.rs",
     "operator/src/morph/recall.rs",
     "operator/src/morph/seen.rs",
     "operator/src/morph/status.rs",

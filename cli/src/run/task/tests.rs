@@ -27,13 +27,7 @@ fn made_as(kind: Kind, spec: Value, values: &[(&str, &str)], volumes: &[(&str, &
     let morph = valid(spec);
     let volumes = Volumes::new(&morph, &given(volumes))?;
     let (values, sources) = (given(values), Sources::default());
-    let plugs: Vec<_> = morph.spec().plugs.iter().collect();
-    task(
-        &morph,
-        &plugs,
-        &Local { kind, port: None, values: &values, sources: &sources, files: None },
-        &volumes,
-    )
+    task(&morph, &Local { kind, port: None, values: &values, sources: &sources, files: None }, &volumes)
 }
 
 fn check_refused(spec: Value, values: &[(&str, &str)], volumes: &[(&str, &str)], want: &str) {
@@ -109,7 +103,6 @@ fn an_empty_directory_is_made_and_goes_with_the_volumes() {
     let volumes = Volumes::new(&morph, &[]).unwrap();
     let made = task(
         &morph,
-        &[],
         &Local { kind: Kind::Command, port: None, values: &[], sources: &Sources::default(), files: None },
         &volumes,
     )
@@ -155,7 +148,7 @@ fn a_server_listens_on_loopback_with_the_morphs_own_patience() {
     let volumes = Volumes::new(&morph, &[]).unwrap();
     let sources = Sources::default();
     let local = Local { kind: Kind::Server, port: Some(0), values: &[], sources: &sources, files: None };
-    let Run::Server(http) = task(&morph, &[], &local, &volumes).unwrap().run else { unreachable!() };
+    let Run::Server(http) = task(&morph, &local, &volumes).unwrap().run else { unreachable!() };
     assert_eq!(http.port, 0);
 }
 
@@ -199,7 +192,7 @@ fn a_reference_takes_the_key_of_a_directory_unless_a_value_is_given() {
         let values = given(values);
         let local =
             Local { kind: Kind::Command, port: None, values: &values, sources: &sources, files: None };
-        task(&morph, &[], &local, &volumes).map(|task| task.env)
+        task(&morph, &local, &volumes).map(|task| task.env)
     };
     assert_eq!(given_to("city", &[]).unwrap(), given(&[("C", "Faro")]));
     assert_eq!(given_to("city", &[("C", "Porto")]).unwrap(), given(&[("C", "Porto")]));
@@ -219,7 +212,7 @@ fn beneath(volume: &std::path::Path, sub_path: &str, access: &str) -> Result<Vec
     let volumes = Volumes::new(&morph, &given(&[("v", volume.to_str().unwrap())]))?;
     let sources = Sources::default();
     let local = Local { kind: Kind::Command, port: None, values: &[], sources: &sources, files: None };
-    let task = task(&morph, &[], &local, &volumes)?;
+    let task = task(&morph, &local, &volumes)?;
     let listed = std::fs::read_dir(&task.preopens[0].directory).unwrap();
     Ok(listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect())
 }

@@ -1,19 +1,19 @@
 //! The twins of the rules of capabilities and configuration, of any part.
 
-use super::{Findings, Part, is_one};
+use super::{Findings, is_one};
 use crate::bounds::{BODY_BYTES, BUCKET_BYTES};
 use crate::checked::rules::*;
-use crate::{Capabilities, ConfigEntry, Connect, HttpEgress, HttpRule, Scheme, Sockets};
+use crate::{Capabilities, ConfigEntry, Connect, HttpEgress, HttpRule, Part, Scheme, Sockets};
 
 /// Ends of the names of hosts of the cluster.
 const CLUSTER_SUFFIXES: [&str; 2] = [".svc", ".svc.cluster.local"];
 
 pub(super) fn check(part: &Part<'_>, found: &mut Findings) {
     for (index, entry) in part.config.iter().enumerate() {
-        check_config(entry, &format!("{}.config[{index}]", part.at), found);
+        check_config(entry, &format!("{}.config[{index}]", part.at()), found);
     }
     let Some(Capabilities { http, sockets, keyvalue, .. }) = part.capabilities else { return };
-    let field = format!("{}.capabilities", part.at);
+    let field = format!("{}.capabilities", part.at());
     if let Some(http) = http {
         check_http(http, &format!("{field}.http"), found);
     }

@@ -1,16 +1,7 @@
 //! The plug of a composition: does for the main component what it is asked for, and hands over what it has.
 
 wit_bindgen::generate!({
-    path: [
-        "../../../wit/wasi-0.2.12/io.wit",
-        "../../../wit/wasi-0.2.12/clocks.wit",
-        "../../../wit/wasi-0.2.12/filesystem.wit",
-        "../../../wit/wasi-0.2.12/random.wit",
-        "../../../wit/wasi-0.2.12/sockets.wit",
-        "../../../wit/wasi-0.2.12/cli.wit",
-        "../../../wit/wasi-0.2.12/http.wit",
-        "../part/wit",
-    ],
+    path: "../part/wit",
     world: "acme:parts/plug",
     with: {
         "wasi:clocks/wall-clock@0.2.12": wasip2::clocks::wall_clock,

@@ -1,12 +1,14 @@
 //! What each part of a composition may do, and what is told of the part that did it: rights are never the
 //! union, who sends needs the right, and traps and log lines name their part.
 
-use super::{Host, message, status};
+use super::{message, status};
 use crate::authority::terminated;
-use anyhow::{Context as _, Result};
+use crate::host::Host;
+use anyhow::{Context as _, Result, ensure};
 use morph_crds::{ConditionType, Reason};
 use morph_e2e::{Cluster, Space, until};
 use serde_json::{Value, json};
+use std::process::Command;
 
 /// All that the part with grants imports, but http.
 fn capabilities(http: &Value) -> Value {
@@ -56,7 +58,7 @@ async fn ended(space: &Space, name: &str, spec: &Value) -> Result<(bool, String,
 async fn the_part_that_sends_is_the_part_that_may() -> Result<()> {
     Cluster::run("apart", async |space| {
         let host = Host::start(space).await?;
-        let url = format!("https://{}:{}/v1/now", host.name, host.web.port());
+        let url = host.url("/v1/now");
         let mut other = host.grant();
         other["allow"][0]["host"] = json!(format!("other.{}.example", space.name));
         let all = [
@@ -142,10 +144,22 @@ async fn a_log_line_names_its_part() -> Result<()> {
             let (well, _, log) = ended(space, who, &spec).await?;
             assert!(well && log.contains("\"message\":\"words\""), "{who}: {log}");
             assert_eq!(log.contains("\"component\":\"helper\""), is_helper, "{who}: {log}");
+            for (part, is_its) in [("helper", is_helper), (who, !is_helper)] {
+                let lines = lines_of(space, who, part)?;
+                assert_eq!(lines.contains("\"message\":\"words\""), is_its, "{part} of {who}: {lines}");
+            }
         }
         Ok(())
     })
     .await
+}
+
+/// What `morph logs` prints of one component.
+fn lines_of(space: &Space, name: &str, component: &str) -> Result<String> {
+    let args = ["logs", name, "--namespace", &space.name, "--component", component];
+    let output = Command::new("morph").args(args).output().context("morph")?;
+    ensure!(output.status.success(), "morph {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// A Command of two parts without any grant.

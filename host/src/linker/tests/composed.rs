@@ -7,11 +7,7 @@ use morph_component::{Host, MAIN, Part, Plan, PlanErrors, compose, inspect, plan
 
 /// What the host makes of an import, before anybody asks for rights.
 fn host(_: &str, import: &InterfaceId) -> Host {
-    match lookup(import) {
-        Lookup::Known(row) if row.need == Need::Types => Host::Shares,
-        Lookup::Known(_) => Host::Serves,
-        Lookup::UnknownVersion | Lookup::Unknown => Host::Unknown,
-    }
+    morph_grant::host(import, &Grants::of_each_capability())
 }
 
 fn planned(main: &[u8], plug: &[u8], host: impl Fn(&str, &InterfaceId) -> Host) -> Result<Plan, PlanErrors> {

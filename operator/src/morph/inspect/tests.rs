@@ -14,11 +14,11 @@ fn denied() -> Failure {
 
 /// What is done about the Morph's own image.
 fn main_step(morph: &Morph, found: Option<&Pod>) -> Step {
-    step(morph, &Part::all(&morph.spec)[0], &denied(), found)
+    step(morph, &morph.spec.main(), &denied(), found)
 }
 
 fn main_name(morph: &Morph) -> String {
-    name(morph, &Part::all(&morph.spec)[0])
+    name(morph, &morph.spec.main())
 }
 
 /// The pod that is asked for, with this status.
@@ -169,7 +169,7 @@ fn a_pod_that_was_given_up_is_made_anew() {
 #[test]
 fn each_part_has_a_pod_of_its_own_with_its_own_image_and_words() {
     let morph = morph(&format!("{PRIVATE}\nplugs: [{{name: clock, image: \"r.example/acme/clock:1\"}}]"));
-    let parts = Part::all(&morph.spec);
+    let parts = morph.spec.parts().collect::<Vec<_>>();
     assert_ne!(name(&morph, &parts[0]), name(&morph, &parts[1]));
     let Step::Make(pod, _) = step(&morph, &parts[1], &denied(), None) else { panic!() };
     assert_eq!(pod.metadata.name, Some(name(&morph, &parts[1])));

@@ -13,9 +13,8 @@ pub(super) fn problems(identity: &Identity, seen: &Seen, policy: &NetworkPolicy)
     let spec = policy.spec.clone().unwrap_or_default();
     let (ingress, egress) = (spec.ingress.unwrap_or_default(), spec.egress.unwrap_or_default());
     let whole = &seen.morph.spec;
-    let plugs = whole.plugs.iter().map(|plug| grant::plug_grants(whole, plug));
     // A pod has one network: what any part may reach, the pod may.
-    let parts: Vec<_> = [grant::grants(whole)].into_iter().chain(plugs).collect();
+    let parts: Vec<_> = whole.parts().map(|part| grant::part_grants(whole, &part)).collect();
     let network = parts.iter().any(|grants| {
         let sockets = grants.sockets.as_ref();
         grants.http.is_some()

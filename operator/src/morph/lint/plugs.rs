@@ -5,7 +5,7 @@ use super::super::plan::{grant, names, plug};
 use super::super::{Resolution, Seen};
 use super::failed;
 use k8s_openapi::api::core::v1::{Container, ImageVolumeSource, PodSpec};
-use morph_crds::Plug;
+use morph_crds::Part;
 use morph_grant::{Component, Document, PLUG_VARIABLE_PREFIX};
 
 /// Mounts of plugs' images: volume, place, whether for reading alone.
@@ -32,9 +32,9 @@ pub(super) fn problems(
     let whole = &seen.morph.spec;
     let asked: Vec<_> = plug::numbered(whole).map(|(_, plug)| plug).collect();
     let parts: Vec<_> = document.components.iter().skip(1).collect();
-    let named = asked.iter().map(|plug| &plug.name).eq(parts.iter().map(|part| &part.name));
+    let named = asked.iter().map(|plug| plug.name).eq(parts.iter().map(|part| part.name.as_str()));
     let own = document.main().is_none_or(|main| main.grants == grant::grants(whole));
-    let theirs = asked.iter().zip(&parts).all(|(plug, part)| part.grants == grant::plug_grants(whole, plug));
+    let theirs = asked.iter().zip(&parts).all(|(plug, part)| part.grants == grant::part_grants(whole, plug));
     let resolved = asked.iter().zip(&parts).all(|(plug, part)| is_resolved(seen, plug, part));
     let images = || spec.volumes.iter().flatten().filter_map(|v| Some((v.name.as_str(), v.image.as_ref()?)));
     let pinned = parts.iter().all(|part| {
@@ -63,19 +63,18 @@ fn ends_with(image: &ImageVolumeSource, part: &Component) -> bool {
     image.reference.as_ref().is_some_and(|reference| reference.ends_with(&digest))
 }
 
-fn is_resolved(seen: &Seen, asked: &Plug, part: &Component) -> bool {
-    let index = seen.morph.spec.plugs.iter().position(|plug| plug.name == asked.name);
-    let resolution = index.and_then(|index| seen.plugs.get(index));
-    matches!(resolution, Some(Resolution::Resolved(component))
+fn is_resolved(seen: &Seen, asked: &Part<'_>, part: &Component) -> bool {
+    matches!(seen.resolution_of(asked), Resolution::Resolved(component)
         if (&component.image.digest, &component.content) == (&part.manifest, &part.content))
 }
 
 /// A variable that leads from one part to another's.
 fn mixed(document: &Document) -> Vec<String> {
-    let prefix = |index: usize| format!("{PLUG_VARIABLE_PREFIX}{index}_");
     let plugs = || document.components.iter().enumerate().skip(1);
     let own = plugs().all(|(index, plug)| {
-        plug.env_references.iter().all(|reference| reference.variable == prefix(index) + &reference.name)
+        plug.env_references
+            .iter()
+            .all(|reference| reference.variable == plug::variable(index, &reference.name))
     });
     let foreign = document.env_references.iter().any(|name| name.starts_with(PLUG_VARIABLE_PREFIX));
     failed(&[(own && !foreign, "a part's variable is another's")])

@@ -5,7 +5,7 @@ use super::{names, volume};
 use k8s_openapi::api::core::v1::{
     ConfigMapProjection, KeyToPath, ProjectedVolumeSource, SecretProjection, Volume, VolumeProjection,
 };
-use morph_crds::{Capabilities, ConfigEntry, ConfigEntrySource, CredentialKeyRef, HttpEgress, MorphSpec};
+use morph_crds::{ConfigEntrySource, CredentialKeyRef, HttpEgress, MorphSpec, Part};
 use morph_grant::FileName;
 use std::collections::BTreeMap;
 
@@ -62,9 +62,8 @@ impl Files {
     #[must_use]
     pub fn of(spec: &MorphSpec) -> Self {
         let mut needed = Needed::default();
-        needed.add(&spec.config, spec.capabilities.as_ref());
-        for plug in &spec.plugs {
-            needed.add(&plug.config, plug.capabilities.as_ref());
+        for part in spec.parts() {
+            needed.add(&part);
         }
         let mut counts: BTreeMap<FileUse, usize> = BTreeMap::new();
         let named = needed.0.into_iter().map(|((used, source), optional)| {
@@ -119,11 +118,12 @@ impl Needed {
     }
 
     /// Those of one part.
-    fn add(&mut self, config: &[ConfigEntry], capabilities: Option<&Capabilities>) {
-        for (source, optional) in config.iter().filter_map(|entry| of_config(entry.value_from.as_ref()?)) {
+    fn add(&mut self, part: &Part<'_>) {
+        for (source, optional) in part.config.iter().filter_map(|entry| of_config(entry.value_from.as_ref()?))
+        {
             self.need(FileUse::Config, source, optional);
         }
-        let http = capabilities.and_then(|capabilities| capabilities.http.as_ref());
+        let http = part.capabilities.and_then(|capabilities| capabilities.http.as_ref());
         let Some(HttpEgress { allow, ca_bundle, .. }) = http else { return };
         for credential in allow.iter().filter_map(|rule| rule.credential.as_ref()) {
             self.need(FileUse::Credential, secret(&credential.secret_key_ref), false);

@@ -8,7 +8,7 @@ pub(crate) mod sockets;
 use super::files::Files;
 use super::{names, plug};
 use crate::morph::{Found, Identity};
-use morph_crds::{Capabilities, EnvVar, MorphSpec, Plug, RunType, Volume};
+use morph_crds::{EnvVar, MorphSpec, Part, RunType, Volume};
 use morph_grant::{
     Access, Ambient, Component, ConfigEntry, Determinism, Document, EnvLiteral, EnvReference,
     FilesystemGrant, Grants, KeyvalueGrant, Limits, Mount, MountUse, Subject, VolumeKind,
@@ -20,57 +20,32 @@ pub use limits::{limits, server};
 /// What the spec grants to the Morph's own component. The order of the spec's maps and sets changes nothing.
 #[must_use]
 pub fn grants(spec: &MorphSpec) -> Grants {
-    let asked = Asked {
-        capabilities: spec.capabilities.as_ref(),
-        config: &spec.config,
-        environment: !(spec.args.is_empty() && spec.env.is_empty() && spec.env_from.is_empty()),
-        withhold: &spec.withhold,
-    };
-    asked.grants(spec)
+    part_grants(spec, &spec.main())
 }
 
-/// What the spec grants to one of its plugs: what stands there, and nothing of what others are granted. Clock
+/// What the spec grants to one of its parts: what stands there, and nothing of what others are granted. Clock
 /// and random numbers that are the same in every run are the whole's.
 #[must_use]
-pub fn plug_grants(spec: &MorphSpec, plug: &Plug) -> Grants {
-    let asked = Asked {
-        capabilities: plug.capabilities.as_ref(),
-        config: &plug.config,
-        environment: !plug.env.is_empty(),
-        withhold: &plug.withhold,
-    };
-    asked.grants(spec)
-}
-
-/// What one part asks for.
-struct Asked<'a> {
-    capabilities: Option<&'a Capabilities>,
-    config: &'a [morph_crds::ConfigEntry],
-    environment: bool,
-    withhold: &'a [morph_crds::Ambient],
-}
-
-impl Asked<'_> {
-    fn grants(&self, spec: &MorphSpec) -> Grants {
-        let files = Files::of(spec);
-        let capabilities = self.capabilities.cloned().unwrap_or_default();
-        let mut filesystem: Vec<_> = capabilities.filesystem.iter().map(directory).collect();
-        filesystem.sort_by(|a, b| a.path.cmp(&b.path));
-        let mut config: Vec<_> = self.config.iter().map(|entry| config(entry, &files)).collect();
-        config.sort_by(|a, b| a.key.cmp(&b.key));
-        let mut keyvalue: Vec<_> = capabilities.keyvalue.iter().map(bucket).collect();
-        keyvalue.sort_by(|a, b| a.bucket.cmp(&b.bucket));
-        Grants {
-            filesystem,
-            environment: self.environment,
-            http: capabilities.http.as_ref().map(|http| http::grant(http, &files)),
-            sockets: capabilities.sockets.as_ref().map(sockets::grant),
-            config,
-            keyvalue,
-            logging: capabilities.logging.is_some(),
-            withheld: http::sorted(self.withhold, |right| ambient(*right)),
-            determinism: spec.determinism.as_ref().map(determinism),
-        }
+pub fn part_grants(spec: &MorphSpec, part: &Part<'_>) -> Grants {
+    let files = Files::of(spec);
+    let of_main = part.index.is_none() && !(spec.args.is_empty() && spec.env_from.is_empty());
+    let capabilities = part.capabilities.cloned().unwrap_or_default();
+    let mut filesystem: Vec<_> = capabilities.filesystem.iter().map(directory).collect();
+    filesystem.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut config: Vec<_> = part.config.iter().map(|entry| config(entry, &files)).collect();
+    config.sort_by(|a, b| a.key.cmp(&b.key));
+    let mut keyvalue: Vec<_> = capabilities.keyvalue.iter().map(bucket).collect();
+    keyvalue.sort_by(|a, b| a.bucket.cmp(&b.bucket));
+    Grants {
+        filesystem,
+        environment: of_main || !part.env.is_empty(),
+        http: capabilities.http.as_ref().map(|http| http::grant(http, &files)),
+        sockets: capabilities.sockets.as_ref().map(sockets::grant),
+        config,
+        keyvalue,
+        logging: capabilities.logging.is_some(),
+        withheld: http::sorted(part.withhold, |right| ambient(*right)),
+        determinism: spec.determinism.as_ref().map(determinism),
     }
 }
 
@@ -121,13 +96,6 @@ pub(crate) fn unix_millis(time: &str) -> Option<i64> {
     time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
 
-/// Directories that the spec grants to any of its parts.
-fn filesystem(spec: &MorphSpec) -> impl Iterator<Item = &morph_crds::Filesystem> {
-    let plugs = spec.plugs.iter().map(|plug| plug.capabilities.as_ref());
-    let all = [spec.capabilities.as_ref()].into_iter().chain(plugs);
-    all.flatten().flat_map(|capabilities| &capabilities.filesystem)
-}
-
 /// Volumes that a grant of any part names, by name: only these reach the container. With each, whether a part
 /// may write; what each part may is in its own grant.
 pub(crate) fn granted_volumes(spec: &MorphSpec) -> Vec<(&Volume, bool)> {
@@ -135,7 +103,11 @@ pub(crate) fn granted_volumes(spec: &MorphSpec) -> Vec<(&Volume, bool)> {
         .volumes
         .iter()
         .filter_map(|volume| {
-            let mut uses = filesystem(spec).filter(|grant| grant.volume == volume.name).peekable();
+            let mut uses = spec
+                .parts()
+                .flat_map(|part| part.filesystem())
+                .filter(|grant| grant.volume == volume.name)
+                .peekable();
             uses.peek()?;
             Some((volume, uses.any(|grant| grant.access == morph_crds::Access::ReadWrite)))
         })
@@ -191,14 +163,14 @@ fn components(identity: &Identity, spec: &MorphSpec, found: &Found) -> Vec<Compo
     };
     // Both are by name, and of the same spec.
     let plugs = plug::numbered(spec).zip(&found.plugs).map(|((index, plug), found)| Component {
-        name: plug.name.clone(),
+        name: plug.name.to_owned(),
         manifest: found.image.digest.clone(),
         content: found.content.clone(),
-        grants: plug_grants(spec, plug),
+        grants: part_grants(spec, &plug),
         limits: Limits::default(),
         links: found.links.clone(),
-        env: literals(&plug.env),
-        env_references: references(index, plug),
+        env: literals(plug.env),
+        env_references: references(index, plug.env),
     });
     [main].into_iter().chain(plugs).collect()
 }
@@ -210,8 +182,8 @@ fn literals(env: &[EnvVar]) -> Vec<EnvLiteral> {
     env
 }
 
-fn references(index: usize, plug: &Plug) -> Vec<EnvReference> {
-    let by_reference = plug.env.iter().filter(|var| var.value_from.is_some());
+fn references(index: usize, env: &[EnvVar]) -> Vec<EnvReference> {
+    let by_reference = env.iter().filter(|var| var.value_from.is_some());
     let mut all: Vec<_> = by_reference
         .map(|var| EnvReference { name: var.name.clone(), variable: plug::variable(index, &var.name) })
         .collect();

@@ -4,15 +4,13 @@
 use super::names;
 use crate::morph::FoundPlug;
 use k8s_openapi::api::core::v1::{ImageVolumeSource, Volume, VolumeMount};
-use morph_crds::{MorphSpec, Plug};
+use morph_crds::{MorphSpec, Part};
 use morph_grant::PLUG_VARIABLE_PREFIX;
 
 /// Plugs in the grant document's order, each with its index among the components: in whatever order the spec
 /// has them, the same plug gets the same.
-pub(crate) fn numbered(spec: &MorphSpec) -> impl Iterator<Item = (usize, &Plug)> {
-    let mut plugs: Vec<_> = spec.plugs.iter().collect();
-    plugs.sort_by_key(|plug| &plug.name);
-    plugs.into_iter().enumerate().map(|(index, plug)| (index + 1, plug))
+pub(crate) fn numbered(spec: &MorphSpec) -> impl Iterator<Item = (usize, Part<'_>)> {
+    spec.parts_by_name().into_iter().enumerate().skip(1)
 }
 
 /// The container's variable for a plug's. The index ends at the first `_`, so that no two plugs' meet.

@@ -12,14 +12,12 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use morph_crds::{PullPolicy, ResourceAmounts, RunType, Template};
+use morph_grant::CONTAINER;
 use std::collections::BTreeMap;
 
 /// User, group and file-system group of all pods: not root, and the same everywhere, so that a volume that
 /// one pod wrote is the next one's.
 pub(crate) const USER: i64 = 65_532;
-
-/// Name of the one container.
-pub(crate) const CONTAINER: &str = "morph";
 
 /// Name of a Server's port, in container and Service.
 pub(crate) const PORT: &str = "http";

@@ -13,7 +13,11 @@ const SPEC: &str = "image: r.test/hello:1\n";
 
 /// A Morph that was resolved and applied in generation 1, its status written.
 fn settled() -> (Morph, Children) {
-    let seen = seen(morph(SPEC), server());
+    applied_of(seen(morph(SPEC), server()))
+}
+
+/// What was seen, once it is applied and its status written.
+fn applied_of(seen: Seen) -> (Morph, Children) {
     let children = applied(&planned(&seen), &Children::default());
     let seen = Seen { children, ..seen };
     let status = report(&seen, &validate(&seen), &Applied::All { changed: false }, now());
@@ -24,7 +28,10 @@ fn settled() -> (Morph, Children) {
 
 /// The same Morph in generation 2 with another spec.
 fn changed(spec: &str) -> (Morph, Children) {
-    let (settled, children) = settled();
+    next_of(settled(), spec)
+}
+
+fn next_of((settled, children): (Morph, Children), spec: &str) -> (Morph, Children) {
     let mut next = morph(spec);
     next.metadata.generation = Some(2);
     next.status = settled.status;

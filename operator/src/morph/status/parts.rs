@@ -3,7 +3,7 @@
 
 use super::fare::Verdict;
 use super::{cut, refused};
-use crate::morph::{Component, Found, Identity, Part, Refusal, Resolution, Seen};
+use crate::morph::{Component, Found, Identity, Refusal, Resolution, Seen};
 use morph_crds::bounds::{IMPORTS_MAX, SUBDOMAIN_CHARS_MAX};
 use morph_crds::{Answer, ComponentStatus, ConditionType, ImportStatus, LinkStatus, Reason};
 use morph_grant::{Answered, Link};
@@ -71,12 +71,8 @@ pub(super) fn resolved(seen: &Seen, refusal: Option<&Refusal>) -> Verdict {
         return refused(refusal);
     }
     let mut images = Vec::new();
-    for part in Part::all(&seen.morph.spec) {
-        let resolution = match part.index {
-            None => &seen.resolution,
-            Some(index) => seen.plugs.get(index).unwrap_or(&Resolution::Unknown),
-        };
-        match resolution {
+    for part in seen.morph.spec.parts() {
+        match seen.resolution_of(&part) {
             Resolution::Unknown => return Verdict::unknown("the image was not looked at yet"),
             Resolution::Failed(failure) => return Verdict::no(failure.reason, failure.message.clone()),
             Resolution::Resolved(Component { image, .. }) if part.index.is_none() => {

@@ -1,7 +1,8 @@
 //! What to say of imports that nothing answers: which, why, and the YAML that would grant them. Pure.
 
 use super::super::Found;
-use super::super::plan::grant::{grants, plug_grants};
+use super::super::plan::grant::{grants, part_grants};
+use super::super::plan::plug;
 use morph_crds::MorphSpec;
 use morph_grant::{Answered, Grants};
 
@@ -54,10 +55,11 @@ pub(super) fn denied(spec: &MorphSpec, found: &Found) -> Option<String> {
 fn parts<'a>(spec: &MorphSpec, found: &'a Found) -> Vec<Part<'a>> {
     let denied = |imports: &'a [Answered]| imports.iter().filter(|import| import.is_denied()).collect();
     let main = Part { plug: None, denied: denied(&found.imports), grants: grants(spec) };
-    let plugs = found.plugs.iter().map(|plug| {
-        let asked = spec.plugs.iter().find(|asked| asked.name == plug.name);
-        let grants = asked.map(|asked| plug_grants(spec, asked)).unwrap_or_default();
-        Part { plug: Some(&plug.name), denied: denied(&plug.imports), grants }
+    // Both are by name, and of the same spec.
+    let plugs = plug::numbered(spec).zip(&found.plugs).map(|((_, asked), plug)| Part {
+        plug: Some(&plug.name),
+        denied: denied(&plug.imports),
+        grants: part_grants(spec, &asked),
     });
     [main].into_iter().chain(plugs).filter(|part| !part.denied.is_empty()).collect()
 }

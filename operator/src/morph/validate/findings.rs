@@ -1,12 +1,11 @@
 //! What the schema can't say: that a suffix is a public one, that an address, a network or a time is none or
 //! has another spelling, that a rule stands there twice, that one rule leads round another. Pure.
 
+use super::super::composition;
 use super::super::plan::files::Files;
 use super::super::plan::grant::{http, sockets, unix_millis};
 use core::net::{IpAddr, Ipv6Addr};
-use morph_component::InterfaceId;
-use morph_crds::{Capabilities, Cidr, FieldError, HttpEgress, MorphSpec, Sockets};
-use morph_grant::PLUG_VARIABLE_PREFIX;
+use morph_crds::{Capabilities, Cidr, FieldError, HttpEgress, MorphSpec, Part, Sockets};
 use morph_oci::IpNet;
 use std::collections::BTreeMap;
 
@@ -18,30 +17,19 @@ pub fn findings(spec: &MorphSpec) -> Vec<FieldError> {
         let exists = unix_millis(clock).is_some();
         found.unless(exists, "spec.determinism.clock", || format!("\"{clock}\" is no time that there is"));
     }
-    for (index, var) in spec.env.iter().enumerate().filter(|(_, var)| var.value_from.is_some()) {
-        let free = !var.name.starts_with(PLUG_VARIABLE_PREFIX);
-        found.unless(free, format!("spec.env[{index}].name"), || {
-            format!("names that begin with {PLUG_VARIABLE_PREFIX} are for variables of plugs; take another")
-        });
-    }
     let files = Files::of(spec);
-    check_part(spec.capabilities.as_ref(), "spec", &files, &mut found);
-    for (index, plug) in spec.plugs.iter().enumerate() {
-        check_part(plug.capabilities.as_ref(), &format!("spec.plugs[{index}]"), &files, &mut found);
+    for part in spec.parts() {
+        check_part(&part, &files, &mut found);
     }
-    for (index, link) in spec.links.iter().enumerate() {
-        if let Err(error) = link.interface.parse::<InterfaceId>() {
-            found.unless(false, format!("spec.links[{index}].interface"), || error.to_string());
-        }
-    }
+    found.0.extend(composition::interfaces(spec).filter_map(Result::err));
     found.0
 }
 
 /// What one part asks for; rules of one part say nothing of another's.
-fn check_part(capabilities: Option<&Capabilities>, part: &str, files: &Files, found: &mut Findings) {
-    let Some(Capabilities { http, sockets, .. }) = capabilities else { return };
-    let allow = format!("{part}.capabilities.http.allow");
-    let field = format!("{part}.capabilities.sockets");
+fn check_part(part: &Part<'_>, files: &Files, found: &mut Findings) {
+    let Some(Capabilities { http, sockets, .. }) = part.capabilities else { return };
+    let allow = format!("{}.capabilities.http.allow", part.at());
+    let field = format!("{}.capabilities.sockets", part.at());
     if let Some(http) = http {
         check_http(http, &allow, files, found);
     }

@@ -2,15 +2,15 @@
 //! that part's own grants. Only worlds are held against each other here: that an export is of the type that
 //! is imported is found where the bytes are composed, on the node, since the operator keeps no bytes. Pure.
 
-use super::super::plan::grant::{grants, plug_grants};
-use super::super::{Component, Found, FoundPlug, Known, Refusal, Resolution, Seen};
+use super::super::composition::{Unplanned, planned};
+use super::super::plan::grant::part_grants;
+use super::super::{Component, Found, FoundPlug, Known, Refusal, Seen};
 use super::{component, invalid, not_looked_at};
 use morph_component::{
-    Choice, ChoiceProblem, InterfaceId, MAIN, Part, Plan, PlanError, PlanErrors, PlannedImport, PlannedPart,
-    Provider, Target, plan,
+    ChoiceProblem, InterfaceId, MAIN, Part, Plan, PlanError, PlanErrors, PlannedImport, PlannedPart, Provider,
 };
 use morph_crds::{ConditionType, MorphSpec, Reason, RunType};
-use morph_grant::{Grants, Link, check_part, composed_digest, host};
+use morph_grant::{Grants, Link, check_part, composed_digest};
 
 /// A part with its rights.
 struct Whole<'a> {
@@ -33,12 +33,9 @@ pub(super) fn found(seen: &Seen, main: &Component, runs: RunType) -> Result<Foun
     let spec = &seen.morph.spec;
     let parts = Parts::of(seen, main)?;
     let found = parts.found(runs);
-    let planned = match &seen.composed {
-        Some(digest) => parts.remembered().map(|plan| (plan, digest.clone())),
-        None => None,
-    };
-    let (plan, digest) = match planned {
-        Some(planned) => planned,
+    let remembered = seen.composed.clone().and_then(|digest| Some((parts.remembered()?, digest)));
+    let (plan, digest) = match remembered {
+        Some(remembered) => remembered,
         None => match parts.plan(spec) {
             Ok(plan) => {
                 let digest = composed_digest(&plan, parts.all().map(|part| &part.component.content));
@@ -53,14 +50,16 @@ pub(super) fn found(seen: &Seen, main: &Component, runs: RunType) -> Result<Foun
 impl<'a> Parts<'a> {
     fn of(seen: &'a Seen, main: &'a Component) -> Result<Self, Refusal> {
         let spec = &seen.morph.spec;
-        let main = Whole { name: MAIN, component: main, grants: grants(spec) };
-        let mut plugs = Vec::new();
-        for (index, plug) in spec.plugs.iter().enumerate() {
-            let component = component(seen.plugs.get(index).unwrap_or(&Resolution::Unknown))?;
-            plugs.push(Whole { name: &plug.name, component, grants: plug_grants(spec, plug) });
-        }
+        let whole = |part: morph_crds::Part<'a>, component| Whole {
+            name: part.name,
+            component,
+            grants: part_grants(spec, &part),
+        };
+        // In the spec's order: the first that isn't there is told.
+        let plugs = spec.parts().skip(1).map(|part| Ok(whole(part, component(seen.resolution_of(&part))?)));
+        let mut plugs = plugs.collect::<Result<Vec<_>, Refusal>>()?;
         plugs.sort_by_key(|plug| plug.name);
-        Ok(Self { main, plugs })
+        Ok(Self { main: whole(spec.main(), main), plugs })
     }
 
     fn all(&self) -> impl Iterator<Item = &Whole<'a>> {
@@ -131,32 +130,13 @@ impl<'a> Parts<'a> {
     }
 
     fn plan(&self, spec: &MorphSpec) -> Result<Plan, Refusal> {
-        let ids = interfaces(spec)?;
-        let choices: Vec<_> = spec
-            .links
-            .iter()
-            .zip(&ids)
-            .map(|(link, interface)| Choice { from: &link.from, interface, to: Target::of(&link.to) })
-            .collect();
         let main = part(&self.main)?;
         let plugs = self.plugs.iter().map(part).collect::<Result<Vec<_>, _>>()?;
-        let none = Grants::default();
-        let grants =
-            |name: &str| self.all().find(|part| part.name == name).map_or(&none, |part| &part.grants);
-        plan(main, &plugs, &choices, |name, interface| host(interface, grants(name)))
-            .map_err(|errors| refused(&errors))
-    }
-}
-
-/// What the spec's links are about.
-fn interfaces(spec: &MorphSpec) -> Result<Vec<InterfaceId>, Refusal> {
-    let parsed = spec.links.iter().enumerate().map(|(index, link)| {
-        let id = link.interface.parse();
-        id.map_err(|error: morph_component::InterfaceIdError| {
-            invalid(format!("spec.links[{index}].interface: {error}"))
+        planned(spec, main, &plugs).map_err(|unplanned| match unplanned {
+            Unplanned::Field(error) => invalid(error.to_string()),
+            Unplanned::Parts(errors) => refused(&errors),
         })
-    });
-    parsed.collect()
+    }
 }
 
 /// A part as planning takes it. A part that is remembered without what answers its imports can't be planned

@@ -61,7 +61,7 @@ pub(super) async fn code(
     mut found: Vec<Found>,
     plan: Option<Plan>,
 ) -> Result<cache::Code, Failure> {
-    let engine = engine(&found);
+    let engine = EngineKind::of_parts(found.iter().map(|found| &*found.world));
     if let Some(plan) = plan {
         let contents: Vec<Digest> = found.iter().map(|found| found.layer.digest.clone()).collect();
         let digest = composed_digest(&plan, &contents);
@@ -73,12 +73,6 @@ pub(super) async fn code(
     };
     let digest = one.layer.digest.clone();
     Ok(server.cache.code(&digest, engine, one.read(&server.store)).await?)
-}
-
-/// The engine of WASI 0.3 where any of them needs it.
-fn engine(found: &[Found]) -> EngineKind {
-    let mut kinds = found.iter().map(|found| EngineKind::of(&found.world));
-    if kinds.any(|kind| kind == EngineKind::P3) { EngineKind::P3 } else { EngineKind::P2 }
 }
 
 type ReadError = Box<dyn std::error::Error + Send + Sync>;

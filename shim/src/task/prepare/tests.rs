@@ -167,9 +167,9 @@ fn a_plug_that_uses_the_network_has_the_nodes_addresses_kept_from_it() {
         let plugs = vec![Plug { name, env, preopens, grants: plug }];
         Task { grants: main, plugs, ..Task::ungranted("x", Run::Command) }
     };
-    assert!(!uses_network(&task(Grants::default(), Grants::default())));
-    assert!(uses_network(&task(network(), Grants::default())));
-    assert!(uses_network(&task(Grants::default(), network())));
+    assert!(!task(Grants::default(), Grants::default()).has_network());
+    assert!(task(network(), Grants::default()).has_network());
+    assert!(task(Grants::default(), network()).has_network());
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use super::{check_file, document, golden, render};
 use crate::morph::fixture::{morph, planned, seen_whole, server, world};
-use crate::morph::{Object, Seen, grants, plug_grants, validate};
+use crate::morph::{Object, Seen, grants, part_grants, validate};
 use morph_component::World;
 use morph_crds::{MorphSpec, Plug};
 use morph_grant::{Document, Grants};
@@ -210,11 +210,13 @@ proptest! {
         planned(&seen);
         for component in &document.components {
             let plug = morph.spec.plugs.iter().find(|plug| plug.name == component.name);
+            let part = morph.spec.parts().find(|part| part.name == component.name);
+            let part = part.unwrap_or(morph.spec.main());
+            prop_assert_eq!(&component.grants, &part_grants(&morph.spec, &part));
             let mut wanted = alone(&morph.spec, plug);
             wanted.environment = component.grants.environment;
             prop_assert_eq!(&component.grants, &wanted);
             if let Some(plug) = plug {
-                prop_assert_eq!(&component.grants, &plug_grants(&morph.spec, plug));
                 prop_assert_eq!(component.grants.environment, !plug.env.is_empty());
             }
             let own = serde_json::to_string(&(&component.grants, &component.env)).unwrap();
@@ -226,6 +228,7 @@ proptest! {
 }
 
 #[test]
-fn what_the_schema_keeps_free_is_what_grants_take() {
+fn the_schema_has_the_words_of_grants_and_plans() {
     assert_eq!(morph_crds::PLUG_VARIABLE_PREFIX, morph_grant::PLUG_VARIABLE_PREFIX);
+    assert_eq!((morph_crds::MAIN, morph_crds::HOST), (morph_component::MAIN, morph_component::HOST));
 }

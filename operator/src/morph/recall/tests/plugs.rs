@@ -23,22 +23,12 @@ fn main_world() -> World {
 
 /// Applied in generation 1, its status written.
 fn settled() -> (Morph, Children) {
-    let seen = seen_whole(morph(SPEC), main_world(), &worlds());
-    let children = applied(&planned(&seen), &Children::default());
-    let seen = Seen { children, ..seen };
-    let status = report(&seen, &validate(&seen), &Applied::All { changed: false }, now());
-    let mut morph = (*seen.morph).clone();
-    morph.status = Some(status);
-    (morph, seen.children)
+    applied_of(seen_whole(morph(SPEC), main_world(), &worlds()))
 }
 
 /// The same in generation 2 with another spec.
 fn changed(spec: &str) -> (Morph, Children) {
-    let (settled, children) = settled();
-    let mut next = morph(spec);
-    next.metadata.generation = Some(2);
-    next.status = settled.status;
-    (next, children)
+    next_of(settled(), spec)
 }
 
 /// What is found of a Morph that is remembered.

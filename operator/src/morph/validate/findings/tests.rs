@@ -171,11 +171,3 @@ fn what_a_plug_asks_for_is_held_against_the_same_rules() {
                  sockets: {connect: [{host: a.example, ports: [443]}]}";
     check(&plug(round), &[(&field("sockets.connect[0]"), "spec.plugs[0].capabilities.http.allow[0]")]);
 }
-
-#[test]
-fn a_variable_by_a_plugs_name_is_refused() {
-    let from = "valueFrom: {secretKeyRef: {name: s, key: k}}";
-    let words = "for variables of plugs";
-    check(&format!("env: [{{name: HAYRIDE_PLUG_1_A, {from}}}]"), &[("spec.env[0].name", words)]);
-    check(&format!("env: [{{name: HAYRIDE_PLUGS, {from}}}]"), &[]);
-}

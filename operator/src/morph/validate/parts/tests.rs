@@ -5,7 +5,7 @@
 
 use super::*;
 use crate::morph::fixture::{morph, seen_whole, world};
-use crate::morph::{Failure, Valid, validate};
+use crate::morph::{Failure, Resolution, Valid, validate};
 use morph_component::World;
 use morph_grant::Answer;
 

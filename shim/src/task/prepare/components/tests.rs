@@ -51,15 +51,6 @@ fn parts_together_are_as_large_as_one_component_may_be() {
     }
 }
 
-#[test]
-fn one_part_of_wasi_0_3_has_the_whole_on_its_engine() {
-    let (old, new) = (|| found(b"", "wasi:cli/run@0.2.0"), || found(b"", "wasi:http/handler@0.3.0"));
-    assert_eq!(engine(&[old(), old()]), EngineKind::P2);
-    for mixed in [[old(), new()], [new(), old()], [new(), new()]] {
-        assert_eq!(engine(&mixed), EngineKind::P3);
-    }
-}
-
 #[tokio::test]
 async fn parts_are_put_together_in_the_plans_order_and_only_those_are_read_that_are_not_there() {
     let bytes = [b"the main component".to_vec(), b"a clock".to_vec()];
