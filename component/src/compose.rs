@@ -7,7 +7,8 @@ mod name;
 pub use name::part_of_module;
 
 use crate::plan::{Plan, Provider};
-use crate::{COMPONENT_SIZE_BYTES_MAX, Error, InterfaceId, adapt, inspect};
+use crate::inspect::{Bodies, outline, validate};
+use crate::{COMPONENT_SIZE_BYTES_MAX, Error, InterfaceId, adapt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use wac_graph::types::{ItemKind, Package, Type};
 use wac_graph::{CompositionGraph, EncodeOptions, InstantiationArgumentError, NodeId, PackageId};
@@ -77,7 +78,7 @@ pub fn compose(plan: &Plan, parts: &[&[u8]]) -> Result<Vec<u8>, ComposeError> {
     for (planned, bytes) in plan.parts.iter().zip(parts) {
         let wrong = |source| ComposeError::Part { part: planned.name.clone(), source: Box::new(source) };
         let bytes = adapt(bytes).map_err(wrong)?;
-        let world = inspect(&bytes).map_err(wrong)?;
+        let world = outline(&bytes).map_err(wrong)?;
         if !planned.imports.iter().map(|import| &import.interface).eq(&world.imports) {
             return Err(ComposeError::OtherPart { part: planned.name.clone() });
         }
@@ -86,7 +87,7 @@ pub fn compose(plan: &Plan, parts: &[&[u8]]) -> Result<Vec<u8>, ComposeError> {
     // The composer has assertions of its own; what trips one is not to take the process along.
     let composed = catch_unwind(AssertUnwindSafe(|| graph(plan, checked)));
     let bytes = composed.map_err(|_| ComposeError::Composer("the composer gave up".into()))??;
-    crate::inspect::validate(&bytes, |_| Ok(())).map_err(|error| ComposeError::Whole(Box::new(error)))?;
+    validate(&bytes, Bodies::Validated, |_| Ok(())).map_err(|error| ComposeError::Whole(Box::new(error)))?;
     Ok(bytes)
 }
 

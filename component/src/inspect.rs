@@ -47,18 +47,38 @@ pub fn inspect(bytes: &[u8]) -> Result<World, Error> {
     }
 }
 
+/// The same of a component, all but the bodies of its functions: what it imports is what it says, and who
+/// makes another component of it validates that one.
+pub(crate) fn outline(bytes: &[u8]) -> Result<World, Error> {
+    read(bytes, Bodies::Left)
+}
+
 fn component(bytes: &[u8]) -> Result<World, Error> {
+    read(bytes, Bodies::Validated)
+}
+
+fn read(bytes: &[u8], bodies: Bodies) -> Result<World, Error> {
     let mut world = World::default();
-    validate(bytes, |payload| collect(payload, &mut world))?;
+    validate(bytes, bodies, |payload| collect(payload, &mut world))?;
     world.imports.sort();
     world.exports.sort();
     world.plain_exports.sort();
     Ok(world)
 }
 
-/// Validates all of `bytes`, shows what is outermost, and answers the outermost types.
+/// What becomes of the bodies of functions, which are most of a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bodies {
+    /// They are validated.
+    Validated,
+    /// They are left to who compiles them.
+    Left,
+}
+
+/// Validates `bytes`, shows what is outermost, and answers the outermost types.
 pub(crate) fn validate(
     bytes: &[u8],
+    bodies: Bodies,
     mut each: impl FnMut(&Payload<'_>) -> Result<(), CollectError>,
 ) -> Result<Option<Types>, Error> {
     let mut validator = Validator::new_with_features(FEATURES);
@@ -72,7 +92,7 @@ pub(crate) fn validate(
         let outermost = budget.level() == 0;
         budget.count(&payload, bytes)?;
         match validator.payload(&payload).map_err(|error| invalid(bytes, error))? {
-            ValidPayload::Func(function, body) => {
+            ValidPayload::Func(function, body) if bodies == Bodies::Validated => {
                 let mut function = function.into_validator(allocations);
                 function.validate(&body).map_err(|error| invalid(bytes, error))?;
                 allocations = function.into_allocations();

@@ -3,7 +3,7 @@
 
 use crate::Error;
 use crate::error::Preview1Error as Problem;
-use crate::inspect::{IMPORTS_MAX, is_module, shown, validate};
+use crate::inspect::{Bodies, IMPORTS_MAX, is_module, shown, validate};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -55,7 +55,7 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, Error> {
 /// What a module imports of preview 1, once it is known to be a command.
 fn check(bytes: &[u8]) -> Result<Vec<Import>, Error> {
     let mut section = None;
-    let types = validate(bytes, |payload| {
+    let types = validate(bytes, Bodies::Validated, |payload| {
         if let Payload::CustomSection(custom) = payload
             && custom.name().starts_with("component-type")
         {
@@ -109,7 +109,7 @@ fn known(types: &TypesRef<'_>, (module, name, type_): (&str, &str, EntityType)) 
 
 /// What the adapter exports.
 static FUNCTIONS: LazyLock<BTreeMap<String, FuncType>> = LazyLock::new(|| {
-    let Ok(Some(types)) = validate(ADAPTER, |_| Ok(())) else { return BTreeMap::new() };
+    let Ok(Some(types)) = validate(ADAPTER, Bodies::Validated, |_| Ok(())) else { return BTreeMap::new() };
     let types = types.as_ref();
     let exports = types.core_exports().into_iter().flatten();
     let functions =
