@@ -31,17 +31,27 @@ impl Composition {
     /// Parts that don't fit together.
     pub fn new(main: Vec<u8>, plug: Vec<u8>) -> Result<Self> {
         let parts = [main, plug];
-        let (plan, composed) = made(&parts)?;
+        let plan = planned(&parts)?;
+        let composed = compose(&plan, &[&parts[0], &parts[1]])?;
         Ok(Self { parts, plan, composed })
     }
 
-    /// Composes the same parts again, from their bytes on: what each imports is read, planned and linked.
+    /// Composes the same parts again by the plan that is known.
     ///
     /// # Errors
     /// Parts that give something else than before.
     pub fn again(&self) -> Result<()> {
-        let (_, composed) = made(&self.parts)?;
+        let composed = compose(&self.plan, &[&self.parts[0], &self.parts[1]])?;
         ensure!(composed == self.composed, "the same parts gave another component");
+        Ok(())
+    }
+
+    /// Reads the same parts and plans again: all of each is validated, and what it imports is answered.
+    ///
+    /// # Errors
+    /// Parts that give another plan than before.
+    pub fn read_again(&self) -> Result<()> {
+        ensure!(planned(&self.parts)? == self.plan, "the same parts gave another plan");
         Ok(())
     }
 
@@ -153,13 +163,11 @@ impl Ready {
     }
 }
 
-/// The plan of two parts, and the composed component.
-fn made(parts: &[Vec<u8>; 2]) -> Result<(Plan, Vec<u8>)> {
+/// The plan of two parts.
+fn planned(parts: &[Vec<u8>; 2]) -> Result<Plan> {
     let [main, plug] = [inspect(&parts[0])?, inspect(&parts[1])?];
     let part = |name, world| Part { name, world };
-    let plan = plan(part(MAIN, &main), &[part(PLUG, &plug)], &[], host)?;
-    let composed = compose(&plan, &[&parts[0], &parts[1]])?;
-    Ok((plan, composed))
+    Ok(plan(part(MAIN, &main), &[part(PLUG, &plug)], &[], host)?)
 }
 
 /// What the host makes of an import, before anybody asks for rights.

@@ -6,8 +6,8 @@ mod name;
 
 pub use name::part_of_module;
 
-use crate::plan::{Plan, Provider};
 use crate::inspect::{Bodies, outline, validate};
+use crate::plan::{Plan, Provider};
 use crate::{COMPONENT_SIZE_BYTES_MAX, Error, InterfaceId, adapt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use wac_graph::types::{ItemKind, Package, Type};
@@ -60,6 +60,9 @@ pub enum ComposeError {
 
 /// Composes. `parts` are their bytes, in the plan's order. The same bytes and plan give the same component.
 ///
+/// That the parts fit together is validated; the bodies of their functions go over as they are. Whoever
+/// planned has validated those ([`crate::inspect`]), and a compiler does so itself.
+///
 /// # Errors
 /// [`ComposeError`].
 pub fn compose(plan: &Plan, parts: &[&[u8]]) -> Result<Vec<u8>, ComposeError> {
@@ -87,7 +90,7 @@ pub fn compose(plan: &Plan, parts: &[&[u8]]) -> Result<Vec<u8>, ComposeError> {
     // The composer has assertions of its own; what trips one is not to take the process along.
     let composed = catch_unwind(AssertUnwindSafe(|| graph(plan, checked)));
     let bytes = composed.map_err(|_| ComposeError::Composer("the composer gave up".into()))??;
-    validate(&bytes, Bodies::Validated, |_| Ok(())).map_err(|error| ComposeError::Whole(Box::new(error)))?;
+    validate(&bytes, Bodies::Left, |_| Ok(())).map_err(|error| ComposeError::Whole(Box::new(error)))?;
     Ok(bytes)
 }
 

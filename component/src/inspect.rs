@@ -47,8 +47,7 @@ pub fn inspect(bytes: &[u8]) -> Result<World, Error> {
     }
 }
 
-/// The same of a component, all but the bodies of its functions: what it imports is what it says, and who
-/// makes another component of it validates that one.
+/// The same of a component, all but the bodies of its functions.
 pub(crate) fn outline(bytes: &[u8]) -> Result<World, Error> {
     read(bytes, Bodies::Left)
 }

@@ -102,15 +102,19 @@ async fn over_http(loopback: &mut Loopback) -> Result<Vec<f64>> {
 
 async fn composing(bench: &Bench, composition: &Arc<Composition>) -> Result<Report> {
     let outcomes = rounds::run(1, bench.repetitions, async |_| {
-        let mut took = Vec::new();
+        let (mut composed, mut read) = (Vec::new(), Vec::new());
         for _ in 0..COMPOSITIONS {
-            took.push(millis(composition, Composition::again).await?);
+            composed.push(millis(composition, Composition::again).await?);
+            read.push(millis(composition, Composition::read_again).await?);
         }
-        Ok(vec![Samples::new(took).context("nothing was composed")?.median()])
+        let median = |took| Ok(Samples::new(took).context("nothing was composed")?.median());
+        Ok(vec![median(composed)?, median(read)?])
     })
     .await?;
-    let name = "composing the two, from their bytes on";
-    let asked = [Asked::new(name, Millis, vec![Target::AtMost { value: COMPOSE_MILLIS_MAX }])];
+    let asked = [
+        Asked::new("composing the two", Millis, vec![Target::AtMost { value: COMPOSE_MILLIS_MAX }]),
+        Asked::new("reading and planning them before, once for each component", Millis, Vec::new()),
+    ];
     Ok(report(&asked, [MORPH].into_iter().zip(outcomes)))
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
+use crate::inspect;
 use crate::plan::{Choice, Host, LABELS, MAIN, Part, Target};
 use crate::samples::component_of;
 use std::collections::BTreeSet;
