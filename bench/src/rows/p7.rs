@@ -107,8 +107,9 @@ async fn composing(bench: &Bench, composition: &Arc<Composition>) -> Result<Repo
             composed.push(millis(composition, Composition::again).await?);
             read.push(millis(composition, Composition::read_again).await?);
         }
-        let median = |took| Ok(Samples::new(took).context("nothing was composed")?.median());
-        Ok(vec![median(composed)?, median(read)?])
+        let median = |took| Samples::new(took).map(|samples| samples.median());
+        let medians: Option<Vec<_>> = [composed, read].into_iter().map(median).collect();
+        medians.context("nothing was composed")
     })
     .await?;
     let asked = [
