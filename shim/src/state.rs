@@ -8,6 +8,9 @@ use std::fmt;
 pub enum State {
     /// Its process is sealed and waits.
     Created,
+    /// Its guest runs, and Start isn't answered yet: a Server doesn't listen yet. containerd sees a created
+    /// task.
+    Starting,
     /// Its guest runs.
     Running,
     /// Its processes are frozen.
@@ -21,6 +24,8 @@ pub enum State {
 pub enum Event {
     /// Call Start.
     Start,
+    /// What Start waits for has come, or needn't be waited for any longer.
+    Started,
     /// Call Pause.
     Pause,
     /// Call Resume.
@@ -102,24 +107,33 @@ pub enum Refusal {
 /// # Errors
 /// What can't happen in this state; nothing is to be done then.
 pub fn step(state: State, event: Event) -> Result<(Next, &'static [Action]), Refusal> {
-    use State::{Created, Paused, Running, Stopped};
+    use State::{Created, Paused, Running, Starting, Stopped};
     let stay = Next::State(state);
     Ok(match (state, event) {
-        (Created, Event::Start) => (Next::State(Running), &[Action::Run, Action::Publish(Topic::Start)]),
-        (Running | Paused | Stopped, Event::Start) => return Err(Refusal::Precondition),
+        (Created, Event::Start) => (Next::State(Starting), &[Action::Run]),
+        (Starting | Running | Paused | Stopped, Event::Start) => return Err(Refusal::Precondition),
+        (Starting, Event::Started) => (Next::State(Running), &[Action::Publish(Topic::Start)]),
+        // It ended before it listened; both have been told.
+        (Stopped, Event::Started) => (stay, &[]),
+        (Created | Running | Paused, Event::Started) => return Err(Refusal::Precondition),
 
         (Running, Event::Pause) => (Next::State(Paused), &[Action::Freeze, Action::Publish(Topic::Paused)]),
-        (Created | Paused | Stopped, Event::Pause) => return Err(Refusal::Precondition),
+        (Created | Starting | Paused | Stopped, Event::Pause) => return Err(Refusal::Precondition),
         (Paused, Event::Resume) => (Next::State(Running), &[Action::Thaw, Action::Publish(Topic::Resumed)]),
-        (Created | Running | Stopped, Event::Resume) => return Err(Refusal::Precondition),
+        (Created | Starting | Running | Stopped, Event::Resume) => return Err(Refusal::Precondition),
 
         // No guest runs that could stop by itself.
         (Created, Event::Ask | Event::Kill) => (stay, &[Action::Kill]),
-        (Running | Paused, Event::Ask) => (stay, &[Action::Ask]),
-        (Running | Paused, Event::Kill) => (stay, &[Action::Kill]),
-        (Created | Running | Paused, Event::Ignore) => (stay, &[]),
+        (Starting | Running | Paused, Event::Ask) => (stay, &[Action::Ask]),
+        (Starting | Running | Paused, Event::Kill) => (stay, &[Action::Kill]),
+        (Created | Starting | Running | Paused, Event::Ignore) => (stay, &[]),
         (Stopped, Event::Ask | Event::Kill | Event::Ignore) => return Err(Refusal::NotFound),
 
+        // What ends has started: nobody is told of an end without a beginning.
+        (Starting, Event::Exited) => {
+            let told = &[Action::Publish(Topic::Start), Action::Publish(Topic::Exit), Action::AnswerWait];
+            (Next::State(Stopped), told)
+        }
         (Created | Running | Paused, Event::Exited) => {
             (Next::State(Stopped), &[Action::Publish(Topic::Exit), Action::AnswerWait])
         }
@@ -128,9 +142,9 @@ pub fn step(state: State, event: Event) -> Result<(Next, &'static [Action]), Ref
 
         (Created, Event::Delete) => (stay, &[Action::Kill, Action::AwaitEnd]),
         (Stopped, Event::Delete) => (Next::Gone, &[Action::Remove, Action::Publish(Topic::Delete)]),
-        (Running | Paused, Event::Delete) => return Err(Refusal::Precondition),
+        (Starting | Running | Paused, Event::Delete) => return Err(Refusal::Precondition),
 
-        (Created | Running | Paused, Event::Update) => (stay, &[Action::Limit]),
+        (Created | Starting | Running | Paused, Event::Update) => (stay, &[Action::Limit]),
         (Stopped, Event::Update) => return Err(Refusal::Precondition),
     })
 }
@@ -150,6 +164,7 @@ impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Created => "created",
+            Self::Starting => "starting",
             Self::Running => "running",
             Self::Paused => "paused",
             Self::Stopped => "stopped",

@@ -101,7 +101,9 @@ impl Task for Service {
 
     async fn start(&self, _: &TtrpcContext, request: StartRequest) -> ttrpc::Result<StartResponse> {
         let task = self.task(&request.id, &request.exec_id)?;
-        task.handle(Event::Start).await?;
+        // In a task of its own, as above: one that nobody waits for any more has started all the same.
+        let starting = self.server.run(Arc::clone(&task).start());
+        starting.await.unwrap_or_else(|_| Err(Fault::Internal("the start ended early".into())))?;
         Ok(StartResponse { pid: task.pid.unsigned_abs(), ..StartResponse::default() })
     }
 
@@ -215,7 +217,7 @@ impl Task for Service {
 
 fn status(state: State) -> Status {
     match state {
-        State::Created => Status::CREATED,
+        State::Created | State::Starting => Status::CREATED,
         State::Running => Status::RUNNING,
         State::Paused => Status::PAUSED,
         State::Stopped => Status::STOPPED,

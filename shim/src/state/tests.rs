@@ -3,8 +3,9 @@
 
 use super::*;
 
-const EVENTS: [Event; 9] = [
+const EVENTS: [Event; 10] = [
     Event::Start,
+    Event::Started,
     Event::Pause,
     Event::Resume,
     Event::Ask,
@@ -48,6 +49,9 @@ impl Seen {
         }
         if let (Some(start), Some(exit)) = (at(Topic::Start), at(Topic::Exit)) {
             assert!(start < exit, "Exit before Start after {history:?}");
+        }
+        if at(Topic::Exit).is_some() && self.runs > 0 {
+            assert!(at(Topic::Start).is_some(), "Exit of what ran without Start after {history:?}");
         }
         if let Some(delete) = at(Topic::Delete) {
             assert_eq!(delete, self.topics.len() - 1, "something after Delete in {history:?}");
@@ -106,9 +110,18 @@ fn deleting_a_created_task_ends_it_first() {
 
 #[test]
 fn what_runs_is_not_deleted() {
-    for state in [State::Running, State::Paused] {
+    for state in [State::Starting, State::Running, State::Paused] {
         assert_eq!(step(state, Event::Delete), Err(Refusal::Precondition));
     }
+}
+
+#[test]
+fn what_starts_can_be_stopped_and_its_guest_has_the_time_to() {
+    let stay = Next::State(State::Starting);
+    for (event, action) in [(Event::Ask, Action::Ask), (Event::Kill, Action::Kill)] {
+        assert_eq!(step(State::Starting, event), Ok((stay, &[action][..])));
+    }
+    assert_eq!(step(State::Starting, Event::Start), Err(Refusal::Precondition));
 }
 
 #[test]

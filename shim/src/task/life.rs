@@ -96,8 +96,10 @@ struct Life {
     killed: bool,
     /// How its process ended, before anybody is told.
     end: Option<End>,
-    /// Whether containerd's subscribers have been told.
-    told: bool,
+    /// What Start waits for: its end says that a Server listens, or has ended.
+    unheard: Option<oneshot::Receiver<()>>,
+    /// What containerd's subscribers have been told of what is told once.
+    told: Vec<Topic>,
 }
 
 /// What a new task is made of.
@@ -129,7 +131,8 @@ impl Task {
             limits: Resources::default(),
             killed: false,
             end: None,
-            told: false,
+            unheard: None,
+            told: Vec::new(),
         };
         Arc::new(Self {
             id: parts.id,
@@ -186,6 +189,25 @@ impl Task {
         self.take(&mut life, Event::Update).await.map(drop)
     }
 
+    /// The call Start. The lock is free while a Server is waited for: until it listens it can be looked at
+    /// and stopped.
+    pub(super) async fn start(self: Arc<Self>) -> Result<(), Fault> {
+        let mut life = self.life.lock().await;
+        self.take(&mut life, Event::Start).await?;
+        let unheard = life.unheard.take();
+        drop(life);
+        if let Some(unheard) = unheard
+            && timeout(Duration::from_millis(LISTENING_MILLIS_MAX), unheard).await.is_err()
+        {
+            tracing::warn!(task = self.id, "started, and does not listen yet");
+        }
+        match self.handle(Event::Started).await {
+            // It has ended since, and was deleted.
+            Err(Fault::NotFound(_)) => Ok(()),
+            started => started,
+        }
+    }
+
     /// Treats an event.
     pub(super) async fn handle(&self, event: Event) -> Result<(), Fault> {
         loop {
@@ -233,11 +255,13 @@ impl Task {
                 limited.map_err(|error| Fault::internal(&error))?.map_err(|error| Fault::of_cgroup(&error))
             }
             // Told before somebody panicked, and treated again.
-            Action::Publish(Topic::Exit) if life.told => Ok(()),
+            Action::Publish(topic) if life.told.contains(&topic) => Ok(()),
             Action::Publish(topic) => {
                 announce::publish(&self.publisher, topic, &self.id, self.pid, life.end).await;
+                if matches!(topic, Topic::Start | Topic::Exit) {
+                    life.told.push(topic);
+                }
                 if topic == Topic::Exit {
-                    life.told = true;
                     failpoint!("watch.answer").map_err(|error| Fault::internal(&error))?;
                 }
                 Ok(())
@@ -262,12 +286,10 @@ impl Task {
                     return Err(Fault::Precondition(text));
                 }
                 let account = Account::new(&self.id, self.witness.clone(), Instant::now());
-                let (unheard, heard) = oneshot::channel();
-                let listening = listen(control, self.id.clone(), account, unheard);
+                let (deaf, unheard) = oneshot::channel();
+                let listening = listen(control, self.id.clone(), account, deaf);
                 life.guest = Guest::Running(tokio::spawn(listening));
-                if serves && timeout(Duration::from_millis(LISTENING_MILLIS_MAX), heard).await.is_err() {
-                    tracing::warn!(task = self.id, "started, and does not listen yet");
-                }
+                life.unheard = serves.then_some(unheard);
                 Ok(())
             }
             Guest::Fated(outcome, streams) => {

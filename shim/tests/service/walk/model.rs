@@ -85,7 +85,8 @@ impl From<Order> for State {
 impl From<State> for Order {
     fn from(state: State) -> Self {
         match state {
-            State::Created => Self::Created,
+            // From outside it is created until Start is answered.
+            State::Created | State::Starting => Self::Created,
             State::Running => Self::Running,
             State::Paused => Self::Paused,
             State::Stopped => Self::Stopped,
@@ -199,7 +200,13 @@ impl Place {
             Call::Delete => Event::Delete,
             Call::Update => Event::Update,
         };
-        match step(state.into(), event) {
+        let stepped = match step(state.into(), event) {
+            Ok((Next::State(State::Starting), _)) if event == Event::Start => {
+                step(State::Starting, Event::Started)
+            }
+            stepped => stepped,
+        };
+        match stepped {
             Err(Refusal::NotFound) => (Code::NOT_FOUND, self),
             Err(Refusal::Precondition) => (Code::FAILED_PRECONDITION, self),
             // It is ended first, and then deleted.
