@@ -1,6 +1,7 @@
 //! Runs a server: listens, accepts, hands requests to guests, and ends in order. Told to stop, it goes on
-//! accepting for the lame-duck time (whoever sends lags behind the word), then takes no more connections,
-//! lets what is under way end, and interrupts what has not ended shortly before the grace period is over.
+//! accepting for the lame-duck time (whoever sends lags behind the word) and tells its clients with each
+//! answer to ask elsewhere, then takes no more connections but those that have come, lets what is under way
+//! end, and interrupts what has not ended shortly before the grace period is over.
 
 mod body;
 mod connection;
@@ -16,9 +17,10 @@ use crate::store::{State, Stores};
 use crate::{Http, Outcome, Stop, code};
 use connection::Connections;
 use guest::Guests;
+use listen::Accepted;
 use morph_component::Preview;
-use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -84,20 +86,23 @@ impl Ending {
 impl Server {
     async fn serve(&self, listener: TcpListener, http: &Http, stop: &Stop, streams: &Streams) {
         let ending = Ending::of(http);
-        let stopped = async {
+        let lame = async {
             stop.stopped().await;
             let stopped = Instant::now();
+            self.connections.leave();
             sleep(ending.lame_duck).await;
             stopped
         };
-        let stopped = tokio::select! {
-            stopped = stopped => stopped,
-            never = self.accept(&listener) => match never {},
-        };
-        drop(listener);
+        let (stopped, waiting) = self.accept(&listener, lame).await;
+        let rest = waiting.into_iter().chain(listen::close(listener));
         self.connections.close();
         self.guests.close();
         let ended = async {
+            for (stream, peer) in rest {
+                if let Some(place) = self.connections.place().await {
+                    self.connections.serve(stream, peer, place);
+                }
+            }
             self.connections.ended().await;
             self.guests.ended().await;
         };
@@ -114,17 +119,25 @@ impl Server {
         }
     }
 
-    async fn accept(&self, listener: &TcpListener) -> Infallible {
+    /// Accepts until then; answers what came then, and the connection that had no place yet, if there is one.
+    async fn accept<T>(&self, listener: &TcpListener, end: impl Future<Output = T>) -> (T, Option<Accepted>) {
+        let mut end = pin!(end);
         loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => {
-                    if let Some(place) = self.connections.place().await {
-                        self.connections.serve(stream, peer, place);
-                    }
-                }
+            let accepted = tokio::select! {
+                end = end.as_mut() => return (end, None),
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => tokio::select! {
+                    end = end.as_mut() => return (end, Some((stream, peer))),
+                    Some(place) = self.connections.place() => self.connections.serve(stream, peer, place),
+                },
                 Err(error) => {
                     tracing::warn!(%error, "no connection can be accepted");
-                    sleep(Duration::from_millis(ACCEPT_AGAIN_MILLIS)).await;
+                    tokio::select! {
+                        end = end.as_mut() => return (end, None),
+                        () = sleep(Duration::from_millis(ACCEPT_AGAIN_MILLIS)) => {}
+                    }
                 }
             }
         }

@@ -6,6 +6,7 @@ mod cache;
 mod capabilities;
 mod compile_child;
 mod compositions;
+mod drains;
 mod first_sight;
 mod hostile;
 mod life;

@@ -1,9 +1,12 @@
-//! One connection: HTTP/1 or HTTP/2 over it, and how long it may stay open without a request under way. A
-//! connection that asks for nothing must not keep the place of one that would.
+//! One connection: HTTP/1 or HTTP/2 over it, how long it may stay open without a request under way, and how
+//! it is taken leave of. A connection that asks for nothing must not keep the place of one that would; one
+//! that asks to the last loses nothing.
 
 use super::guest::Guests;
 use super::stall::{Crowded, limited};
 use crate::limits::{CONNECTIONS_MAX, REQUEST_HEAD_BYTES_MAX};
+use http::{HeaderValue, Request, Response, Version, header};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -17,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use wasmtime_wasi_http::WasiBody;
 
 /// How long a new connection may take to its first request, in seconds. Proxies that connect in advance send
 /// one within a few.
@@ -28,6 +32,11 @@ const IDLE_SECONDS_MAX: u64 = 120;
 
 /// The same, in seconds, while another connection waits for a place.
 const CROWDED_SECONDS_MAX: u64 = 1;
+
+/// How long ago a connection may have come, or been asked over, and still be waited for once no more are
+/// accepted, in milliseconds: the first request, or the next, may be on its way. A segment that is lost comes
+/// again after 200.
+const LATELY_MILLIS: u64 = 500;
 
 /// How long a client may take to notice that its connection closes, in seconds; a head that it was about to
 /// send may still come.
@@ -42,6 +51,7 @@ pub(super) struct Connections {
     tasks: TaskTracker,
     places: Arc<Semaphore>,
     crowded: watch::Sender<bool>,
+    leaving: CancellationToken,
     closing: CancellationToken,
     interrupt: CancellationToken,
     full: Crowded,
@@ -57,6 +67,7 @@ impl Connections {
             places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             full: Arc::new(move || requests.is_full() || *connections.borrow()),
             crowded,
+            leaving: CancellationToken::new(),
             closing: CancellationToken::new(),
             interrupt: CancellationToken::new(),
         }
@@ -80,10 +91,11 @@ impl Connections {
             guests: self.guests.clone(),
             tasks: self.tasks.clone(),
             crowded: self.crowded.subscribe(),
+            leaving: self.leaving.clone(),
             closing: self.closing.clone(),
             interrupt: self.interrupt.clone(),
             full: self.full.clone(),
-            requests: watch::Sender::new(0),
+            used: watch::Sender::default(),
         };
         let (full, told) = (self.full.clone(), self.guests.told.clone());
         self.tasks.spawn(async move {
@@ -99,8 +111,14 @@ impl Connections {
         });
     }
 
-    /// Lets each connection end after what is under way on it.
+    /// Tells each client with its next answer to ask elsewhere from now on; what it asks still is answered.
+    pub(super) fn leave(&self) {
+        self.leaving.cancel();
+    }
+
+    /// Lets each connection end after what is under way on it, or about to be.
     pub(super) fn close(&self) {
+        self.leave();
         self.tasks.close();
         self.closing.cancel();
     }
@@ -120,10 +138,11 @@ struct Connection {
     guests: Arc<Guests>,
     tasks: TaskTracker,
     crowded: watch::Receiver<bool>,
+    leaving: CancellationToken,
     closing: CancellationToken,
     interrupt: CancellationToken,
     full: Crowded,
-    requests: watch::Sender<usize>,
+    used: watch::Sender<Used>,
 }
 
 type Served = Result<(), Box<dyn std::error::Error + Send + Sync>>;
@@ -133,23 +152,61 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "connection without TCP_NODELAY");
         }
+        // From now on, however long it was until this task had its turn.
+        self.used.send_replace(Used::default());
         let builder = self.builder();
         let service = service_fn(|request| {
-            let (guests, under_way) = (self.guests.clone(), UnderWay::new(&self.requests));
-            async move { Ok::<_, Infallible>(guests.answer(request, under_way).await) }
+            let answered = self.answer(request);
+            async move { Ok::<_, Infallible>(answered.await) }
         });
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        // What has come is looked at first: on a busy machine the patience may be over when it is seen.
         tokio::select! {
+            biased;
             ended = connection.as_mut() => return ended,
             () = self.quiet([FIRST_REQUEST_SECONDS_MAX, IDLE_SECONDS_MAX]) => {}
-            () = self.closing.cancelled() => {}
+            () = self.farewell() => {}
             () = self.interrupt.cancelled() => return Ok(()),
         }
+        self.used.send_modify(|used| used.since = Instant::now());
         connection.as_mut().graceful_shutdown();
         tokio::select! {
             ended = connection => ended,
             () = self.quiet([CLOSING_SECONDS_MAX; 2]) => Ok(()),
             () = self.interrupt.cancelled() => Ok(()),
+        }
+    }
+
+    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<WasiBody>> + use<> {
+        let (guests, leaving) = (self.guests.clone(), self.leaving.clone());
+        let (version, under_way) = (request.version(), UnderWay::new(&self.used, request.version()));
+        async move {
+            let mut response = guests.answer(request, under_way).await;
+            // HTTP/2 has a word of its own for this, which is nobody's answer.
+            if leaving.is_cancelled() && version < Version::HTTP_2 {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }
+    }
+
+    /// Ends when leave can be taken and no request is lost by it. Over HTTP/2 that is whenever it is to be:
+    /// what a client sends before it has heard of it is answered. HTTP/1 closes what is idle at once, and a
+    /// connection that was never asked over isn't known to be either.
+    async fn farewell(&self) {
+        let mut used = self.used.subscribe();
+        let multiplexed = async {
+            self.leaving.cancelled().await;
+            used.wait_for(|used| used.multiplexed).await.map(drop)
+        };
+        let quiet = async {
+            self.closing.cancelled().await;
+            quiet(self.used.subscribe(), self.crowded.clone(), [Duration::from_millis(LATELY_MILLIS); 2])
+                .await;
+        };
+        tokio::select! {
+            Ok(()) = multiplexed => {}
+            () = quiet => {}
         }
     }
 
@@ -174,48 +231,71 @@ impl Connection {
     /// Ends when there has been no request under way for too long: `seconds_max` before the first one and
     /// between others.
     fn quiet(&self, seconds_max: [u64; 2]) -> impl Future<Output = ()> + use<> {
-        quiet(self.requests.subscribe(), self.crowded.clone(), seconds_max.map(Duration::from_secs))
+        quiet(self.used.subscribe(), self.crowded.clone(), seconds_max.map(Duration::from_secs))
     }
 }
 
 async fn quiet(
-    mut requests: watch::Receiver<usize>,
+    mut used: watch::Receiver<Used>,
     mut crowded: watch::Receiver<bool>,
     [first, later]: [Duration; 2],
 ) {
-    let (mut patience, mut since) = (first, Instant::now());
     loop {
-        let asked = *requests.borrow_and_update() > 0;
-        let crowded_now = *crowded.borrow_and_update();
-        let limit =
-            if crowded_now { patience.min(Duration::from_secs(CROWDED_SECONDS_MAX)) } else { patience };
+        let now = *used.borrow_and_update();
+        let patience = if now.asked { later } else { first };
+        let limit = match *crowded.borrow_and_update() {
+            true => patience.min(Duration::from_secs(CROWDED_SECONDS_MAX)),
+            false => patience,
+        };
         tokio::select! {
-            changed = requests.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                (patience, since) = (later, Instant::now());
-            }
+            biased;
+            changed = used.changed() => if changed.is_err() {
+                return;
+            },
             // Whoever says that it is crowded lives as long as its connections.
             Ok(()) = crowded.changed() => {}
-            () = sleep_until(since + limit), if !asked => return,
+            () = sleep_until(now.since + limit), if now.requests == 0 => return,
         }
     }
 }
 
+/// What a connection is used for.
+#[derive(Clone, Copy)]
+struct Used {
+    /// Requests under way.
+    requests: usize,
+    /// Since when there have been as many.
+    since: Instant,
+    /// Whether there has been a request.
+    asked: bool,
+    /// Whether it is one of HTTP/2.
+    multiplexed: bool,
+}
+
+impl Default for Used {
+    /// That of a connection that has just come.
+    fn default() -> Self {
+        Self { requests: 0, since: Instant::now(), asked: false, multiplexed: false }
+    }
+}
+
 /// A request under way on a connection, until its answer has been sent.
-pub(super) struct UnderWay(watch::Sender<usize>);
+pub(super) struct UnderWay(watch::Sender<Used>);
 
 impl UnderWay {
-    fn new(requests: &watch::Sender<usize>) -> Self {
-        requests.send_modify(|count| *count += 1);
-        Self(requests.clone())
+    fn new(used: &watch::Sender<Used>, version: Version) -> Self {
+        used.send_modify(|used| {
+            used.requests += 1;
+            (used.since, used.asked) = (Instant::now(), true);
+            used.multiplexed |= version == Version::HTTP_2;
+        });
+        Self(used.clone())
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        self.0.send_modify(|used| (used.requests, used.since) = (used.requests - 1, Instant::now()));
     }
 }
 
@@ -242,4 +322,4 @@ impl<F: Future<Output: Send> + Send + 'static> hyper::rt::Executor<F> for Spawne
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

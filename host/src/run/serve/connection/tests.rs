@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 /// A guest that returns without an answer.
-const MUTE: &str = r#"(component
+pub(crate) const MUTE: &str = r#"(component
     (import "wasi:http/types@0.2.0" (instance $types
         (export "incoming-request" (type (sub resource)))
         (export "response-outparam" (type (sub resource)))))
@@ -31,7 +31,7 @@ const MUTE: &str = r#"(component
     (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"#;
 
 /// A guest written by hand that does this with its request.
-fn doing(handle: &str) -> String {
+pub(crate) fn doing(handle: &str) -> String {
     include_str!("../../../../tests/support/proxy.wat").replace("HANDLE", handle)
 }
 
@@ -43,7 +43,7 @@ const ENDLESS: &str = "
         (br_if $more (i32.eqz (i32.load8_u (i32.const 1024)))))";
 
 /// Sends a request's body back.
-const ECHO: &str = "
+pub(crate) const ECHO: &str = "
     (local.set $other (call $incoming (local.get $request)))
     (local.set $body (call $answer (local.get $out)))
     (local.set $stream (call $stream (local.get $body)))
@@ -58,22 +58,28 @@ fn connections() -> Connections {
 }
 
 fn serving(component: &str) -> Connections {
-    let null = std::fs::OpenOptions::new().write(true).open("/dev/null").unwrap();
-    telling(component, null.into())
+    Connections::new(guests(component, null()))
 }
 
 /// The same, with this as standard error.
 fn telling(component: &str, stderr: OwnedFd) -> Connections {
+    Connections::new(guests(component, stderr))
+}
+
+pub(crate) fn null() -> OwnedFd {
+    std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap().into()
+}
+
+/// The guests of a server, with this as standard error.
+pub(crate) fn guests(component: &str, stderr: OwnedFd) -> Arc<Guests> {
     let engine = engine(EngineKind::P2).unwrap();
     let program = Program::from_component(&engine, &wat::parse_str(component).unwrap()).unwrap();
     let task = Task::ungranted("mute", Run::Command); // no server's: nothing listens
     let instance = linker::link(&program, &task).unwrap();
-    let null = || std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap().into();
     let streams = Streams::new(Stdio { stdin: null(), stdout: null(), stderr }, &task.limits);
     let ticker = Ticker::start(&engine.inner).unwrap();
     let stores = Stores::new(engine, task.into(), streams.clone(), ticker, None);
-    let guests = Guests::new(&instance, Preview::P2, stores, streams.stderr, Requests::default()).unwrap();
-    Connections::new(Arc::new(guests))
+    Arc::new(Guests::new(&instance, Preview::P2, stores, streams.stderr, Requests::default()).unwrap())
 }
 
 /// A client's end of a connection that is served.
@@ -163,11 +169,11 @@ async fn a_connection_that_has_to_wait_is_told_of() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_under_way_keeps_its_connection_however_crowded_it_is() {
-    let (requests, crowded) = (watch::Sender::new(0), watch::Sender::new(true));
-    let under_way = UnderWay::new(&requests);
-    let other = UnderWay::new(&requests);
+    let (used, crowded) = (watch::Sender::<Used>::default(), watch::Sender::new(true));
+    let under_way = UnderWay::new(&used, Version::HTTP_11);
+    let other = UnderWay::new(&used, Version::HTTP_11);
     let patience = [FIRST_REQUEST_SECONDS_MAX, IDLE_SECONDS_MAX].map(Duration::from_secs);
-    let mut quiet = pin!(quiet(requests.subscribe(), crowded.subscribe(), patience));
+    let mut quiet = pin!(quiet(used.subscribe(), crowded.subscribe(), patience));
     let hour = Duration::from_secs(3600);
     assert!(tokio::time::timeout(hour, quiet.as_mut()).await.is_err());
     drop(other);
@@ -180,14 +186,14 @@ async fn a_request_under_way_keeps_its_connection_however_crowded_it_is() {
 
 #[tokio::test(start_paused = true)]
 async fn each_request_begins_the_patience_anew() {
-    let (requests, crowded) = (watch::Sender::new(0), watch::Sender::new(false));
+    let (used, crowded) = (watch::Sender::<Used>::default(), watch::Sender::new(false));
     let patience = [FIRST_REQUEST_SECONDS_MAX, IDLE_SECONDS_MAX].map(Duration::from_secs);
-    let mut quiet = pin!(quiet(requests.subscribe(), crowded.subscribe(), patience));
+    let mut quiet = pin!(quiet(used.subscribe(), crowded.subscribe(), patience));
     let begun = Instant::now();
     let nearly = Duration::from_secs(IDLE_SECONDS_MAX - 1);
     assert!(tokio::time::timeout(Duration::from_secs(1), quiet.as_mut()).await.is_err());
     for _ in 0..5 {
-        drop(UnderWay::new(&requests));
+        drop(UnderWay::new(&used, Version::HTTP_11));
         assert!(tokio::time::timeout(nearly, quiet.as_mut()).await.is_err());
     }
     quiet.await;
@@ -287,4 +293,95 @@ async fn a_stream_of_http_2_that_is_not_read_is_reset_and_the_others_go_on() {
     assert!(stalled.collect().await.is_err());
     assert!(read.frame().await.unwrap().is_ok());
     driver.abort();
+}
+
+/// A request over HTTP/1.1 with a body of five bytes, and the first words of its answer.
+const POST: &[u8] = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\n\r\nhello";
+const OK: &str = "HTTP/1.1 200 OK\r\n";
+
+/// Sends a request and reads its answer, up to the last byte of the echo.
+async fn echoed(client: &mut TcpStream) -> String {
+    client.write_all(POST).await.unwrap();
+    let mut got = Vec::new();
+    while !got.ends_with(b"hello\r\n0\r\n\r\n") {
+        assert!(client.read_buf(&mut got).await.unwrap() > 0, "{}", String::from_utf8_lossy(&got));
+    }
+    String::from_utf8(got).unwrap()
+}
+
+fn is_last(answer: &str) -> bool {
+    answer.starts_with(OK) && answer.contains("\r\nconnection: close\r\n")
+}
+
+#[tokio::test]
+async fn the_next_answer_tells_a_client_to_ask_elsewhere() {
+    let connections = serving(&doing(ECHO));
+    let mut client = connect(&connections).await;
+    assert!(!is_last(&echoed(&mut client).await));
+    connections.leave();
+    assert!(is_last(&echoed(&mut client).await));
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "and then it is closed");
+    // Who comes still is answered as well, and told the same.
+    assert!(is_last(&echoed(&mut connect(&connections).await).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_about_to_be_asked_at_the_end_is_answered() {
+    let connections = serving(&doing(ECHO));
+    let (mut kept, mut fresh) = (connect(&connections).await, connect(&connections).await);
+    on_a_still_clock(echoed(&mut kept)).await;
+    connections.close();
+    tokio::time::sleep(Duration::from_millis(LATELY_MILLIS / 2)).await;
+    for client in [&mut kept, &mut fresh] {
+        assert!(is_last(&on_a_still_clock(echoed(client)).await));
+    }
+    connections.ended().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_nobody_waits_long_for_who_asks_nothing() {
+    let lately = Duration::from_millis(LATELY_MILLIS);
+    for (idle, want) in [(Duration::ZERO, lately), (lately, Duration::ZERO)] {
+        let connections = serving(&doing(ECHO));
+        let (mut kept, _fresh) = (connect(&connections).await, connect(&connections).await);
+        on_a_still_clock(echoed(&mut kept)).await;
+        tokio::time::sleep(idle).await;
+        let closed = Instant::now();
+        connections.close();
+        connections.ended().await;
+        let late = closed.elapsed().saturating_sub(want);
+        assert!(closed.elapsed() >= want && late < lately / 10, "idle for {idle:?}: {:?}", closed.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_http_2_hears_of_the_end_and_has_the_whole_of_what_it_asked() {
+    let connections = serving(&doing(ECHO));
+    let stream = TokioIo::new(connect(&connections).await);
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let request = || {
+        let (body, asked) = futures::channel::mpsc::unbounded::<Result<_, Infallible>>();
+        let body_of = http_body_util::StreamBody::new(asked);
+        (body, hyper::Request::post("http://h/").body(body_of).unwrap())
+    };
+    let piece = || Ok(hyper::body::Frame::data(bytes::Bytes::from_static(b"half")));
+    let (mut body, asked) = request();
+    body.unbounded_send(piece()).unwrap();
+    let answer = sender.send_request(asked).await.unwrap();
+    connections.leave();
+    // It asks on until it has heard, and then no more: what it has sent is answered, the rest is its own.
+    loop {
+        let (body, asked) = request();
+        drop(body);
+        let Ok(answer) = sender.try_send_request(asked).await else { break };
+        assert_eq!(answer.collect().await.unwrap().to_bytes(), "");
+    }
+    connections.close();
+    body.unbounded_send(piece()).unwrap();
+    body.disconnect();
+    assert_eq!(answer.collect().await.unwrap().to_bytes(), "halfhalf");
+    connections.ended().await;
+    driver.await.unwrap().unwrap();
 }
