@@ -29,6 +29,15 @@ check() {
 	fi
 }
 
+# last_counts LOG: the last `N passed` and the last `N failed` of a log.
+last_counts() {
+	grep -oE '[0-9]+ passed' "$1" | tail -n 1 || true
+	grep -oE '[0-9]+ failed' "$1" | tail -n 1 || true
+}
+
+# sum_of WORDS: the sum of the numbers before these words: a summary counts each way to fail by itself.
+sum_of() { { grep -oE "[0-9]+ ($1)" || true; } | awk '{ sum += $1 } END { print sum + 0 }'; }
+
 # suite NAME COMMAND...: many tests; the command's last `N passed` and `N failed` are added, or those of its last
 # `Summary`, behind which the words of tests that failed are shown again. One that ends badly without a failed test (it
 # did not build, say) counts as one failure.
@@ -37,9 +46,9 @@ suite() {
 	shift
 	log=$(mktemp)
 	"$@" 2>&1 | tee "$log" || status=$?
-	counts=$(grep -E '^ *Summary \[' "$log" | tail -n 1) || counts=$(cat "$log")
-	passed=$(grep -oE '[0-9]+ passed' <<<"$counts" | tail -n 1 | cut -d' ' -f1) || passed=0
-	failed=$(grep -oE '[0-9]+ (failed|timed out|exec failed)' <<<"$counts" | tail -n 1 | cut -d' ' -f1) || failed=0
+	counts=$(grep -E '^ *Summary \[' "$log" | tail -n 1) || counts=$(last_counts "$log")
+	passed=$(sum_of passed <<<"$counts")
+	failed=$(sum_of 'failed|timed out|exec failed' <<<"$counts")
 	rm "$log"
 	if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
 	PASSED=$((PASSED + passed))

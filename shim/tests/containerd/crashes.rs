@@ -101,7 +101,9 @@ fn containerd_killed_again_and_again_finds_every_pod_and_every_end() {
     let mut running: BTreeMap<String, i32> =
         containerd.tasks().into_iter().map(|(id, pid, _)| (id, pid)).collect();
     assert_eq!(running.len(), 2 * pods);
-    for round in 0..times("MORPH_TEST_RESTARTS", 2) {
+    let restarts = times("MORPH_TEST_RESTARTS", 2);
+    for round in 0..restarts {
+        println!("restart {round} of {restarts}, {} tasks", running.len());
         let victim = format!("c{}", round % pods);
         containerd.kill();
         let dies = running.remove(&victim);
@@ -199,6 +201,7 @@ fn a_server_killed_again_and_again_takes_all_along_and_leaves_nothing() {
     let rounds = times("MORPH_TEST_SERVER_DEATHS", 10);
     let exits = Exits::watch(&containerd);
     for round in 0..rounds {
+        println!("death {round} of {rounds}");
         let (id, sandbox) = (format!("c{round}"), format!("s{round}"));
         let (first, second) = idle_pod(&containerd, &image, round);
         let server = containerd.server_pids()[0];
@@ -227,6 +230,7 @@ fn a_zygote_that_is_killed_takes_nobody_along_and_the_next_start_works() {
     let deaths = times("MORPH_TEST_ZYGOTE_DEATHS", 3);
     let mut pids = Vec::new();
     for round in 0..deaths {
+        println!("death {round} of {deaths}");
         // From the second on each is the start after a death.
         pids.push(idle_pod(&containerd, &image, round));
         let zygote = containerd.zygote_pids()[0];

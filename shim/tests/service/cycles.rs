@@ -12,6 +12,9 @@ const CYCLES_DEFAULT: u64 = 300;
 /// Cycles before the first look: caches fill, allocators take what they need.
 const FIRST_CYCLES: u64 = 100;
 
+/// Cycles between two words about how far it has come.
+const PROGRESS_CYCLES: u64 = 500;
+
 /// What memory may have grown by, in kilobytes, and by how much more for each thousand cycles: allocators
 /// keep something of every high tide.
 const GROWTH_KB_MAX: u64 = 1_024;
@@ -87,8 +90,11 @@ async fn tasks_that_come_and_go_leave_nothing_in_server_and_zygote() {
     let server = client.connect(patience(), &connect("standing")).await.unwrap().shim_pid;
     let processes = [("server", server), ("zygote", child(server, "morph-zygote"))];
     let before = processes.map(|(_, pid)| Held::by(pid));
-    for _ in 0..cycles {
+    for number in 1..=cycles {
         cycle(&node, &client, &specs).await;
+        if number % PROGRESS_CYCLES == 0 {
+            println!("{number} of {cycles} cycles");
+        }
     }
     for ((name, pid), before) in processes.into_iter().zip(before) {
         let after = Held::by(pid);

@@ -321,8 +321,13 @@ async fn walk(node: Arc<Node>, kinds: Arc<[Kind]>, number: usize, calls: usize, 
         history: Vec::new(),
         calls: 0,
     };
+    let mut tenths = 0;
     while walker.calls < calls {
         walker.step().await;
+        if walker.calls * 10 / calls > tenths {
+            tenths = walker.calls * 10 / calls;
+            println!("{}: {} of {calls} calls", walker.id, walker.calls);
+        }
     }
     walker.finish().await;
     walker

@@ -164,6 +164,7 @@ impl Node {
     /// A pod with something happening at a place, then one without; between its calls containerd may die.
     fn case(&mut self, place: &str, action: &str, restarts: bool) {
         let case = format!("{action} at {place}");
+        println!("{case}");
         self.set(&format!("{place} {action}\n"));
         let begun = self.pod();
         if restarts {
