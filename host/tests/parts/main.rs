@@ -2,16 +2,21 @@
 //! is asked for.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod asking;
 mod between;
 mod granted;
 mod handles;
+mod mixed;
 #[path = "../../src/egress/client/server.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod server;
+mod serving;
 #[path = "../support/mod.rs"]
 mod support;
 
-use morph_component::{Choice, Host, InterfaceId, MAIN, Part, Plan, Target, compose, inspect, plan};
+use morph_component::{
+    Choice, Host, InterfaceId, MAIN, Part, Plan, PlanErrors, Target, compose, inspect, plan,
+};
 use morph_grant::{Access, Ambient, FilesystemGrant, Grants};
 use morph_host::{EngineKind, Plug, Preopen, Program, Task, code};
 use std::path::Path;
@@ -22,19 +27,35 @@ fn host(_: &str, import: &InterfaceId) -> Host {
     morph_grant::host(import, &Grants::of_each_capability())
 }
 
-/// A composition of guests, each with its part's name, the main component first; and links, as a Morph
-/// spells them.
-fn composition(parts: &[(&str, &str)], links: &[(&str, &str, &str)]) -> (Program, Plan) {
-    let bytes: Vec<Vec<u8>> = parts.iter().map(|(_, guest)| guest_bytes(guest)).collect();
-    let worlds: Vec<_> = bytes.iter().map(|bytes| inspect(bytes).unwrap()).collect();
+/// A plan for components, each with its part's name, the main one first; and links, as a Morph spells them.
+fn planned(parts: &[(&str, &[u8])], links: &[(&str, &str, &str)]) -> Result<Plan, PlanErrors> {
+    let worlds: Vec<_> = parts.iter().map(|(_, bytes)| inspect(bytes).unwrap()).collect();
     let parts: Vec<_> = parts.iter().zip(&worlds).map(|((name, _), world)| Part { name, world }).collect();
     let links: Vec<_> =
         links.iter().map(|(from, interface, to)| (*from, interface.parse().unwrap(), *to)).collect();
     let choices: Vec<_> =
         links.iter().map(|(from, interface, to)| Choice { from, interface, to: Target::of(to) }).collect();
-    let plan = plan(parts[0], &parts[1..], &choices, host).unwrap();
-    let bytes: Vec<_> = bytes.iter().map(Vec::as_slice).collect();
-    (program_of(&compose(&plan, &bytes).unwrap(), EngineKind::P2), plan)
+    plan(parts[0], &parts[1..], &choices, host)
+}
+
+/// A composition of guests, each with its part's name, the main component first, on the engine that fits.
+fn composition(parts: &[(&str, &str)], links: &[(&str, &str, &str)]) -> (Program, Plan) {
+    composition_on(parts, links, |kind| kind)
+}
+
+/// The same on an engine that is chosen by the one that fits.
+fn composition_on(
+    parts: &[(&str, &str)],
+    links: &[(&str, &str, &str)],
+    engine_of: impl FnOnce(EngineKind) -> EngineKind,
+) -> (Program, Plan) {
+    let bytes: Vec<Vec<u8>> = parts.iter().map(|(_, guest)| guest_bytes(guest)).collect();
+    let bytes: Vec<&[u8]> = bytes.iter().map(Vec::as_slice).collect();
+    let named: Vec<_> = parts.iter().zip(&bytes).map(|((name, _), bytes)| (*name, *bytes)).collect();
+    let plan = planned(&named, links).unwrap();
+    let worlds: Vec<_> = bytes.iter().map(|bytes| inspect(bytes).unwrap()).collect();
+    let kind = engine_of(EngineKind::of_parts(&worlds));
+    (program_of(&compose(&plan, &bytes).unwrap(), kind), plan)
 }
 
 /// A plug without any right.
