@@ -241,6 +241,28 @@ fn drop_pages((begin, end): (usize, usize)) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Stack that a thread may have used and is given back, in bytes below where it stands: far less than any
+/// thread has.
+const STACK_BYTES: usize = 256 << 10;
+
+/// Gives back what this thread's stack has below the caller: what was there was of calls that have returned.
+pub(crate) fn give_back_stack() {
+    let here = 0_u8;
+    let page = rustix::param::page_size();
+    // A page stays for the calls that are made from here.
+    let end = (&raw const here as usize & !(page - 1)) - page;
+    // SAFETY: below a frame, and one page further, there is nothing that lives; a main thread's stack has
+    // nothing else near it, and a page that isn't mapped is passed over.
+    let result = unsafe { libc::madvise((end - STACK_BYTES) as *mut _, STACK_BYTES, libc::MADV_DONTNEED) };
+    debug_assert!(result == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::ENOMEM));
+}
+
+/// Gives back what the allocator holds in whole pages and nothing uses.
+pub(crate) fn give_back_heap() {
+    // SAFETY: it takes the allocator's locks, as `free` does.
+    unsafe { libc::malloc_trim(0) };
+}
+
 /// Leaves this process with new namespaces of these kinds.
 fn unshare(flags: UnshareFlags) -> io::Result<()> {
     // SAFETY: only `FILES` is unsafe, and no caller passes it.

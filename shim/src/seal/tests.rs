@@ -55,3 +55,42 @@ fn limits_have_the_names_that_a_spec_gives_them() {
         assert!(resource(name).is_none(), "{name}");
     }
 }
+
+/// What a thread's stack has in memory, in KiB.
+fn stack_kibibytes() -> u64 {
+    let here = 0_u8;
+    let here = &raw const here as usize;
+    let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let mut is_mine = false;
+    for line in smaps.lines() {
+        let first = line.split_whitespace().next().unwrap();
+        if let Some((begin, end)) = first.split_once('-') {
+            let at = |text| usize::from_str_radix(text, 16).unwrap();
+            is_mine = (at(begin)..at(end)).contains(&here);
+        } else if is_mine && first == "Rss:" {
+            return line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        }
+    }
+    panic!("no mapping has {here:#x}");
+}
+
+#[inline(never)]
+fn deep() -> u8 {
+    let used = std::hint::black_box([1_u8; 160 << 10]);
+    used[used.len() - 1]
+}
+
+#[test]
+fn a_stack_that_calls_have_used_is_given_back_and_can_be_used_again() {
+    let thread = std::thread::spawn(|| {
+        // Before, so that reading the figures takes no more of it the second time.
+        let (_, kept) = (stack_kibibytes(), [deep(); 3]);
+        let used = stack_kibibytes();
+        give_back_stack();
+        let left = stack_kibibytes();
+        (used, left, kept, deep())
+    });
+    let (used, left, kept, again) = thread.join().unwrap();
+    assert!(used >= 160 && left + 100 < used, "{used} KiB before and {left} KiB after");
+    assert_eq!((kept, again), ([1; 3], 1));
+}
