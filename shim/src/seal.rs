@@ -4,11 +4,13 @@
 
 pub(crate) mod detect;
 pub(crate) mod landlock;
+mod memory;
 mod pages;
 mod root;
 pub(crate) mod seccomp;
 mod terminal;
 
+pub(crate) use memory::{fill_heap, give_back_heap, give_back_stack};
 pub(crate) use pages::OwnPages;
 pub(crate) use root::{CODE_PATH, enter_root, leave_node_files};
 pub(crate) use terminal::{open_terminal, take_terminal};
@@ -239,28 +241,6 @@ fn drop_pages((begin, end): (usize, usize)) -> io::Result<()> {
     // of a running program can't be written to.
     let result = unsafe { libc::madvise(begin as *mut libc::c_void, end - begin, libc::MADV_DONTNEED) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// Stack that a thread may have used and is given back, in bytes below where it stands: far less than any
-/// thread has.
-const STACK_BYTES: usize = 256 << 10;
-
-/// Gives back what this thread's stack has below the caller: what was there was of calls that have returned.
-pub(crate) fn give_back_stack() {
-    let here = 0_u8;
-    let page = rustix::param::page_size();
-    // A page stays for the calls that are made from here.
-    let end = (&raw const here as usize & !(page - 1)) - page;
-    // SAFETY: below a frame, and one page further, there is nothing that lives; a main thread's stack has
-    // nothing else near it, and a page that isn't mapped is passed over.
-    let result = unsafe { libc::madvise((end - STACK_BYTES) as *mut _, STACK_BYTES, libc::MADV_DONTNEED) };
-    debug_assert!(result == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::ENOMEM));
-}
-
-/// Gives back what the allocator holds in whole pages and nothing uses.
-pub(crate) fn give_back_heap() {
-    // SAFETY: it takes the allocator's locks, as `free` does.
-    unsafe { libc::malloc_trim(0) };
 }
 
 /// Leaves this process with new namespaces of these kinds.
