@@ -4,11 +4,13 @@
 
 pub(crate) mod detect;
 pub(crate) mod landlock;
+mod memory;
 mod pages;
 mod root;
 pub(crate) mod seccomp;
 mod terminal;
 
+pub(crate) use memory::{fill_heap, give_back_heap, give_back_stack};
 pub(crate) use pages::OwnPages;
 pub(crate) use root::{CODE_PATH, enter_root, leave_node_files};
 pub(crate) use terminal::{open_terminal, take_terminal};

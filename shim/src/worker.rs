@@ -8,14 +8,18 @@ use crate::voice::Voice;
 use crate::wire::{self, FromChild, ToChild, WorkerSetup};
 use crate::zygote::{Ready, reason};
 use morph_host::{Denial, Outcome, Program, Run, Stdio, Task};
+use std::cell::Cell;
 use std::error::Error;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Threads that a server runs guests on, at most: past that a pod gains nothing that a further replica would
 /// not give, and each thread costs a stack.
@@ -84,7 +88,12 @@ fn run(program: Program, task: Task, control: &UnixStream) -> ExitCode {
     let voice = Arc::new(voice);
     let outcome = match failpoint!("worker.run").and_then(|()| runtime(&task)) {
         Ok(runtime) => {
-            let outcome = runtime.block_on(guest(program, task, &voice));
+            let mut guest = pin!(guest(program, task, &voice));
+            let outcome = runtime.block_on(poll_fn(|context| {
+                let polled = guest.as_mut().poll(context);
+                rest();
+                polled
+            }));
             // A guest that left a read of its standard input behind must not keep the process.
             runtime.shutdown_background();
             outcome
@@ -108,7 +117,24 @@ fn runtime(task: &Task) -> io::Result<tokio::runtime::Runtime> {
         Run::Command => 1,
         Run::Server(_) => processors.min(SERVER_THREADS_MAX),
     };
-    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(threads).on_thread_park(rest).enable_all().build()
+}
+
+/// How often a thread that has nothing to do gives back what its calls have used of its stack, in
+/// milliseconds: so often that one which stays idle keeps next to nothing, and so seldom that one which is
+/// busy again at once has a few page faults for many requests.
+const REST_MILLIS: u64 = 2;
+
+/// A thread waits for work; what it has done has left its stack.
+fn rest() {
+    thread_local!(static LAST: Cell<Option<Instant>> = const { Cell::new(None) });
+    let now = Instant::now();
+    let is_time = |last: Instant| now.duration_since(last) >= Duration::from_millis(REST_MILLIS);
+    if LAST.get().is_none_or(is_time) {
+        LAST.set(Some(now));
+        seal::give_back_stack();
+    }
 }
 
 async fn guest(program: Program, task: Task, voice: &Arc<Voice>) -> io::Result<Outcome> {
@@ -125,6 +151,8 @@ async fn guest(program: Program, task: Task, voice: &Arc<Voice>) -> io::Result<O
     let listening = move |address: SocketAddr| {
         // As above: a server that can't be told is gone.
         drop(server.say(&FromChild::Listening { address }));
+        // What it took to get here is not needed again.
+        seal::give_back_heap();
     };
     let denied = Arc::new(move |denial: &Denial| witness.denied(denial));
     Ok(morph_host::run(program, task, Stdio::inherit()?, stop, listening, Some(denied)).await)

@@ -138,6 +138,7 @@ pub(crate) fn prepare() -> Result<(Ready, usize), Box<dyn std::error::Error>> {
     let filters = if kernel.seccomp { Some(Filters::make()?) } else { None };
     // What it took to get here is not needed again.
     pages.give_back()?;
+    seal::fill_heap();
     let entries = rustix::fs::Dir::new(threads).step("counting threads")?;
     let mut count = 0;
     for entry in entries {

@@ -18,7 +18,7 @@ const COMPILED: &str = "compiled";
 pub(super) async fn run(bench: &Bench) -> Result<Report> {
     let stage = Stage::new(bench).await?;
     let residents = stage.residents(Network::Bridge, Work::Serve).await;
-    let small = bench.programs.guest("hello")?;
+    let small = bench.programs.guest("hello-large")?;
     let large = bench.programs.guest("javascript")?;
     let small_times = first_starts(bench, &stage, &small).await?;
     let large_times = first_starts(bench, &stage, &large).await?;

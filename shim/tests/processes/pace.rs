@@ -86,11 +86,16 @@ fn wakeups(pid: i32) -> u64 {
     texts.map(of).sum()
 }
 
+/// A figure of a process's memory, in bytes.
+fn memory_bytes(pid: i32, figure: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("smaps_rollup");
+    let line = text.lines().find_map(|line| line.strip_prefix(figure)).expect("the figure");
+    line.trim().strip_suffix(" kB").expect("kB").parse::<u64>().expect("a number") << 10
+}
+
 /// Bytes of a process that nothing else maps, and its share of the others.
 fn proportional_bytes(pid: i32) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("smaps_rollup");
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).expect("Pss");
-    line.trim().strip_suffix(" kB").expect("kB").parse::<u64>().expect("a number") << 10
+    memory_bytes(pid, "Pss:")
 }
 
 #[tokio::test]
@@ -114,6 +119,10 @@ async fn a_server_that_has_nothing_to_do_is_never_woken() {
 /// Most that one of twenty servers which wait may cost, in bytes; among a hundred it is less.
 const WAITING_BYTES_MAX: u64 = 3 << 20;
 
+/// Most that most of them have written to, in bytes: what is allocated lies together and not between what the
+/// zygote has, and stacks are given back. Without either it is a third more.
+const OWN_BYTES_MAX: u64 = 600 << 10;
+
 #[tokio::test]
 async fn twenty_servers_that_wait_share_nearly_all_they_have() {
     let zygote = zygote().await;
@@ -127,6 +136,11 @@ async fn twenty_servers_that_wait_share_nearly_all_they_have() {
     let told = format!("a server that waits: {} KiB; their zygote: {} KiB\n", each >> 10, zygote >> 10);
     std::io::stderr().write_all(told.as_bytes()).expect("stderr");
     assert!(each < WAITING_BYTES_MAX, "{told}");
+    let mut own: Vec<u64> =
+        workers.iter().map(|(worker, ..)| memory_bytes(worker.child.pid, "Private_Dirty:")).collect();
+    own.sort_unstable();
+    let own = own[own.len() / 2];
+    assert!(own <= OWN_BYTES_MAX, "{} KiB of its own", own >> 10);
     for (worker, ..) in workers {
         worker.child.signal(rustix::process::Signal::KILL).expect("kill");
         worker.child.wait().await.expect("wait");
