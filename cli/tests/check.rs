@@ -44,6 +44,40 @@ fn a_component_is_judged_under_the_grants() {
     assert!(runs.code == 0 && runs.stdout.contains("Granted: capabilities.http"), "{runs:?}");
 }
 
+/// A Command that wants a `u64` of a clock, and a clock that gives this.
+fn parts(core: &str, result: &str) -> [Vec<u8>; 2] {
+    let main = "(component (import \"acme:clock/now@0.1.0\" (instance (export \"now\" (func (result u64))))) \
+                (instance $i) (export \"wasi:cli/run@0.2.3\" (instance $i)))";
+    let plug = format!(
+        "(component (core module $m (func (export \"now\") (result {core}) {core}.const 0)) \
+         (core instance $i (instantiate $m)) \
+         (func $now (result {result}) (canon lift (core func $i \"now\"))) \
+         (instance $x (export \"now\" (func $now))) (export \"acme:clock/now@0.1.0\" (instance $x)))"
+    );
+    [main, &plug].map(|text| wat::parse_str(text).unwrap())
+}
+
+#[test]
+fn a_plug_that_exports_another_type_is_refused_with_both_types() {
+    let directory = tempfile::tempdir().unwrap();
+    let plugs = "plugs: [{ name: clock, image: \"registry.invalid/c:1\" }]";
+    let said = |core: &str, result: &str| {
+        let files = ["main.wasm", "clock.wasm"].map(|name| directory.path().join(name));
+        for (file, bytes) in files.iter().zip(parts(core, result)) {
+            std::fs::write(file, bytes).unwrap();
+        }
+        let [main, plug] = files.map(|file| file.to_str().unwrap().to_owned());
+        check(plugs, &["--component", &main, "--plug", &format!("clock={plug}")])
+    };
+    let fits = said("i64", "u64");
+    assert!(fits.code == 0 && fits.stdout.contains("Plug: clock"), "{fits:?}");
+    let other = said("i32", "u32");
+    let words = "Composed=False (TypeMismatch): spec.plugs[0].image: main imports acme:clock/now@0.1.0, and \
+                 what clock exports by that name is of another type: now is func() -> u32 there, and func() -> \
+                 u64 is wanted";
+    assert!(other.code == 1 && other.stdout.contains(words), "{other:?}");
+}
+
 #[test]
 fn a_suggestion_needs_no_morph() {
     let component = guest("imports-http");

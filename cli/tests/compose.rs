@@ -72,6 +72,30 @@ fn what_does_not_fit_is_said_before_anything_runs() {
 }
 
 #[test]
+fn a_plug_of_another_type_is_refused_before_anything_is_composed_or_runs() {
+    let desk = desk("args: [count]", "");
+    let exports =
+        ["work", "handles"].map(|name| format!("(export \"acme:parts/{name}@0.1.0\" (instance $i))"));
+    let empty = wat::parse_str(format!("(component (instance $i) {})", exports.concat())).unwrap();
+    let file = desk.directory("other").join("plug.wasm");
+    std::fs::write(&file, empty).unwrap();
+    let plug = format!("helper={}", file.display());
+    let words = "the parts can't be composed: main imports acme:parts/";
+    let runs = desk.run(&["--plug", &plug]);
+    assert!(runs.code != 0 && runs.stdout.is_empty() && runs.stderr.contains(words), "{runs:?}");
+    let mut command = morph();
+    command
+        .arg("compose")
+        .arg(desk.file())
+        .arg("--component")
+        .arg(guest("part-main"))
+        .args(["--plug", &plug]);
+    let composed: Ended = command.output().unwrap().into();
+    assert!(composed.code != 0 && composed.stderr.contains("act isn't there, and func("), "{composed:?}");
+    assert!(composed.stderr.contains(words), "{composed:?}");
+}
+
+#[test]
 fn a_plug_without_a_right_keeps_the_whole_from_starting() {
     let ended = run(&desk("args: [count]", "withhold: [Clocks]"), &[]);
     assert_eq!(ended.code, 126, "{ended:?}");

@@ -37,6 +37,9 @@ pub enum Error {
         /// What the validator said.
         source: wasmparser::Error,
     },
+    /// The validator tripped over an assertion of its own, as over types nested too deeply.
+    #[error("the component is not valid: the validator gives it up, as it does with types nested too deeply")]
+    Validator,
     /// It ends before it should.
     #[error("the component ends in the middle, after {size_bytes} bytes; it was cut off")]
     Truncated {

@@ -1,7 +1,9 @@
 //! Reads a component's bytes: validates them and collects what the outermost component imports and exports.
 
 use crate::budget::Budget;
+use crate::shape::{self, Names};
 use crate::{Error, World, preview1};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use wasmparser::types::Types;
 use wasmparser::{
     Chunk, ComponentExport, ComponentImport, ComponentTypeRef, Encoding, FuncValidatorAllocations, Parser,
@@ -47,22 +49,26 @@ pub fn inspect(bytes: &[u8]) -> Result<World, Error> {
     }
 }
 
-/// The same of a component, all but the bodies of its functions.
+/// The same of a component, all but the bodies of its functions and the shapes of its interfaces.
 pub(crate) fn outline(bytes: &[u8]) -> Result<World, Error> {
-    read(bytes, Bodies::Left)
+    Ok(read(bytes, Bodies::Left)?.0)
 }
 
 fn component(bytes: &[u8]) -> Result<World, Error> {
-    read(bytes, Bodies::Validated)
+    let (mut world, names, types) = read(bytes, Bodies::Validated)?;
+    world.shapes = types.map(|types| shape::read(&types, &names, &world)).unwrap_or_default();
+    world.shapes = world.shapes_within(shape::SHAPES_BYTES_MAX, 0);
+    Ok(world)
 }
 
-fn read(bytes: &[u8], bodies: Bodies) -> Result<World, Error> {
-    let mut world = World::default();
-    validate(bytes, bodies, |payload| collect(payload, &mut world))?;
+/// The world without shapes, and what these are read from.
+pub(crate) fn read(bytes: &[u8], bodies: Bodies) -> Result<(World, Names, Option<Types>), Error> {
+    let (mut world, mut names) = (World::default(), Names::default());
+    let types = validate(bytes, bodies, |payload| collect(payload, &mut world, &mut names))?;
     world.imports.sort();
     world.exports.sort();
     world.plain_exports.sort();
-    Ok(world)
+    Ok((world, names, types))
 }
 
 /// What becomes of the bodies of functions, which are most of a component.
@@ -76,6 +82,16 @@ pub(crate) enum Bodies {
 
 /// Validates `bytes`, shows what is outermost, and answers the outermost types.
 pub(crate) fn validate(
+    bytes: &[u8],
+    bodies: Bodies,
+    each: impl FnMut(&Payload<'_>) -> Result<(), CollectError>,
+) -> Result<Option<Types>, Error> {
+    // The validator has assertions of its own; what trips one is not valid, and not to take the process along.
+    let validated = catch_unwind(AssertUnwindSafe(|| walk(bytes, bodies, each)));
+    validated.unwrap_or(Err(Error::Validator))
+}
+
+fn walk(
     bytes: &[u8],
     bodies: Bodies,
     mut each: impl FnMut(&Payload<'_>) -> Result<(), CollectError>,
@@ -133,16 +149,20 @@ impl From<Error> for CollectError {
     }
 }
 
-fn collect(payload: &Payload<'_>, world: &mut World) -> Result<(), CollectError> {
+fn collect(payload: &Payload<'_>, world: &mut World, names: &mut Names) -> Result<(), CollectError> {
     match payload {
         Payload::ComponentImportSection(section) => {
             for import in section.clone() {
-                collect_import(&import?, world)?;
+                let import = import?;
+                collect_import(&import, world)?;
+                names.imports.push(import.name.name.to_owned());
             }
         }
         Payload::ComponentExportSection(section) => {
             for export in section.clone() {
-                collect_export(&export?, world)?;
+                let export = export?;
+                collect_export(&export, world)?;
+                names.exports.push(export.name.name.to_owned());
             }
         }
         _ => {}

@@ -9,6 +9,7 @@ mod inspect;
 mod interface;
 mod plan;
 mod preview1;
+mod shape;
 mod world;
 
 #[cfg(test)]
@@ -24,4 +25,5 @@ pub use plan::{
     PlanError, PlanErrors, PlannedImport, PlannedPart, Provider, Target, plan,
 };
 pub use preview1::{adapt, preview1_adapter};
+pub use shape::{SHAPES_BYTES_MAX, Shape, ShapeError, Shapes, TYPE_TEXT_BYTES_MAX};
 pub use world::{Kind, Preview, Run, World};

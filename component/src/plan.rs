@@ -8,6 +8,7 @@ mod order;
 pub use choice::{Choice, ChoiceProblem, Target};
 pub use error::{PlanError, PlanErrors};
 
+use crate::shape::Difference;
 use crate::{InterfaceId, World};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -111,7 +112,8 @@ pub fn plan(
         let mut imports = Vec::new();
         for interface in &part.world.imports {
             let chosen = choices.of(index, interface);
-            match answer(&parts, index, interface, chosen, host(part.name, interface)) {
+            let found = answer(&parts, index, interface, chosen, host(part.name, interface));
+            match found.and_then(|by| of_its_types(&parts, index, interface, by)) {
                 Ok(by) => imports.push(PlannedImport { interface: interface.clone(), by }),
                 Err(error) => errors.push(*error),
             }
@@ -181,6 +183,23 @@ fn answer(
         Host::Refuses => Ok(Provider::Host),
         Host::Unknown => Err(Box::new(PlanError::Unresolved { part, interface })),
     }
+}
+
+/// An answer, if it is of the types that are imported, as far as these are told.
+fn of_its_types(
+    parts: &[Part<'_>],
+    index: usize,
+    interface: &InterfaceId,
+    by: Provider,
+) -> Result<Provider, Box<PlanError>> {
+    let Provider::Part { part, export } = &by else { return Ok(by) };
+    let (from, to) = (parts[index], parts[*part]);
+    let Some(Difference { item, wanted, offered }) = from.world.difference(interface, to.world, export)
+    else {
+        return Ok(by);
+    };
+    let (part, to) = (from.name.to_owned(), to.name.to_owned());
+    Err(Box::new(PlanError::TypeMismatch { part, interface: interface.clone(), to, item, wanted, offered }))
 }
 
 impl Plan {

@@ -1,6 +1,6 @@
 //! A component's world, and the type that its exported interface ids make it.
 
-use crate::{Error, InterfaceId};
+use crate::{Error, InterfaceId, Shapes};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -14,6 +14,9 @@ pub struct World {
     pub exports: Vec<InterfaceId>,
     /// What it exports by a bare name (functions, types, instances that are no package's interface).
     pub plain_exports: Vec<String>,
+    /// What is in the interfaces, as far as it is told.
+    #[serde(default, skip_serializing_if = "Shapes::are_untold")]
+    pub shapes: Shapes,
 }
 
 /// How a component is run.

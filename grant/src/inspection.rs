@@ -2,7 +2,7 @@
 //! grants nothing, and the shim checks all of it again when the component is run.
 
 use crate::Digest;
-use morph_component::{InterfaceId, World};
+use morph_component::{InterfaceId, Shapes, World};
 use serde::{Deserialize, Serialize};
 
 /// Annotation of a pod whose container is looked at and not run.
@@ -26,7 +26,17 @@ pub struct Inspection {
     pub imports: Vec<InterfaceId>,
     /// The interfaces that it exports.
     pub exports: Vec<InterfaceId>,
+    /// What is in these interfaces, as far as there is room to tell.
+    #[serde(default, skip_serializing_if = "Shapes::are_untold")]
+    pub shapes: Shapes,
 }
+
+/// What the JSON of shapes takes besides them: `,"shapes":{"imports":[],"exports":[]}`, in bytes.
+const AROUND_SHAPES_BYTES: usize = 37;
+
+/// What stands around a shape (`"",`), and instead of one (`null,`), in bytes.
+const AROUND_SHAPE_BYTES: usize = 3;
+const NO_SHAPE_BYTES: usize = 5;
 
 /// Why there is no inspection.
 #[derive(Debug, thiserror::Error)]
@@ -46,10 +56,16 @@ pub enum InspectionError {
 }
 
 impl Inspection {
-    /// What is told of a component.
+    /// What is told of a component: its interfaces in any case, and what is in them where there is room.
     #[must_use]
     pub fn of(manifest: Digest, content: Digest, world: &World) -> Self {
-        Self { manifest, content, imports: world.imports.clone(), exports: world.exports.clone() }
+        let (imports, exports) = (world.imports.clone(), world.exports.clone());
+        let bare = Self { manifest, content, imports, exports, shapes: Shapes::default() };
+        let bare_bytes = serde_json::to_string(&bare).map_or(INSPECTION_BYTES_MAX, |text| text.len());
+        let count = world.imports.len() + world.exports.len();
+        let taken_bytes = bare_bytes + AROUND_SHAPES_BYTES + count * NO_SHAPE_BYTES;
+        let room_bytes = INSPECTION_BYTES_MAX.saturating_sub(taken_bytes);
+        Self { shapes: world.shapes_within(room_bytes, AROUND_SHAPE_BYTES), ..bare }
     }
 
     /// As a termination message.
@@ -78,7 +94,8 @@ impl Inspection {
     /// The world, as far as it was told.
     #[must_use]
     pub fn world(&self) -> World {
-        World { imports: self.imports.clone(), exports: self.exports.clone(), plain_exports: Vec::new() }
+        let (imports, exports) = (self.imports.clone(), self.exports.clone());
+        World { imports, exports, shapes: self.shapes.clone(), ..World::default() }
     }
 }
 
@@ -94,7 +111,48 @@ mod tests {
             content: Digest::of(b"content"),
             imports: (0..imports).map(id).collect(),
             exports: vec!["wasi:cli/run@0.2.3".parse().unwrap()],
+            shapes: Shapes::default(),
         }
+    }
+
+    /// What is told of a world of so many imports, each with a shape of this many bytes.
+    fn told(imports: usize, shape_bytes: usize) -> Inspection {
+        let Inspection { manifest, content, imports, exports, .. } = inspection(imports);
+        let shape = format!("f: func() -> {}", "x".repeat(shape_bytes - 13)).parse().unwrap();
+        let shapes = Shapes { imports: vec![Some(shape); imports.len()], exports: vec![None] };
+        let world = World { imports, exports, shapes, ..World::default() };
+        Inspection::of(manifest, content, &world)
+    }
+
+    #[test]
+    fn what_is_in_interfaces_is_told_as_far_as_there_is_room() {
+        let some = |told: &Inspection| told.shapes.imports.iter().flatten().count();
+        for (imports, shape_bytes, want) in
+            [(10, 100, 10..=10), (40, 100, 10..=30), (40, 1_000, 1..=1), (60, 4_000, 0..=0)]
+        {
+            let told = told(imports, shape_bytes);
+            let text = told.to_text().unwrap();
+            assert!(want.contains(&some(&told)), "{imports} {shape_bytes}: {}", some(&told));
+            let read = Inspection::parse(&text).unwrap();
+            assert_eq!((read.shapes.are_untold(), &read.imports), (some(&told) == 0, &told.imports));
+            assert_eq!(some(&read), some(&told));
+        }
+    }
+
+    #[test]
+    fn shapes_never_keep_interfaces_from_being_told() {
+        for imports in 0..200 {
+            if inspection(imports).to_text().is_ok() {
+                assert!(told(imports, 50).to_text().is_ok(), "{imports}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_without_shapes_is_read() {
+        let text = inspection(2).to_text().unwrap();
+        assert!(!text.contains("shapes"), "{text}");
+        assert!(Inspection::parse(&text).unwrap().world().shapes.are_untold());
     }
 
     #[test]

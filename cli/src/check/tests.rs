@@ -17,7 +17,7 @@ fn world(imports: &[&str]) -> World {
     World {
         imports: imports.iter().map(|text| text.parse().unwrap()).collect(),
         exports: vec!["wasi:cli/run@0.2.3".parse().unwrap()],
-        plain_exports: Vec::new(),
+        ..World::default()
     }
 }
 

@@ -36,7 +36,8 @@ fn composed(
 }
 
 fn planned(parts: &[(&str, Vec<u8>)], links: &[(&str, &str, &str)]) -> Plan {
-    let worlds: Vec<_> = parts.iter().map(|(_, bytes)| inspect(bytes).unwrap()).collect();
+    // Outlines tell no types, so that these are the composer's to judge.
+    let worlds: Vec<_> = parts.iter().map(|(_, bytes)| outline(bytes).unwrap()).collect();
     let parts: Vec<_> = parts.iter().zip(&worlds).map(|((name, _), world)| Part { name, world }).collect();
     let links: Vec<(_, InterfaceId, _)> =
         links.iter().map(|(from, interface, to)| (*from, interface.parse().unwrap(), *to)).collect();

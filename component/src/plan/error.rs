@@ -64,6 +64,25 @@ pub enum PlanError {
         /// Plugs by name, each with its version.
         offered: Vec<(String, InterfaceId)>,
     },
+    /// What is exported isn't what is imported, though it is called the same.
+    #[error(
+        "{part} imports {interface}, and what {to} exports by that name is of another type: {}",
+        differs(.item, .wanted, .offered.as_deref())
+    )]
+    TypeMismatch {
+        /// The part that imports.
+        part: String,
+        /// The import.
+        interface: InterfaceId,
+        /// The plug that exports.
+        to: String,
+        /// The first item of the interface that differs.
+        item: String,
+        /// What it is in the import.
+        wanted: String,
+        /// What it is in the export, if it is there.
+        offered: Option<String>,
+    },
     /// Parts that need each other.
     #[error("parts need each other, and none can be first: {}", .parts.join(" → "))]
     Cycle {
@@ -82,6 +101,13 @@ pub enum PlanError {
 fn offers(offered: &[(String, InterfaceId)]) -> String {
     let all: Vec<_> = offered.iter().map(|(part, export)| format!("{part} exports {export}")).collect();
     all.join(", ")
+}
+
+fn differs(item: &str, wanted: &str, offered: Option<&str>) -> String {
+    match offered {
+        Some(offered) => format!("{item} is {offered} there, and {wanted} is wanted"),
+        None => format!("{item} isn't there, and {wanted} is wanted"),
+    }
 }
 
 /// All that stands against a plan, as far as it can be told at once. There is at least one.

@@ -29,6 +29,7 @@ impl Case {
             match words[..] {
                 ["main", ..] => case.parts.push((MAIN.to_owned(), world(&words[1..]))),
                 ["plug", name, ..] => case.parts.push((name.to_owned(), world(&words[2..]))),
+                ["type", part, side, interface, ..] => case.tell(part, side, &id(interface), &words[4..]),
                 ["link", from, interface, to] => case.links.push((from.into(), id(interface), to.into())),
                 ["host", word, interface] => case.host.push((host(word), None, id(interface))),
                 ["host", word, interface, "to", part] => {
@@ -38,6 +39,20 @@ impl Case {
             }
         }
         case
+    }
+
+    /// One more item of an interface that a part `imports` or `exports`.
+    fn tell(&mut self, part: &str, side: &str, interface: &InterfaceId, item: &[&str]) {
+        let (_, world) = self.parts.iter_mut().find(|(name, _)| name == part).unwrap();
+        let (ids, shapes) = match side {
+            "imports" => (&world.imports, &mut world.shapes.imports),
+            "exports" => (&world.exports, &mut world.shapes.exports),
+            _ => panic!("{side}"),
+        };
+        shapes.resize(ids.len(), None);
+        let shape = &mut shapes[ids.iter().position(|id| id == interface).unwrap()];
+        let before = shape.take().map(|shape| format!("{};", String::from(shape))).unwrap_or_default();
+        *shape = Some(format!("{before}{}", item.join(" ")).parse().unwrap());
     }
 
     fn answer(&self, part: &str, interface: &InterfaceId) -> Host {

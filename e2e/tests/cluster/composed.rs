@@ -228,6 +228,34 @@ async fn two_candidates_are_named_and_a_link_settles_it() -> Result<()> {
     .await
 }
 
+/// A clock that tells the time as a number.
+const COUNTING_CLOCK: &str = r#"(component
+    (core module $m (func (export "now") (result i64) i64.const 0))
+    (core instance $i (instantiate $m))
+    (func $now (result u64) (canon lift (core func $i "now")))
+    (instance $clock (export "now" (func $now)))
+    (export "acme:weather/clock@0.1.0" (instance $clock)))"#;
+
+#[tokio::test]
+async fn a_plug_of_another_type_is_refused_with_both_types_and_has_no_pod() -> Result<()> {
+    Cluster::run("of-another-type", async |space| {
+        let other = space.push("weather-clock", "counting", wat::parse_str(COUNTING_CLOCK)?).await?;
+        space.morph("weather", &weather(space, &other.image).await?).await?;
+        let (composed, reason) = (ConditionType::Composed, Reason::TypeMismatch);
+        let morph = space.condition("weather", composed, "False", Some(reason)).await?;
+        let said = message(&morph, composed);
+        let types = "now is func() -> u64 there, and func() -> string is wanted";
+        assert!(said.starts_with("spec.plugs[0].image: main imports") && said.contains(CLOCK), "{said}");
+        assert!(said.contains("what clock exports") && said.contains(types), "{said}");
+        assert_eq!(space.pods("weather").await?.len(), 0);
+        let clock = space.push_guest("weather-clock").await?.image;
+        space.morph("weather", &weather(space, &clock).await?).await?;
+        space.ready("weather").await?;
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_plug_is_held_to_the_ceiling_of_its_namespace() -> Result<()> {
     let cluster = Cluster::connect().await?;

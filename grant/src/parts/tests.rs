@@ -12,7 +12,7 @@ fn id(text: &str) -> InterfaceId {
 
 fn world(imports: &[&str], exports: &[&str]) -> World {
     let ids = |texts: &[&str]| texts.iter().map(|text| id(text)).collect();
-    World { imports: ids(imports), exports: ids(exports), plain_exports: Vec::new() }
+    World { imports: ids(imports), exports: ids(exports), ..World::default() }
 }
 
 const CLOCK: &str = "acme:clock/now@0.1.0";

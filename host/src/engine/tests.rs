@@ -143,7 +143,7 @@ fn the_engine_is_chosen_by_the_versions_of_wasi() {
         (&[], &[], EngineKind::P2),
     ] {
         let parse = |ids: &[&str]| ids.iter().map(|id| id.parse().unwrap()).collect();
-        let world = World { imports: parse(imports), exports: parse(exports), plain_exports: Vec::new() };
+        let world = World { imports: parse(imports), exports: parse(exports), ..World::default() };
         assert_eq!(EngineKind::of(&world), want, "{imports:?} {exports:?}");
     }
 }

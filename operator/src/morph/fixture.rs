@@ -44,7 +44,7 @@ pub(crate) fn morph(spec: &str) -> Morph {
 
 pub(crate) fn world(imports: &[&str], exports: &[&str]) -> World {
     let ids = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
-    World { imports: ids(imports), exports: ids(exports), plain_exports: Vec::new() }
+    World { imports: ids(imports), exports: ids(exports), ..World::default() }
 }
 
 pub(crate) fn server() -> World {

@@ -220,3 +220,42 @@ async fn a_private_plug_is_looked_at_by_a_pod_of_its_own() {
     let image = world.morph("weather")["status"]["components"][1]["image"].clone();
     assert_eq!(image, format!("r.example/acme/clock@{}", Digest::of(b"manifest")));
 }
+
+/// A Server that wants this of the clock.
+fn asking_of(import: &str) -> Vec<u8> {
+    let text = format!(
+        "(component (import \"{NOW}\" (instance {import})) \
+         (instance $i) (export \"wasi:http/incoming-handler@0.2.3\" (instance $i)))"
+    );
+    wat::parse_str(text).unwrap()
+}
+
+/// A clock that gives this.
+fn clock_of(core: &str, result: &str) -> Vec<u8> {
+    let text = format!(
+        "(component (core module $m (func (export \"now\") (result {core}) {core}.const 0)) \
+         (core instance $i (instantiate $m)) \
+         (func $now (result {result}) (canon lift (core func $i \"now\"))) \
+         (instance $x (export \"now\" (func $now))) (export \"{NOW}\" (instance $x)))"
+    );
+    wat::parse_str(text).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plug_of_another_type_is_told_before_there_is_a_pod_and_another_heals_it() {
+    let world = World::new(&asking_of("(export \"now\" (func (result u64)))"));
+    world.registry.push(CLOCK, &clock_of("i32", "u32"));
+    world.create("weather", json!({ "plugs": [{ "name": "clock", "image": CLOCK }] }));
+    world.pass("weather").await.unwrap();
+    assert_eq!(world.condition("weather", "Composed"), ("False".into(), "TypeMismatch".into()));
+    let said = message(&world, "Composed");
+    let words = "spec.plugs[0].image: main imports acme:clock/now@0.1.0, and what clock exports by that name \
+                 is of another type: now is func() -> u32 there, and func() -> u64 is wanted";
+    assert_eq!(said, words);
+    assert_eq!(deployment(&world), Value::Null);
+    assert_eq!(world.condition("weather", "Stalled").0, "True", "{:#}", world.morph("weather"));
+    world.registry.push("r.example/acme/clock:2", &clock_of("i64", "u64"));
+    world.edit("weather", |morph| morph["spec"]["plugs"][0]["image"] = json!("r.example/acme/clock:2"));
+    world.converge("weather").await;
+    assert_eq!(world.condition("weather", "Ready").0, "True", "{:#}", world.morph("weather"));
+}

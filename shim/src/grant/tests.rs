@@ -199,7 +199,7 @@ fn world(export: &str, imports: &[&str]) -> World {
     World {
         imports: imports.iter().map(|id| id.parse().unwrap()).collect(),
         exports: vec![export.parse().unwrap()],
-        plain_exports: Vec::new(),
+        ..World::default()
     }
 }
 

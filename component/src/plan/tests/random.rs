@@ -1,20 +1,29 @@
 //! What holds of every plan, however parts and links were thrown together.
 
 use super::*;
+use crate::{Shape, Shapes};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 const NAMES: [&str; 6] = ["t:a/x@1.0.0", "t:a/x@1.2.0", "t:a/y@1.0.0", "t:a/z@2.0.0", "t:b/x", "t:c/q@0.1.3"];
 
+/// What is told of each interface of a world, if anything: mostly what fits.
+fn some_shapes() -> impl Strategy<Value = Vec<Option<Shape>>> {
+    let shapes = ["f: func()", "f: func();g: func()", "f: func()", "f: func(a: u8)"];
+    let shape = prop::sample::select(shapes.to_vec()).prop_map(|text| text.parse().unwrap());
+    prop::collection::vec(prop::option::of(shape), 4)
+}
+
 fn some_world() -> impl Strategy<Value = World> {
     let set = || prop::collection::btree_set(0..NAMES.len(), 0..4);
-    (set(), set()).prop_map(|(imports, exports)| {
+    (set(), set(), some_shapes(), some_shapes()).prop_map(|(imports, exports, of_imports, of_exports)| {
         let ids = |set: BTreeSet<usize>| {
             let mut ids: Vec<_> = set.into_iter().map(|name| id(NAMES[name])).collect();
             ids.sort();
             ids
         };
-        World { imports: ids(imports), exports: ids(exports), plain_exports: Vec::new() }
+        let shapes = Shapes { imports: of_imports, exports: of_exports };
+        World { imports: ids(imports), exports: ids(exports), shapes, ..World::default() }
     })
 }
 
@@ -63,8 +72,9 @@ proptest! {
                     Provider::Part { part, export } => {
                         let provider = &plan.parts[*part].name;
                         prop_assert!(provider != MAIN && *provider != planned.name);
-                        let (_, world) = case.parts.iter().find(|(name, _)| name == provider).unwrap();
-                        prop_assert!(world.exports.contains(export) && export.matches(interface));
+                        let (_, other) = case.parts.iter().find(|(name, _)| name == provider).unwrap();
+                        prop_assert!(other.exports.contains(export) && export.matches(interface));
+                        prop_assert_eq!(world.difference(interface, other, export), None);
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! Whether the parts of a Morph with plugs fit together, and what answers each import of each part, under
-//! that part's own grants. Only worlds are held against each other here: that an export is of the type that
-//! is imported is found where the bytes are composed, on the node, since the operator keeps no bytes. Pure.
+//! that part's own grants. Only worlds are held against each other here, since the operator keeps no bytes:
+//! what they don't tell of types is found where the bytes are composed, on the node. Pure.
 
 use super::super::composition::{Unplanned, planned};
 use super::super::plan::grant::part_grants;
@@ -134,7 +134,7 @@ impl<'a> Parts<'a> {
         let plugs = self.plugs.iter().map(part).collect::<Result<Vec<_>, _>>()?;
         planned(spec, main, &plugs).map_err(|unplanned| match unplanned {
             Unplanned::Field(error) => invalid(error.to_string()),
-            Unplanned::Parts(errors) => refused(&errors),
+            Unplanned::Parts(errors) => refused(spec, &errors),
         })
     }
 }
@@ -148,9 +148,14 @@ fn part<'a>(part: &Whole<'a>) -> Result<Part<'a>, Refusal> {
     }
 }
 
-/// The reason is the first error's; the message has all.
-fn refused(errors: &PlanErrors) -> Refusal {
+/// The reason is the first error's; the message has all, each with its field where it has one.
+fn refused(spec: &MorphSpec, errors: &PlanErrors) -> Refusal {
+    let field = |name: &str| spec.parts().find(|part| part.name == name).map(|part| part.at());
     let text = |error: &PlanError| match error {
+        PlanError::TypeMismatch { to, .. } => match field(to) {
+            Some(field) => format!("{field}.image: {error}"),
+            None => error.to_string(),
+        },
         PlanError::Link { .. } => format!("spec.{error}"),
         PlanError::Name { .. } => format!("spec.plugs: {error}"),
         _ => error.to_string(),
@@ -175,6 +180,7 @@ fn reason(error: &PlanError) -> Reason {
         PlanError::Unresolved { .. } | PlanError::Unused { .. } => Reason::Unresolved,
         PlanError::Ambiguous { .. } => Reason::Ambiguous,
         PlanError::VersionMismatch { .. } => Reason::VersionMismatch,
+        PlanError::TypeMismatch { .. } => Reason::TypeMismatch,
         PlanError::Cycle { .. } => Reason::Cycle,
     }
 }

@@ -6,7 +6,7 @@
 use super::*;
 use crate::morph::fixture::{morph, seen_whole, world};
 use crate::morph::{Failure, Resolution, Valid, validate};
-use morph_component::World;
+use morph_component::{Shapes, World};
 use morph_grant::Answer;
 
 const RUN: &str = "wasi:cli/run@0.2.3";
@@ -146,6 +146,31 @@ fn a_link_that_cannot_be_meant_is_told_by_its_place() {
             ["spec.links[0].to", NOW],
         ),
     ]);
+}
+
+/// The same world, whose first import or export has these items.
+fn of_types(mut world: World, imports: &str, exports: &str) -> World {
+    let shape = |text: &str| vec![Some(text.parse().unwrap())];
+    world.shapes = Shapes { imports: shape(imports), exports: shape(exports) };
+    world
+}
+
+#[test]
+fn an_export_of_another_type_is_refused_with_both_types() {
+    let whole = |now: &str| {
+        let clock = of_types(world(&[], &[NOW]), "", now);
+        let text = "image: r.test/hello:1\nplugs: [{name: clock, image: \"r.test/clock:1\"}]\n";
+        let main = of_types(world(&[NOW], &[RUN]), "now: func() -> string", "run: func()");
+        seen_whole(morph(text), main, &[("clock", clock)])
+    };
+    valid(&whole("now: func() -> string;zone: func() -> string"));
+    let message = "spec.plugs[0].image: main imports acme:clock/now@0.1.0, and what clock exports by that name \
+                   is of another type: now is func() -> u64 there, and func() -> string is wanted";
+    let seen = whole("now: func() -> u64");
+    let refusal = check_refused(&seen, ConditionType::Composed, Reason::TypeMismatch, &[message]);
+    assert!(!refusal.transient && refusal.message == message, "{refusal:?}");
+    let found = refusal.found.unwrap();
+    assert_eq!((found.plugs.len(), found.composed), (1, None), "what is known is told");
 }
 
 #[test]

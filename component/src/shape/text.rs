@@ -1,0 +1,56 @@
+//! Texts of types, cut where they get long: a beginning that people can read, and a digest of the whole, so
+//! that two of them are still equal where the types are.
+
+/// Longest text of a type, in bytes. Nearly all functions of WASI have less; two fit into a line of a message.
+pub const TYPE_TEXT_BYTES_MAX: usize = 160;
+
+/// What stands where a text is cut, before the digest.
+const CUT: &str = "…";
+
+/// Hexadecimal digits of the digest.
+const DIGEST_DIGITS: usize = 16;
+
+/// Offset and prime of FNV-1a with 64 bits. Who makes two types with one digest only puts off what the
+/// composer says of them.
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0100_0000_01b3;
+
+/// A text that is being put together. It never has more in memory than is kept.
+pub(super) struct Text {
+    head: String,
+    bytes: usize,
+    digest: u64,
+}
+
+impl Text {
+    /// One that begins so.
+    pub(super) fn new(beginning: &str) -> Self {
+        let mut text = Self { head: String::new(), bytes: 0, digest: FNV_OFFSET };
+        text.push(beginning);
+        text
+    }
+
+    pub(super) fn push(&mut self, more: &str) {
+        let byte = |digest: u64, byte: u8| (digest ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
+        self.digest = more.bytes().fold(self.digest, byte);
+        self.bytes = self.bytes.saturating_add(more.len());
+        let room = TYPE_TEXT_BYTES_MAX.saturating_sub(self.head.len());
+        self.head.push_str(&more[..more.floor_char_boundary(room)]);
+    }
+
+    pub(super) fn finish(mut self) -> String {
+        if self.bytes > TYPE_TEXT_BYTES_MAX {
+            let kept = TYPE_TEXT_BYTES_MAX - CUT.len() - DIGEST_DIGITS;
+            self.head.truncate(self.head.floor_char_boundary(kept));
+            self.head.push_str(&format!("{CUT}{:0DIGEST_DIGITS$x}", self.digest));
+        }
+        self.head
+    }
+}
+
+/// Whether a name is spelled as those of a component's items are, nearly all of them: what is spelled in
+/// another way is in no shape.
+pub(super) fn is_name(name: &str) -> bool {
+    let is_spelled = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:/@+[]".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_spelled)
+}
