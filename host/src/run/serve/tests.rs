@@ -1,6 +1,6 @@
 //! Tests of `serve`.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::connection::tests::{ECHO, doing, guests, null};
 use super::*;

@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 /// A guest that returns without an answer.
-pub(crate) const MUTE: &str = r#"(component
+const MUTE: &str = r#"(component
     (import "wasi:http/types@0.2.0" (instance $types
         (export "incoming-request" (type (sub resource)))
         (export "response-outparam" (type (sub resource)))))
