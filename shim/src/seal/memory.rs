@@ -1,5 +1,5 @@
-//! Memory of this process's own: stacks and the allocator's. What a process keeps when it is idle, it keeps in
-//! each pod.
+//! Memory of this process's own: stacks and the allocator's. What a process keeps while it is idle, each pod
+//! keeps.
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::hint::black_box;
