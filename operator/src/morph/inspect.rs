@@ -4,7 +4,7 @@
 //! all of it again.
 
 use super::plan::{names, pod};
-use super::{Component, Failure, Identity, Known, MORPH_UID_LABEL, RUNTIME_CLASS};
+use super::{Component, Failure, GENERATION_ANNOTATION, Identity, Known, MORPH_UID_LABEL, RUNTIME_CLASS};
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, LocalObjectReference, Pod, PodSpec};
 use morph_crds::{Morph, Part, Reason};
 use morph_grant::{INSPECT_ANNOTATION, INSPECT_CONTAINER, Inspection, InspectionError};
@@ -35,10 +35,23 @@ pub enum Step {
 /// Whether a node may succeed where the operator did not: it has credentials that the operator hasn't.
 #[must_use]
 pub fn may_help(morph: &Morph, failure: &Failure) -> bool {
-    let template = morph.spec.template.as_ref();
-    let own = template.is_some_and(|t| !t.image_pull_secrets.is_empty() || t.service_account_name.is_some());
     let reasons = [Reason::RegistryDenied, Reason::RegistryForbidden, Reason::ImageNotFound];
-    own && reasons.contains(&failure.reason)
+    may_ask(morph) && reasons.contains(&failure.reason)
+}
+
+/// Whether a node has credentials of the Morph's own.
+#[must_use]
+pub fn may_ask(morph: &Morph) -> bool {
+    let template = morph.spec.template.as_ref();
+    template.is_some_and(|t| !t.image_pull_secrets.is_empty() || t.service_account_name.is_some())
+}
+
+/// Whether a pod is one that looks at an image for this Morph.
+#[must_use]
+pub fn is_of(morph: &Morph, pod: &Pod) -> bool {
+    let identity = Identity::of(morph);
+    let owned = pod.metadata.owner_references.iter().flatten().any(|owner| owner.uid == identity.uid);
+    owned && pod.metadata.annotations.iter().flatten().any(|(key, _)| key == INSPECT_ANNOTATION)
 }
 
 /// The field that names a part's image.
@@ -60,10 +73,7 @@ pub fn step(morph: &Morph, part: &Part<'_>, failure: &Failure, found: Option<&Po
     let Some(found) = found else {
         return Step::Make(Box::new(inspector(morph, part)), under_way(failure));
     };
-    let identity = Identity::of(morph);
-    let owned = found.metadata.owner_references.iter().flatten().any(|owner| owner.uid == identity.uid);
-    let marked = found.metadata.annotations.iter().flatten().any(|(key, _)| key == INSPECT_ANNOTATION);
-    if !(owned && marked) {
+    if !is_of(morph, found) {
         let pod = name(morph, part);
         let message = format!("Pod {pod} exists and is not this Morph's; delete it");
         return Step::Failed(Failure { reason: Reason::NameTaken, message, transient: true });
@@ -161,7 +171,9 @@ fn inspector(morph: &Morph, part: &Part<'_>) -> Pod {
     let secrets: Vec<_> = secrets.map(|one| LocalObjectReference { name: one.name.clone() }).collect();
     let mut metadata = names::metadata(&identity, &name(morph, part));
     metadata.labels = Some([(MORPH_UID_LABEL.to_owned(), identity.uid.clone())].into());
-    metadata.annotations = Some([(INSPECT_ANNOTATION.to_owned(), "true".to_owned())].into());
+    let generation = morph.metadata.generation.unwrap_or_default().to_string();
+    let said = [(INSPECT_ANNOTATION, "true".to_owned()), (GENERATION_ANNOTATION, generation)];
+    metadata.annotations = Some(said.map(|(name, value)| (name.to_owned(), value)).into());
     let container = Container {
         name: INSPECT_CONTAINER.to_owned(),
         image: Some(part.image.to_owned()),

@@ -117,8 +117,22 @@ impl Reconciler {
         {
             return self.inspect(morph, part, failure, retry).await;
         }
-        let moves = matches!(resolution, Resolution::Resolved(_)) && !part.image.contains('@');
-        Ok(PartLook { retry, moves, ..PartLook::of(resolution) })
+        let resolved = matches!(resolution, Resolution::Resolved(_));
+        let moves = resolved && !part.image.contains('@');
+        // A node may have been asked before the registry answered.
+        let inspector = match resolved && inspect::may_ask(morph) {
+            true => self.inspector(morph, part).await?.filter(|pod| inspect::is_of(morph, pod)),
+            false => None,
+        };
+        Ok(PartLook { retry, moves, inspector, ..PartLook::of(resolution) })
+    }
+
+    /// The pod that looks at a part's image, or another of its name.
+    async fn inspector(&self, morph: &Morph, part: &Part<'_>) -> Result<Option<Pod>, CallError> {
+        let namespace = morph.metadata.namespace.clone().unwrap_or_default();
+        let name = inspect::name(morph, part);
+        let api = self.server.namespaced::<Pod>(&namespace);
+        within(format!("get Pod {namespace}/{name}"), api.get_opt(&name)).await
     }
 
     /// Has a node look at an image that the operator can't read.
@@ -131,8 +145,7 @@ impl Reconciler {
     ) -> Result<PartLook, CallError> {
         let namespace = morph.metadata.namespace.clone().unwrap_or_default();
         let name = inspect::name(morph, part);
-        let api = self.server.namespaced::<Pod>(&namespace);
-        let found = within(format!("get Pod {namespace}/{name}"), api.get_opt(&name)).await?;
+        let found = self.inspector(morph, part).await?;
         let soon = Some(Duration::from_millis(INSPECT_MS));
         let failed = |failure, retry| PartLook { retry, ..PartLook::of(Resolution::Failed(failure)) };
         Ok(match inspect::step(morph, part, failure, found.as_ref()) {

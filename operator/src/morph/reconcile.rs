@@ -96,6 +96,13 @@ impl Reconciler {
             children: observed.children.clone(),
         };
         let judged = validate(&seen);
+        if is_remembered(&judged) {
+            // Before status is written: once it is, no pass asks for these pods again. Who dies in between
+            // has a node look once more.
+            for pod in &looked.inspectors {
+                self.delete_pod(pod).await?;
+            }
+        }
         if looked.moves && judged.is_ok() {
             // What a tag stood for is in status before anything is made of it: a crash can't lose it.
             let pinned = self.write_status(&seen, &judged, &Applied::Not).await?;
@@ -107,11 +114,6 @@ impl Reconciler {
             Err(_) => Applied::Not,
         };
         self.write_status(&seen, &judged, &applied).await?;
-        if is_remembered(&judged) {
-            for pod in &looked.inspectors {
-                self.delete_pod(pod).await?;
-            }
-        }
         Ok(Next::After(self.wait(&observed.morph, looked.retry, &judged, &applied)))
     }
 
@@ -212,7 +214,9 @@ impl Reconciler {
     }
 }
 
-/// Whether status tells of the component, so that nobody has to look again.
+/// Whether status will tell of all parts, so that nobody has to look again. It doesn't of parts that don't fit
+/// together.
 fn is_remembered(judged: &Result<Valid, Refusal>) -> bool {
-    judged.as_ref().map_or_else(|refusal| refusal.found.is_some(), |_| true)
+    let found = judged.as_ref().map_or_else(|refusal| refusal.found.as_deref(), |valid| Some(&valid.found));
+    found.is_some_and(|found| found.plugs.is_empty() || found.composed.is_some())
 }

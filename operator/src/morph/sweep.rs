@@ -1,8 +1,9 @@
 //! Deletes what carries our label and whose Morph is gone: owner references can be removed, and with them the
-//! garbage collector's reach; a grant must not outlive its Morph.
+//! garbage collector's reach; a grant must not outlive its Morph. With it goes what looks at an image for a
+//! Morph that has changed since.
 
 use super::server::{CallError, Doomed, Pages, Server, was_deleted, within, word};
-use super::{Child, KEY_ANNOTATION, MORPH_UID_LABEL};
+use super::{Child, GENERATION_ANNOTATION, KEY_ANNOTATION, MORPH_UID_LABEL};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
@@ -14,7 +15,7 @@ use kube::core::NamespaceResourceScope;
 use morph_crds::Morph;
 use morph_grant::KeyId;
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 
 /// Objects read in one page.
@@ -32,7 +33,10 @@ const LIVING_PODS: &str = "status.phase!=Succeeded,status.phase!=Failed";
 /// Pods that never start one again: they need no key.
 const ENDED_PODS: [&str; 2] = ["status.phase=Succeeded", "status.phase=Failed"];
 
-/// An object that lost its Morph.
+/// Generations of the Morphs that live, by uid.
+type Living = HashMap<String, i64>;
+
+/// An object that may have lost its Morph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Orphan {
     namespace: String,
@@ -40,6 +44,16 @@ struct Orphan {
     uid: String,
     resource_version: String,
     morph: String,
+    /// The generation of which alone it is.
+    generation: Option<i64>,
+}
+
+impl Orphan {
+    /// Whether it is of no use any more: its Morph is gone, or is at a later generation. What is behind takes
+    /// nothing: generations only grow.
+    fn is_lost(&self, living: &Living) -> bool {
+        living.get(&self.morph).is_none_or(|now| self.generation.is_some_and(|of| of < *now))
+    }
 }
 
 /// What a sweep did and found.
@@ -75,7 +89,7 @@ pub async fn sweep(server: &Server) -> Result<Swept, CallError> {
 
 struct Sweep<'a> {
     server: &'a Server,
-    living: Option<HashSet<String>>,
+    living: Option<Living>,
     left: usize,
     keys: BTreeSet<KeyId>,
 }
@@ -119,7 +133,7 @@ impl Sweep<'_> {
         self.lost::<Job>(&ours).await
     }
 
-    /// Deletes those whose Morph is gone. They were read first: the Morph of each was there before it, so one
+    /// Deletes those that are lost. They were read first: the Morph of each was there before it, so one
     /// that isn't found now is gone.
     async fn lost<K>(&mut self, ours: &[Orphan]) -> Result<(), CallError>
     where
@@ -129,7 +143,7 @@ impl Sweep<'_> {
             return Ok(());
         }
         let living = self.living(ours).await?;
-        for lost in ours.iter().filter(|object| !living.contains(&object.morph)) {
+        for lost in ours.iter().filter(|object| object.is_lost(&living)) {
             if self.left == 0 {
                 tracing::warn!(limit = DELETIONS_MAX, "a sweep has found more than it deletes at once");
                 return Ok(());
@@ -139,20 +153,21 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// Uids of the Morphs that live. Read anew if one is missing: it may have been made since.
-    async fn living(&mut self, objects: &[Orphan]) -> Result<HashSet<String>, CallError> {
+    /// The Morphs that live. Read anew if one is missing: it may have been made since.
+    async fn living(&mut self, objects: &[Orphan]) -> Result<Living, CallError> {
         if let Some(living) = &self.living
-            && objects.iter().all(|object| living.contains(&object.morph))
+            && objects.iter().all(|object| living.contains_key(&object.morph))
         {
             return Ok(living.clone());
         }
         let api = self.server.everywhere::<Morph>();
         let mut pages = Pages::new(ListParams::default().limit(PAGE_OBJECTS));
-        let mut living = HashSet::new();
+        let mut living = Living::new();
         while let Some(params) = pages.next() {
             let page = within("list morphs".to_owned(), api.list_metadata(params)).await?;
             pages.turn(&page.metadata);
-            living.extend(page.items.into_iter().filter_map(|morph| morph.metadata.uid));
+            let morphs = page.items.into_iter().map(|morph| morph.metadata);
+            living.extend(morphs.filter_map(|meta| Some((meta.uid?, meta.generation.unwrap_or_default()))));
         }
         self.living = Some(living.clone());
         Ok(living)
@@ -170,7 +185,7 @@ impl Sweep<'_> {
             return Ok(false);
         }
         let resource = word(&K::plural(&()));
-        tracing::info!(resource, namespace, name, "swept: its Morph is gone");
+        tracing::info!(resource, namespace, name, "swept: its Morph is gone, or another since");
         self.server.metrics.swept.get_or_create(&[("resource", resource)]).inc();
         Ok(true)
     }
@@ -205,11 +220,13 @@ fn orphan(meta: &ObjectMeta) -> Option<Orphan> {
     if meta.deletion_timestamp.is_some() {
         return None;
     }
+    let generation = meta.annotations.as_ref().and_then(|all| all.get(GENERATION_ANNOTATION));
     Some(Orphan {
         namespace: meta.namespace.clone()?,
         name: meta.name.clone()?,
         uid: meta.uid.clone()?,
         resource_version: meta.resource_version.clone()?,
         morph: morph.clone(),
+        generation: generation.and_then(|text| text.parse().ok()),
     })
 }

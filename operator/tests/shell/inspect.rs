@@ -4,6 +4,7 @@ use crate::store::Key;
 use crate::world::{IMAGE, NAMESPACE, World, server_component};
 use morph_component::inspect;
 use morph_grant::{Digest, INSPECT_ANNOTATION, Inspection};
+use morph_operator::morph::sweep::sweep;
 use serde_json::{Value, json};
 
 fn pods(world: &World) -> Vec<Key> {
@@ -112,4 +113,19 @@ async fn a_pod_of_that_name_that_is_somebody_elses_is_not_believed() {
     later(&world).await;
     assert_eq!(world.condition("weather", "Resolved").1, "NameTaken");
     assert!(pods(&world).contains(&Key::new("", "pods", NAMESPACE, &key.name)));
+}
+
+/// Else each change of a Morph while a node looks would leave a pod behind.
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_for_a_spec_that_is_no_more_is_swept() {
+    let component = server_component("");
+    let world = private(&component).await;
+    let first = pods(&world);
+    world.registry.push_for_nodes(IMAGE, &component);
+    world.edit("weather", |morph| morph["spec"]["args"] = json!(["x"]));
+    world.settle("weather").await;
+    assert_eq!(world.condition("weather", "Ready").0, "True", "{:#}", world.morph("weather"));
+    assert_eq!(pods(&world), first, "the second is deleted, and the first forgotten");
+    assert_eq!(sweep(&world.api.server()).await.unwrap().deleted, 1);
+    assert_eq!(pods(&world), []);
 }

@@ -12,6 +12,8 @@ use std::sync::Mutex;
 #[derive(Default)]
 struct Inner {
     tags: BTreeMap<String, Bytes>,
+    /// What only nodes can pull.
+    private: BTreeMap<String, Bytes>,
     down: bool,
     asked: Vec<String>,
 }
@@ -23,6 +25,22 @@ impl FakeRegistry {
     /// Stores a component under a tag; it may move there from another one.
     pub(crate) fn push(&self, reference: &str, component: &[u8]) {
         self.0.lock().unwrap().tags.insert(reference.to_owned(), Bytes::copy_from_slice(component));
+    }
+
+    /// Stores a component where only nodes can pull it.
+    pub(crate) fn push_for_nodes(&self, reference: &str, component: &[u8]) {
+        let component = Bytes::copy_from_slice(component);
+        self.0.lock().unwrap().private.insert(reference.to_owned(), component);
+    }
+
+    /// What a node pulls by this tag or digest.
+    pub(crate) fn on_a_node(&self, reference: &str) -> Option<Bytes> {
+        let inner = self.0.lock().unwrap();
+        let Some((_, digest)) = reference.split_once('@') else {
+            return inner.private.get(reference).cloned();
+        };
+        let is_it = |bytes: &&Bytes| Self::manifest_of(bytes).to_string() == digest;
+        inner.private.values().find(is_it).cloned()
     }
 
     pub(crate) fn remove(&self, reference: &str) {

@@ -5,9 +5,9 @@ use crate::store::Key;
 use crate::world::{NAMESPACE, morph_key};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use morph_operator::morph::MORPH_UID_LABEL;
 use morph_operator::morph::server::{CallError, Doomed, was_deleted};
 use morph_operator::morph::sweep::sweep;
+use morph_operator::morph::{GENERATION_ANNOTATION, MORPH_UID_LABEL};
 use serde_json::{Value, json};
 
 const KINDS: [(&str, &str); 8] = [
@@ -66,6 +66,23 @@ async fn a_pod_that_has_ended_is_swept_as_well() {
     }
     assert_eq!(sweep(&api.server()).await.unwrap().deleted, 5);
     assert_eq!(names(&api, "pods"), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_looks_at_an_image_for_an_earlier_generation_goes_and_for_this_one_stays() {
+    let api = FakeServer::default();
+    api.with(|store| {
+        store.create(&morph_key("it"), json!({ "metadata": { "uid": "it" }, "spec": {} }));
+        store.edit(&morph_key("it"), |morph| morph["spec"] = json!({ "args": ["x"] }));
+        for (name, generation) in [("old", "1"), ("now", "2"), ("ahead", "3"), ("odd", "first")] {
+            let mut pod = object(name, Some("it"));
+            pod["metadata"]["annotations"] = json!({ (GENERATION_ANNOTATION): generation });
+            store.create(&Key::new("", "pods", NAMESPACE, name), pod);
+        }
+        store.create(&Key::new("", "pods", NAMESPACE, "works"), object("works", Some("it")));
+    });
+    assert_eq!(sweep(&api.server()).await.unwrap().deleted, 1);
+    assert_eq!(names(&api, "pods"), ["ahead", "now", "odd", "works"]);
 }
 
 #[tokio::test]

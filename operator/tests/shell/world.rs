@@ -2,9 +2,10 @@
 //! of Kubernetes played in a few lines.
 
 use crate::registry::FakeRegistry;
-use crate::server::FakeServer;
+use crate::server::{Call, FakeServer};
 use crate::store::Key;
-use morph_grant::SigningKey;
+use morph_component::inspect;
+use morph_grant::{Digest, INSPECT_ANNOTATION, Inspection, SigningKey};
 use morph_operator::events::Recorder;
 use morph_operator::morph::Fence;
 use morph_operator::morph::reconcile::{Next, Reconciler};
@@ -20,6 +21,9 @@ use tokio::sync::watch;
 
 pub(crate) const NAMESPACE: &str = "demo";
 pub(crate) const IMAGE: &str = "r.example/acme/weather:1";
+
+/// Passes after which something that still writes is taken not to end.
+const PASSES_MAX: usize = 40;
 
 pub(crate) struct World {
     pub(crate) api: FakeServer,
@@ -37,11 +41,16 @@ pub(crate) fn command_component() -> Vec<u8> {
     component("wasi:cli/run@0.2.3", "wasi:cli/stdout@0.2.3")
 }
 
-pub(crate) fn component(exports: &str, imports: &str) -> Vec<u8> {
-    let import = format!("(import \"{imports}\" (instance))");
-    let import = if imports.is_empty() { "" } else { &import };
-    let text = format!("(component {import} (instance $i) (export \"{exports}\" (instance $i)))");
-    wat::parse_str(text).unwrap()
+pub(crate) fn component(export: &str, import: &str) -> Vec<u8> {
+    let imports: &[&str] = if import.is_empty() { &[] } else { &[import] };
+    part(&[export], imports)
+}
+
+/// A component with these exports and imports, all of them instances of nothing.
+pub(crate) fn part(exports: &[&str], imports: &[&str]) -> Vec<u8> {
+    let imports: String = imports.iter().map(|id| format!("(import \"{id}\" (instance))")).collect();
+    let exports: String = exports.iter().map(|id| format!("(export \"{id}\" (instance $i))")).collect();
+    wat::parse_str(format!("(component {imports} (instance $i) {exports})")).unwrap()
 }
 
 pub(crate) fn morph_key(name: &str) -> Key {
@@ -144,8 +153,68 @@ impl World {
         panic!("no end of writes: {:#}", self.morph(name));
     }
 
-    /// The controllers of Kubernetes: Deployments become available, Jobs complete.
+    /// Passes, with the time between them, until two in a row write nothing; gives how many calls it took to
+    /// the first of the two, and how many passes came to an error.
+    pub(crate) async fn settle(&self, name: &str) -> (usize, usize) {
+        let (mut calls, mut errors, mut quiet) = (0, 0, 0);
+        for _ in 0..PASSES_MAX {
+            self.play();
+            self.api.take_calls();
+            let passed = self.pass(name).await;
+            let made = self.api.take_calls();
+            quiet = if made.iter().any(Call::is_write) || passed.is_err() { 0 } else { quiet + 1 };
+            if quiet == 2 {
+                return (calls, errors);
+            }
+            calls += made.len();
+            match passed {
+                Ok(Next::After(wait)) => tokio::time::sleep(wait).await,
+                Ok(Next::Gone) => {}
+                Err(_) => {
+                    errors += 1;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+        panic!("no end of writes: {:#}", self.morph(name));
+    }
+
+    /// Pods that look at images.
+    pub(crate) fn inspectors(&self) -> Vec<Key> {
+        let is_one = |pod: &Value| !pod["metadata"]["annotations"][INSPECT_ANNOTATION].is_null();
+        self.api.with(|store| {
+            let pods = store.keys().into_iter().filter(|key| key.resource == "pods");
+            pods.filter(|key| store.get(key).is_some_and(is_one)).collect()
+        })
+    }
+
+    /// The node: what looks at an image that it can pull ends with what the image is.
+    fn play_inspectors(&self) {
+        for key in self.inspectors() {
+            let pod = self.api.with(|store| store.get(&key).cloned()).unwrap();
+            let image = pod["spec"]["containers"][0]["image"].as_str().unwrap_or_default();
+            let Some(bytes) = self.registry.on_a_node(image).filter(|_| pod["status"].is_null()) else {
+                continue;
+            };
+            let (phase, code, message) = match inspect(&bytes) {
+                Ok(world) => {
+                    let manifest = FakeRegistry::manifest_of(&bytes);
+                    let told = Inspection::of(manifest, Digest::of(&bytes), &world);
+                    ("Succeeded", 0, told.to_text().unwrap())
+                }
+                Err(_) => ("Failed", 127, String::new()),
+            };
+            let terminated = json!({ "exitCode": code, "message": message });
+            let container = json!({ "name": "inspect", "image": "", "imageID": "", "ready": false,
+                "restartCount": 0, "state": { "terminated": terminated } });
+            let status = json!({ "phase": phase, "containerStatuses": [container] });
+            self.api.with(|store| store.edit(&key, |pod| pod["status"] = status));
+        }
+    }
+
+    /// The controllers of Kubernetes: Deployments become available, Jobs complete; and nodes that look.
     pub(crate) fn play(&self) {
+        self.play_inspectors();
         self.api.with(|store| {
             for key in store.keys() {
                 let object = store.get(&key).cloned().unwrap();

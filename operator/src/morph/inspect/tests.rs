@@ -77,7 +77,7 @@ fn the_pod_is_found_by_no_service_and_carries_no_grant() {
     let labels = pod.metadata.labels.unwrap();
     assert_eq!(labels.keys().collect::<Vec<_>>(), [MORPH_UID_LABEL]);
     let annotations = pod.metadata.annotations.unwrap();
-    assert_eq!(annotations.keys().collect::<Vec<_>>(), [INSPECT_ANNOTATION]);
+    assert_eq!(annotations.keys().collect::<Vec<_>>(), [GENERATION_ANNOTATION, INSPECT_ANNOTATION]);
     assert_eq!(pod.metadata.owner_references.unwrap().len(), 1);
     let spec = pod.spec.unwrap();
     assert_eq!(spec.image_pull_secrets.unwrap()[0].name, "pull");
