@@ -13,9 +13,12 @@ pub(crate) fn numbered(spec: &MorphSpec) -> impl Iterator<Item = (usize, Part<'_
     spec.parts_by_name().into_iter().enumerate().skip(1)
 }
 
-/// The container's variable for a plug's. The index ends at the first `_`, so that no two plugs' meet.
+/// The container's variable for a plug's. The index ends at the first `/`, so that no two plugs' meet; and no
+/// key of a ConfigMap or Secret has one, so that none that the Morph's own `envFrom` takes can stand for a
+/// plug's whose own optional source isn't there. Kubernetes has such names since 1.34 (KEP-4369): before
+/// image volumes, without which there is no plug.
 pub(crate) fn variable(index: usize, name: &str) -> String {
-    format!("{PLUG_VARIABLE_PREFIX}{index}_{name}")
+    format!("{PLUG_VARIABLE_PREFIX}{index}/{name}")
 }
 
 /// The volume of a plug's image, pinned by digest.

@@ -86,7 +86,7 @@ fn a_variable_of_another_part_is_found() {
     let env = "its env is not what its grant names";
     check_whole(|p| container(p).env = None, &[env]);
     let turn = |p: &mut Plan| {
-        let name = "HAYRIDE_PLUG_2_A".to_owned();
+        let name = "HAYRIDE_PLUG_2/A".to_owned();
         container(p).env.as_mut().unwrap()[0].name = name.clone();
         regrant(p, |document| document.components[1].env_references[0].variable = name);
     };

@@ -7,7 +7,7 @@ use super::{check_file, document, golden, render};
 use crate::morph::fixture::{morph, planned, seen_whole, server, world};
 use crate::morph::{Object, Seen, grants, part_grants, validate};
 use morph_component::World;
-use morph_crds::{MorphSpec, Plug};
+use morph_crds::{MorphSpec, Plug, ValidMorph};
 use morph_grant::{Document, Grants};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -130,14 +130,41 @@ fn variables_by_reference_are_each_parts_own() {
         json!({ "secretKeyRef": key })
     };
     let (own, theirs) = (secret("own", json!(null)), secret("theirs", json!(true)));
-    assert_eq!(listed, [(&json!("HAYRIDE_PLUG_2_TOKEN"), &theirs), (&json!("TOKEN"), &own)]);
+    assert_eq!(listed, [(&json!("HAYRIDE_PLUG_2/TOKEN"), &theirs), (&json!("TOKEN"), &own)]);
     let document = document_of(&seen);
     assert_eq!(document.env_references, ["TOKEN"]);
     let client = &document.components[2];
     assert_eq!(client.env_references[0].name, "TOKEN");
-    assert_eq!(client.env_references[0].variable, "HAYRIDE_PLUG_2_TOKEN");
+    assert_eq!(client.env_references[0].variable, "HAYRIDE_PLUG_2/TOKEN");
     assert_eq!((client.env[0].name.as_str(), client.env[0].value.as_str()), ("AGENT", "hello $(TOKEN)"));
     assert!(document.components[0].env.is_empty() && document.components[1].env.is_empty());
+}
+
+/// The kubelet keeps what `envFrom` brings under a name whose own optional source is missing: who may write a
+/// ConfigMap that the Morph takes whole must not choose a plug's variable by it.
+#[test]
+fn nothing_that_env_from_brings_is_called_as_a_plugs_variable() {
+    let seen = whole(|_| ());
+    let document = document_of(&seen);
+    let references = document.components.iter().flat_map(|component| &component.env_references);
+    let variables: Vec<_> = references.map(|reference| reference.variable.clone()).collect();
+    assert!(!variables.is_empty());
+    // What the API server takes for a key of a ConfigMap or a Secret.
+    let is_key = |text: &str| {
+        text.len() <= 253 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+    };
+    let is_allowed = |prefix: &str| {
+        let from = json!([{ "prefix": prefix, "configMapRef": { "name": "all" } }]);
+        let mut morph = (*seen.morph).clone();
+        morph.spec.env_from = serde_json::from_value(from).unwrap();
+        ValidMorph::new(&morph).is_ok()
+    };
+    assert!(is_allowed("") && is_allowed("HAYRIDE_"), "only a whole reserved word is refused");
+    for variable in &variables {
+        let splits = (0..variable.len()).map(|at| variable.split_at(at));
+        let found: Vec<_> = splits.filter(|(prefix, key)| is_key(key) && is_allowed(prefix)).collect();
+        assert_eq!(found, [], "{variable}");
+    }
 }
 
 /// What a part may be granted, as its fields; `NAME` is replaced by something of the part's own.
