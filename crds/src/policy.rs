@@ -68,7 +68,8 @@ pub struct MorphPolicySpec {
     pub max_replicas: i32,
 
     /// Most requests under way at once in one pod: to it (`http.maxConcurrency`, of which 128 is the default)
-    /// and from each of its parts (`capabilities.http.limits.maxConcurrency`, 32).
+    /// and, as many again, from all its parts together (the sum of each part's
+    /// `capabilities.http.limits.maxConcurrency`, of which 32 is the default).
     #[serde(default = "max_concurrency_default")]
     #[schemars(range(min = 1, max = CONCURRENCY_MAX))]
     pub max_concurrency: u32,

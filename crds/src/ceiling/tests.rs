@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod cel;
+mod free;
 mod words;
 
 use super::*;

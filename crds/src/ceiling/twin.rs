@@ -188,8 +188,21 @@ pub(super) fn ca_bundle(asked: &Asked<'_>) -> Vec<String> {
 
 pub(super) fn egress_concurrency(asked: &Asked<'_>) -> Vec<String> {
     let Some((_, http)) = asked.http() else { return Vec::new() };
+    above(concurrency_of(http), asked.policy.max_concurrency)
+}
+
+/// On the node each part has its own places: a pod's requests are those of all its parts together.
+pub(super) fn egress_concurrency_of_all(asked: &Asked<'_>) -> Vec<String> {
+    let asking = asked.spec.parts().filter_map(|part| part.capabilities?.http.as_ref());
+    let each: Vec<_> = asking.map(|http| u64::from(concurrency_of(http))).collect();
+    let all: u64 = each.iter().sum();
+    let beyond = each.len() > 1 && all > u64::from(asked.policy.max_concurrency);
+    beyond.then(|| format!("{all} of {} parts together", each.len())).into_iter().collect()
+}
+
+fn concurrency_of(http: &HttpEgress) -> u32 {
     let own = http.limits.as_ref().and_then(|limits| limits.max_concurrency);
-    above(own.unwrap_or(EGRESS_CONCURRENCY_DEFAULT), asked.policy.max_concurrency)
+    own.unwrap_or(EGRESS_CONCURRENCY_DEFAULT)
 }
 
 fn above<T: PartialOrd + ToString>(asked: T, most: T) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! The vocabulary of the ceiling: for each field of a Morph that a policy has a word for, the question in CEL
-//! and its twin in Rust; and the fields that no policy needs a word for, each with the reason. A test walks
-//! the schema: a field that is in neither list fails it.
+//! and its twin in Rust. A test walks the schema: a field that is neither here nor in `tests/free.rs`, where
+//! the reason stands why no policy needs a word for it, fails it.
 
 use super::twin::{self, Asked};
 
@@ -497,6 +497,21 @@ pub(super) const ENTRIES: &[Entry] = &[
         twin: twin::serve_concurrency,
     },
     Entry {
+        name: "egressConcurrencyOfAll",
+        over: Over::Whole,
+        field: ".plugs[].capabilities.http.limits.maxConcurrency",
+        values: concat!(
+            "[variables.parts.filter(x, has(x.capabilities.http)).map(x, int(",
+            "has(x.capabilities.http.limits) && has(x.capabilities.http.limits.maxConcurrency) ",
+            "? x.capabilities.http.limits.maxConcurrency : 32))]",
+            ".filter(l, l.size() > 1 && l.sum() > params.spec.maxConcurrency)",
+            ".map(l, string(l.sum()) + ' of ' + string(l.size()) + ' parts together')"
+        ),
+        rule: "above maxConcurrency",
+        most: Some(CONCURRENCY),
+        twin: twin::egress_concurrency_of_all,
+    },
+    Entry {
         name: "memoryLimit",
         over: Over::Whole,
         field: ".limits.memory",
@@ -533,57 +548,4 @@ pub(super) const ENTRIES: &[Entry] = &[
         most: Some(Most { cel: "variables.output", twin: twin::output_most }),
         twin: twin::output,
     },
-];
-
-/// Fields that no policy needs a word for, and why. A field stands for all below it, and for the same field
-/// of a plug.
-#[cfg(test)]
-pub(super) const FREE: &[(&str, &str)] = &[
-    ("spec.type", "how a component runs is its own"),
-    ("spec.run.schedule", "a Command's time; its pods are counted by maxReplicas"),
-    ("spec.run.timeZone", "of the schedule"),
-    ("spec.run.concurrencyPolicy", "Allow runs a Job beside a Job: a ResourceQuota counts pods"),
-    ("spec.run.suspend", "runs less"),
-    ("spec.run.completions", "one after the other"),
-    ("spec.run.backoffLimit", "one after the other"),
-    ("spec.run.activeDeadlineSeconds", "runs less"),
-    ("spec.args", "words for the guest"),
-    ("spec.env[].name", "words for the guest"),
-    ("spec.env[].value", "words for the guest"),
-    ("spec.env[].valueFrom.configMapKeyRef", "no secret; of the own namespace"),
-    ("spec.env[].valueFrom.fieldRef", "of the own pod"),
-    ("spec.envFrom[].prefix", "words for the guest"),
-    ("spec.envFrom[].configMapRef", "no secret; of the own namespace"),
-    ("spec.http.port", "the own pod's"),
-    ("spec.http.lameDuckSeconds", "bounded by the pod's grace period"),
-    ("spec.http.reuse", "what a Morph keeps in its own memory; no right and no limit changes"),
-    ("spec.http.requestTimeoutMillis", "costs the own pod alone"),
-    ("spec.http.bodyBytesMax", "costs the own pod alone"),
-    ("spec.config[].key", "words for the guest"),
-    ("spec.config[].value", "words for the guest"),
-    ("spec.config[].valueFrom.configMapKeyRef", "no secret; of the own namespace"),
-    ("spec.capabilities.http.allow[].pathPrefixes", "narrows a host that is allowed"),
-    ("spec.capabilities.http.limits.timeoutMillis", "costs the own pod alone"),
-    ("spec.capabilities.http.limits.requestBytesMax", "costs the own pod alone"),
-    ("spec.capabilities.http.limits.responseBytesMax", "costs the own pod alone"),
-    ("spec.capabilities.filesystem[].volume", "the volume is judged where it is declared"),
-    ("spec.capabilities.filesystem[].path", "the guest's own name of it"),
-    ("spec.capabilities.filesystem[].subPath", "narrows a volume that is allowed"),
-    ("spec.capabilities.keyvalue[].bucket", "the guest's own name of it"),
-    ("spec.withhold", "asks for less"),
-    ("spec.plugs[].name", "a name within the Morph"),
-    ("spec.links", "which part answers: each has its own rights, and the ceiling is held against each"),
-    ("spec.determinism", "asks for less"),
-    ("spec.resources", "a ResourceQuota's and a LimitRange's"),
-    ("spec.template.labels", "pods' own; NetworkPolicies by label are their author's"),
-    ("spec.template.annotations", "pods' own"),
-    ("spec.template.affinity", "the scheduler's"),
-    ("spec.template.tolerations", "the scheduler's"),
-    ("spec.template.topologySpreadConstraints", "the scheduler's"),
-    ("spec.template.nodeSelector", "the scheduler's"),
-    ("spec.template.priorityClassName", "a ResourceQuota's"),
-    ("spec.template.imagePullSecrets", "the kubelet sends them to the registries that they name alone"),
-    ("spec.template.imagePullPolicy", "the image is pinned by digest"),
-    ("spec.template.probes", "the own pod's"),
-    ("spec.template.terminationGracePeriodSeconds", "the own pod's"),
 ];

@@ -43,6 +43,7 @@ fn run(
     context.add_variable_from_value("variables", variables.clone());
     context.add_function("quantity", |text: Arc<String>| milli(&text)).unwrap();
     context.add_function("compareTo", |This(this): This<i64>, other: i64| (this - other).signum()).unwrap();
+    context.add_function("sum", |This(list): This<Arc<Vec<CelValue>>>| sum(&list)).unwrap();
     context.add_function("isCIDR", |text: Arc<String>| network(&text).is_some()).unwrap();
     context.add_function("cidr", |text: Arc<String>| text).unwrap();
     context
@@ -58,6 +59,15 @@ fn milli(text: &str) -> Result<i64, ExecutionError> {
     let milli = Quantity(text.to_owned()).milli();
     let milli = milli.map_err(|error| ExecutionError::function_error("quantity", error))?;
     i64::try_from(milli).map_err(|error| ExecutionError::function_error("quantity", error))
+}
+
+/// Of whole numbers alone: a list of them is what the API server takes for one of them.
+fn sum(list: &[CelValue]) -> Result<i64, ExecutionError> {
+    let number = |value: &CelValue| match value {
+        CelValue::Int(number) => Ok(*number),
+        other => Err(ExecutionError::function_error("sum", format!("{other:?} is no whole number"))),
+    };
+    list.iter().map(number).sum()
 }
 
 /// As Go's `netip.ParsePrefix` reads it, and without IPv4 in IPv6.

@@ -1,9 +1,10 @@
 //! Nothing is forgotten: each field of a Morph has an entry or a reason why it needs none, each word of a
 //! policy is asked by an entry, each entry is broken by a case and kept by another.
 
+use super::free::FREE;
 use super::{cases, findings};
 use crate::ceiling::twin::{MEMORY_DEFAULT, OUTPUT_DEFAULT};
-use crate::ceiling::vocabulary::{ENTRIES, Entry, FREE, KINDS, Over, VARIABLES};
+use crate::ceiling::vocabulary::{ENTRIES, Entry, KINDS, Over, VARIABLES};
 use crate::{Quantity, bounds, definition, policy_definition};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
