@@ -13,8 +13,8 @@ use crate::{InterfaceId, World};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Most that a world tells of its interfaces' items, in bytes. An interface of ten functions has about one
-/// kilobyte; the operator keeps a thousand worlds.
+/// Most that a world tells of its interfaces' items, in bytes. Components have two to six kilobytes; one that
+/// uses nearly all of WASI has more, and tells less of WASI. The operator keeps a thousand worlds.
 pub const SHAPES_BYTES_MAX: usize = 16 << 10;
 
 /// What stands between the items of a shape, and between an item's name and its type.

@@ -1,7 +1,7 @@
 //! Texts of types, cut where they get long: a beginning that people can read, and a digest of the whole, so
 //! that two of them are still equal where the types are.
 
-/// Longest text of a type, in bytes. Nearly all functions of WASI have less; two fit into a line of a message.
+/// Longest text of a type, in bytes. Nearly all functions of WASI have less; a message has two.
 pub const TYPE_TEXT_BYTES_MAX: usize = 160;
 
 /// What stands where a text is cut, before the digest.

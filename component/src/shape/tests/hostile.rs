@@ -56,6 +56,18 @@ fn types_beyond_those_that_are_told_fit_all() {
 }
 
 #[test]
+fn an_interface_beyond_the_bound_is_not_read_to_its_end() {
+    let told = |count: usize| {
+        let functions: String = (0..count).map(|n| format!("(export \"f{n}\" (func))")).collect();
+        let bytes = text(&format!("(component (import \"t:t/x\" (instance {functions})))"));
+        let (world, names, types) = crate::inspect::read(&bytes, crate::inspect::Bodies::Validated).unwrap();
+        read(&types.unwrap(), &names, &world).imports[0].is_some()
+    };
+    // Each takes eight bytes and the digits of its number.
+    assert_eq!([told(1_000), told(2_000)], [true, false]);
+}
+
+#[test]
 fn what_is_nested_beyond_bounds_is_refused_before_it_is_told() {
     let nested = |levels: usize| {
         let mut items = "(type $i0 (instance (export \"f\" (func))))".to_owned();
