@@ -74,19 +74,19 @@ impl<'a> Reader<'a> {
             Entity::Type { created: Any::Resource(id), .. } => {
                 self.resources.entry(id.resource()).or_insert(name);
             }
-            Entity::Instance(id) | Entity::Type { created: Any::Instance(id), .. } => {
-                if self.instances.insert(id) {
-                    let items = self.types.get(id).into_iter().flat_map(|instance| &instance.exports);
-                    items.for_each(|(name, item)| self.name(name, Some(item)));
-                }
+            Entity::Instance(id) | Entity::Type { created: Any::Instance(id), .. }
+                if self.instances.insert(id) =>
+            {
+                let items = self.types.get(id).into_iter().flat_map(|instance| &instance.exports);
+                items.for_each(|(name, item)| self.name(name, Some(item)));
             }
-            Entity::Component(id) | Entity::Type { created: Any::Component(id), .. } => {
-                if self.components.insert(id) {
-                    let component = self.types.get(id).into_iter();
-                    let items =
-                        component.flat_map(|component| component.imports.iter().chain(&component.exports));
-                    items.for_each(|(name, item)| self.name(name, Some(item)));
-                }
+            Entity::Component(id) | Entity::Type { created: Any::Component(id), .. }
+                if self.components.insert(id) =>
+            {
+                let component = self.types.get(id).into_iter();
+                let items =
+                    component.flat_map(|component| component.imports.iter().chain(&component.exports));
+                items.for_each(|(name, item)| self.name(name, Some(item)));
             }
             _ => {}
         }

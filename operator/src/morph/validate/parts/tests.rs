@@ -164,8 +164,8 @@ fn an_export_of_another_type_is_refused_with_both_types() {
         seen_whole(morph(text), main, &[("clock", clock)])
     };
     valid(&whole("now: func() -> string;zone: func() -> string"));
-    let message = "spec.plugs[0].image: main imports acme:clock/now@0.1.0, and what clock exports by that name \
-                   is of another type: now is func() -> u64 there, and func() -> string is wanted";
+    let message = "spec.plugs[0].image: main imports acme:clock/now@0.1.0, and what clock exports by that \
+                   name is of another type: now is func() -> u64 there, and func() -> string is wanted";
     let seen = whole("now: func() -> u64");
     let refusal = check_refused(&seen, ConditionType::Composed, Reason::TypeMismatch, &[message]);
     assert!(!refusal.transient && refusal.message == message, "{refusal:?}");
