@@ -322,13 +322,23 @@ async fn a_server_in_javascript_has_a_plug_in_rust() -> Result<()> {
 
 #[tokio::test]
 async fn a_server_in_rust_has_a_plug_in_javascript() -> Result<()> {
-    Cluster::run("with-javascript", async |space| {
-        let guests = ["weather", "weather-clock", "javascript-plug"];
-        space.apply(&example(space, "javascript-plug", &guests).await?).await?;
-        space.ready("javascript-plug").await?;
-        let text = space.answer("javascript-plug", "/porto").await?;
-        assert!(text.contains(", as JavaScript guesses\n"), "{text}");
-        let (code, text) = space.fetch("javascript-plug", "/nowhere").await?;
+    has_a_source_in("javascript", "JavaScript").await
+}
+
+#[tokio::test]
+async fn a_server_in_rust_has_a_plug_in_python() -> Result<()> {
+    has_a_source_in("python", "Python").await
+}
+
+/// The weather's Server with a source in another language, which makes the weather up.
+async fn has_a_source_in(word: &str, language: &str) -> Result<()> {
+    let name = format!("{word}-plug");
+    Cluster::run(&format!("with-{word}"), async |space| {
+        space.apply(&example(space, &name, &["weather", "weather-clock", &name]).await?).await?;
+        space.ready(&name).await?;
+        let text = space.answer(&name, "/porto").await?;
+        assert!(text.contains(&format!(", as {language} guesses\n")), "{text}");
+        let (code, text) = space.fetch(&name, "/nowhere").await?;
         assert!(code == 502 && text.contains("there is no such place"), "{code} {text}");
         Ok(())
     })
