@@ -73,8 +73,8 @@ fn a_plug_that_exports_another_type_is_refused_with_both_types() {
     assert!(fits.code == 0 && fits.stdout.contains("Plug: clock"), "{fits:?}");
     let other = said("i32", "u32");
     let words = "Composed=False (TypeMismatch): spec.plugs[0].image: main imports acme:clock/now@0.1.0, and \
-                 what clock exports by that name is of another type: now is func() -> u32 there, and func() -> \
-                 u64 is wanted";
+                 what clock exports by that name is of another type: now is func() -> u32 there, and func() \
+                 -> u64 is wanted";
     assert!(other.code == 1 && other.stdout.contains(words), "{other:?}");
 }
 

@@ -86,7 +86,7 @@ pub(crate) fn validate(
     bodies: Bodies,
     each: impl FnMut(&Payload<'_>) -> Result<(), CollectError>,
 ) -> Result<Option<Types>, Error> {
-    // The validator has assertions of its own; what trips one is not valid, and not to take the process along.
+    // The validator has assertions of its own: what trips one isn't valid, and not to take the process along.
     let validated = catch_unwind(AssertUnwindSafe(|| walk(bytes, bodies, each)));
     validated.unwrap_or(Err(Error::Validator))
 }
