@@ -214,8 +214,8 @@ impl Reconciler {
     }
 }
 
-/// Whether status will tell of all parts, so that nobody has to look again. It doesn't of parts that don't fit
-/// together.
+/// Whether status will tell of all parts, so that nobody has to look again. It doesn't of parts that don't
+/// fit together.
 fn is_remembered(judged: &Result<Valid, Refusal>) -> bool {
     let found = judged.as_ref().map_or_else(|refusal| refusal.found.as_deref(), |valid| Some(&valid.found));
     found.is_some_and(|found| found.plugs.is_empty() || found.composed.is_some())

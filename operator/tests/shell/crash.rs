@@ -18,8 +18,8 @@ const NAME: &str = "weather";
 /// How long nothing is written once there is nothing to do.
 const STILL: Duration = Duration::from_secs(3_600);
 
-/// What goes wrong with a call. After the first two the operator is another one; of the others each stands for
-/// the answers that are taken alike: look again, the object is wrong, it may pass.
+/// What goes wrong with a call. After the first two the operator is another one; of the others each stands
+/// for the answers that are taken alike: look again, the object is wrong, it may pass.
 const FAULTS: [Fault; 5] =
     [Fault::LostBefore, Fault::LostAfter, Fault::Status(409), Fault::Status(422), Fault::Status(500)];
 

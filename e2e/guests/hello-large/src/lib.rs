@@ -1,5 +1,5 @@
-//! A Server of WASI 0.2 that is as large as those with a library or two: answers what the path is as a regular
-//! expression.
+//! A Server of WASI 0.2 that is as large as those with a library or two: answers what the path is, taken for
+//! a regular expression.
 
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
