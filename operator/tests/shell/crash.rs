@@ -119,6 +119,7 @@ impl Life {
 /// nor is there anything to sweep.
 async fn still(world: &mut World, step: usize) {
     let before = world.picture();
+    world.api.take_calls();
     for operator in ["the same", "another"] {
         let end = Instant::now() + STILL;
         while Instant::now() < end {

@@ -18,12 +18,17 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub(crate) const NAMESPACE: &str = "demo";
 pub(crate) const IMAGE: &str = "r.example/acme/weather:1";
 
 /// Passes after which something that still writes is taken not to end.
-const PASSES_MAX: usize = 40;
+const PASSES_MAX: usize = 120;
+
+/// How long nothing is written once all is as it shall be: longer than any wait before a registry is asked
+/// once more.
+const QUIET: Duration = Duration::from_secs(90);
 
 pub(crate) struct World {
     pub(crate) api: FakeServer,
@@ -153,20 +158,24 @@ impl World {
         panic!("no end of writes: {:#}", self.morph(name));
     }
 
-    /// Passes, with the time between them, until two in a row write nothing; gives how many calls it took to
-    /// the first of the two, and how many passes came to an error.
+    /// Passes, with the time between them, until none has written anything for a while; gives how many calls
+    /// it took to the first of the quiet ones, and how many passes came to an error.
     pub(crate) async fn settle(&self, name: &str) -> (usize, usize) {
-        let (mut calls, mut errors, mut quiet) = (0, 0, 0);
+        let (mut calls, mut errors, mut quiet) = (0, 0, None);
         for _ in 0..PASSES_MAX {
             self.play();
             self.api.take_calls();
             let passed = self.pass(name).await;
             let made = self.api.take_calls();
-            quiet = if made.iter().any(Call::is_write) || passed.is_err() { 0 } else { quiet + 1 };
-            if quiet == 2 {
-                return (calls, errors);
-            }
             calls += made.len();
+            if made.iter().any(Call::is_write) || passed.is_err() {
+                quiet = None;
+            } else {
+                let (since, first) = *quiet.get_or_insert((Instant::now(), calls));
+                if since.elapsed() >= QUIET {
+                    return (first, errors);
+                }
+            }
             match passed {
                 Ok(Next::After(wait)) => tokio::time::sleep(wait).await,
                 Ok(Next::Gone) => {}
