@@ -98,12 +98,12 @@ impl Life {
             std::cmp::Ordering::Equal => Some(fault),
             std::cmp::Ordering::Greater => dies.then_some(Fault::LostBefore),
         });
-        while dies {
-            world.play();
-            let Ok(Next::After(wait)) = world.pass(NAME).await else { break };
-            tokio::time::sleep(wait).await;
-        }
         if dies {
+            loop {
+                world.play();
+                let Ok(Next::After(wait)) = world.pass(NAME).await else { break };
+                tokio::time::sleep(wait).await;
+            }
             world.api.no_faults();
             world.restart();
         }
