@@ -64,7 +64,7 @@ pub(crate) fn fill_heap() {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     /// What a thread's stack has in memory, in KiB.
