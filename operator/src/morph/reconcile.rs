@@ -2,7 +2,7 @@
 
 use super::apply::Applier;
 use super::observe::{Observed, observe};
-use super::server::{CallError, Doomed, Server, was_deleted};
+use super::server::{CallError, Doomed, Server};
 use super::{
     Applied, Failure, Fence, Identity, Object, Plan, Refusal, Seen, Valid, drain, lint, plan, report,
     validate,
@@ -198,11 +198,15 @@ impl Reconciler {
         }
     }
 
-    /// This very pod; it may be gone already.
+    /// Deletes this very pod; it may be gone already. One that has changed meanwhile is an error, so that it
+    /// is looked at again: once status says what it told, nobody would.
     pub(super) async fn delete_pod(&self, pod: &Pod) -> Result<(), CallError> {
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-        let deleted = self.server.delete::<Pod>(namespace, &Doomed::of(&pod.metadata)).await;
-        was_deleted(deleted).map(drop)
+        match self.server.delete::<Pod>(namespace, &Doomed::of(&pod.metadata)).await {
+            // One that has changed since is looked at once more; one that is gone is what was wanted.
+            Err(error) if error.code() == Some(404) => Ok(()),
+            done => done,
+        }
     }
 
     fn forget(&self, morph: &Morph) {

@@ -30,11 +30,13 @@ pub(crate) struct Call {
     pub(crate) group: String,
     pub(crate) namespace: Option<String>,
     pub(crate) name: Option<String>,
+    /// Nothing is kept of it.
+    pub(crate) dry_run: bool,
 }
 
 impl Call {
     pub(crate) fn is_write(&self) -> bool {
-        !matches!(self.verb, "get" | "list" | "watch")
+        !self.dry_run && !matches!(self.verb, "get" | "list" | "watch")
     }
 }
 
@@ -196,7 +198,7 @@ impl FakeServer {
             "get" => store.read(&ask.key),
             "create" => store.create(&ask.key, body),
             "update" => store.update(&ask.key, body),
-            "patch" if get("dryRun").is_some() => store.try_apply(body),
+            "patch" if ask.call.dry_run => store.try_apply(body),
             "patch" => store.apply(&ask.key, &manager, body, ask.status),
             "delete" => store.delete(&ask.key, &body),
             verb => Outcome::Refused(405, verb.to_owned()),
@@ -286,8 +288,9 @@ impl Ask {
             name: name.unwrap_or_default().to_owned(),
         };
         let resource = sub.map_or(resource.to_owned(), |sub| format!("{resource}/{sub}"));
-        let call =
-            Call { verb, resource, group: group.to_owned(), namespace: text(namespace), name: text(name) };
+        let (group, namespace, name) = (group.to_owned(), text(namespace), text(name));
+        let dry_run = query.iter().any(|(key, _)| key == "dryRun");
+        let call = Call { verb, resource, group, namespace, name, dry_run };
         Self { call, key, status: sub == Some("status") }
     }
 }
