@@ -97,8 +97,8 @@ impl<'a> Parts<'a> {
 
     /// The plan that the operator would make.
     pub(crate) fn plan(&self, spec: &MorphSpec) -> Result<Plan, Unfit> {
-        let parts: Vec<_> = self.parts.iter().zip(&self.worlds).collect();
-        let parts: Vec<_> = parts.iter().map(|(part, world)| Planning { name: part.name, world }).collect();
+        let parts = self.parts.iter().zip(&self.worlds);
+        let parts: Vec<_> = parts.map(|(part, world)| Planning { name: part.name, world }).collect();
         let wrong = |error| Unfit(format!("the parts can't be composed: {error}"));
         planned(spec, parts[0], &parts[1..]).map_err(wrong)
     }

@@ -4,7 +4,7 @@
 
 use crate::limits::Hit;
 use crate::ticker::TICK_MILLIS;
-use rustix::time::{ClockId, clock_gettime};
+use nix::time::{ClockId, clock_gettime};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,21 +44,22 @@ enum Turn {
 
 impl Turn {
     fn begin(before: Duration) -> Self {
-        if before < EXACT_AFTER { Self::Machine(Instant::now()) } else { Self::Thread(thread_time()) }
+        let exact = if before < EXACT_AFTER { None } else { thread_time() };
+        exact.map_or_else(|| Self::Machine(Instant::now()), Self::Thread)
     }
 
     fn used(self) -> Duration {
         match self {
             Self::Machine(begun) => begun.elapsed().min(TURN_MAX),
-            Self::Thread(begun) => thread_time().saturating_sub(begun),
+            Self::Thread(begun) => thread_time().map_or(TURN_MAX, |now| now.saturating_sub(begun)),
         }
     }
 }
 
-/// What this thread has used of a processor.
-fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+/// What this thread has used of a processor; none where its clock can't be read. Asked through the C library:
+/// rustix wants all of a vDSO, and gives up a call on a kernel whose own has less.
+fn thread_time() -> Option<Duration> {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).ok().map(Duration::from)
 }
 
 impl Meter {

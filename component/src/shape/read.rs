@@ -51,8 +51,8 @@ struct Reader<'a> {
     resources: HashMap<ResourceId, &'a str>,
     instances: HashSet<ComponentInstanceTypeId>,
     components: HashSet<ComponentTypeId>,
-    values: HashMap<ComponentDefinedTypeId, Told>,
-    functions: HashMap<ComponentFuncTypeId, Told>,
+    /// The texts of values' types and of functions'.
+    told: HashMap<Any, Told>,
 }
 
 impl<'a> Reader<'a> {
@@ -62,8 +62,7 @@ impl<'a> Reader<'a> {
             resources: HashMap::new(),
             instances: HashSet::new(),
             components: HashSet::new(),
-            values: HashMap::new(),
-            functions: HashMap::new(),
+            told: HashMap::new(),
         }
     }
 
@@ -136,20 +135,21 @@ impl<'a> Reader<'a> {
         self.resources.get(&id.resource()).copied()
     }
 
-    fn has_room(&self) -> bool {
-        self.values.len() + self.functions.len() < TYPES_TOLD_MAX
+    /// The text of a type, which is made once.
+    fn once(&mut self, id: Any, make: impl FnOnce(&mut Self) -> Told) -> Told {
+        if let Some(told) = self.told.get(&id) {
+            return told.clone();
+        }
+        if self.told.len() >= TYPES_TOLD_MAX {
+            return None;
+        }
+        let told = make(self);
+        self.told.insert(id, told.clone());
+        told
     }
 
     fn function(&mut self, id: ComponentFuncTypeId) -> Told {
-        if let Some(told) = self.functions.get(&id) {
-            return told.clone();
-        }
-        if !self.has_room() {
-            return None;
-        }
-        let told = self.new_function(id);
-        self.functions.insert(id, told.clone());
-        told
+        self.once(Any::Func(id), |reader| reader.new_function(id))
     }
 
     fn new_function(&mut self, id: ComponentFuncTypeId) -> Told {
@@ -170,19 +170,10 @@ impl<'a> Reader<'a> {
     }
 
     fn value(&mut self, value: ComponentValType) -> Told {
-        let id = match value {
-            ComponentValType::Primitive(primitive) => return Some(primitive.to_string().into()),
-            ComponentValType::Type(id) => id,
-        };
-        if let Some(told) = self.values.get(&id) {
-            return told.clone();
+        match value {
+            ComponentValType::Primitive(primitive) => Some(primitive.to_string().into()),
+            ComponentValType::Type(id) => self.once(Any::Defined(id), |reader| reader.new_value(id)),
         }
-        if !self.has_room() {
-            return None;
-        }
-        let told = self.new_value(id);
-        self.values.insert(id, told.clone());
-        told
     }
 
     fn new_value(&mut self, id: ComponentDefinedTypeId) -> Told {

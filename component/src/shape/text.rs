@@ -1,6 +1,9 @@
 //! Texts of types, cut where they get long: a beginning that people can read, and a digest of the whole, so
 //! that two of them are still equal where the types are.
 
+use fnv::FnvHasher;
+use std::hash::Hasher as _;
+
 /// Longest text of a type, in bytes. Nearly all functions of WASI have less; a message has two.
 pub const TYPE_TEXT_BYTES_MAX: usize = 160;
 
@@ -10,29 +13,24 @@ const CUT: &str = "…";
 /// Hexadecimal digits of the digest.
 const DIGEST_DIGITS: usize = 16;
 
-/// Offset and prime of FNV-1a with 64 bits. Who makes two types with one digest only puts off what the
-/// composer says of them.
-const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-const FNV_PRIME: u64 = 0x0100_0000_01b3;
-
-/// A text that is being put together. It never has more in memory than is kept.
+/// A text that is being put together. It never has more in memory than is kept. The digest has few bits, and
+/// is the same in every build: who makes two types with one only puts off what the composer says of them.
 pub(super) struct Text {
     head: String,
     bytes: usize,
-    digest: u64,
+    digest: FnvHasher,
 }
 
 impl Text {
     /// One that begins so.
     pub(super) fn new(beginning: &str) -> Self {
-        let mut text = Self { head: String::new(), bytes: 0, digest: FNV_OFFSET };
+        let mut text = Self { head: String::new(), bytes: 0, digest: FnvHasher::default() };
         text.push(beginning);
         text
     }
 
     pub(super) fn push(&mut self, more: &str) {
-        let byte = |digest: u64, byte: u8| (digest ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
-        self.digest = more.bytes().fold(self.digest, byte);
+        self.digest.write(more.as_bytes());
         self.bytes = self.bytes.saturating_add(more.len());
         let room = TYPE_TEXT_BYTES_MAX.saturating_sub(self.head.len());
         self.head.push_str(&more[..more.floor_char_boundary(room)]);
@@ -42,7 +40,7 @@ impl Text {
         if self.bytes > TYPE_TEXT_BYTES_MAX {
             let kept = TYPE_TEXT_BYTES_MAX - CUT.len() - DIGEST_DIGITS;
             self.head.truncate(self.head.floor_char_boundary(kept));
-            self.head.push_str(&format!("{CUT}{:0DIGEST_DIGITS$x}", self.digest));
+            self.head.push_str(&format!("{CUT}{:0DIGEST_DIGITS$x}", self.digest.finish()));
         }
         self.head
     }

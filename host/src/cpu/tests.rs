@@ -5,8 +5,9 @@ use std::future::poll_fn;
 
 /// Computes for this long by its thread's clock.
 fn compute(time: Duration) {
-    let begun = thread_time();
-    while thread_time() - begun < time {
+    let now = || thread_time().unwrap();
+    let begun = now();
+    while now() - begun < time {
         std::hint::spin_loop();
     }
 }

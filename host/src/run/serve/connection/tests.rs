@@ -362,13 +362,13 @@ async fn a_client_of_http_2_hears_of_the_end_and_has_the_whole_of_what_it_asked(
         hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
     let driver = tokio::spawn(connection);
     let request = || {
-        let (body, asked) = futures::channel::mpsc::unbounded::<Result<_, Infallible>>();
+        let (body, asked) = futures::channel::mpsc::channel::<Result<_, Infallible>>(1);
         let body_of = http_body_util::StreamBody::new(asked);
         (body, hyper::Request::post("http://h/").body(body_of).unwrap())
     };
     let piece = || Ok(hyper::body::Frame::data(bytes::Bytes::from_static(b"half")));
     let (mut body, asked) = request();
-    body.unbounded_send(piece()).unwrap();
+    body.try_send(piece()).unwrap();
     let answer = sender.send_request(asked).await.unwrap();
     connections.leave();
     // It asks on until it has heard, and then no more: what it has sent is answered, the rest is its own.
@@ -379,7 +379,7 @@ async fn a_client_of_http_2_hears_of_the_end_and_has_the_whole_of_what_it_asked(
         assert_eq!(answer.collect().await.unwrap().to_bytes(), "");
     }
     connections.close();
-    body.unbounded_send(piece()).unwrap();
+    body.try_send(piece()).unwrap();
     body.disconnect();
     assert_eq!(answer.collect().await.unwrap().to_bytes(), "halfhalf");
     connections.ended().await;
