@@ -14,8 +14,8 @@ use morph_shim::wire::FromChild;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
@@ -136,25 +136,35 @@ impl Client {
         while !self.stays_away() {
             let handshake = http2::handshake(TokioExecutor::new(), self.stream().await);
             let (sender, connection) = handshake.await.expect("handshake");
+            // What hyper hands over to a connection that ends meanwhile lies in their channel until its last
+            // sender is gone (hyperium/hyper#4122): nobody has one for longer than it takes to hand over.
+            let sender = Arc::new(Mutex::new(Some(sender)));
             let mut tasks = JoinSet::new();
-            tasks.spawn(async move { connection.await.expect("an orderly end") });
             for _ in 0..STREAMS {
-                let (client, mut sender) = (self.clone(), sender.clone());
-                tasks.spawn(async move {
-                    // What was not sent is nobody's loss; what was is answered.
-                    while sender.ready().await.is_ok()
-                        && let Some(answer) =
-                            sent(sender.try_send_request(client.request("/over/http2")).await)
-                    {
-                        assert_eq!(answer.version(), Version::HTTP_2);
-                        client.whole(answer).await;
-                    }
-                });
+                tasks.spawn(self.clone().ask_by(sender.clone()));
             }
-            drop(sender);
+            tasks.spawn(async move {
+                connection.await.expect("an orderly end");
+                sender.lock().expect("sender").take();
+            });
             while let Some(ended) = tasks.join_next().await {
                 ended.expect("no request is lost");
             }
+        }
+    }
+
+    /// Asks over a connection for as long as it is there. What was not sent is nobody's loss; what was is
+    /// answered.
+    async fn ask_by(self, sender: Arc<Mutex<Option<http2::SendRequest<Empty<Bytes>>>>>) {
+        let there = || sender.lock().expect("sender").clone();
+        while let Some(mut sender) = there()
+            && sender.ready().await.is_ok()
+        {
+            let answer = sender.try_send_request(self.request("/over/http2"));
+            drop(sender);
+            let Some(answer) = sent(answer.await) else { break };
+            assert_eq!(answer.version(), Version::HTTP_2);
+            self.whole(answer).await;
         }
     }
 }
