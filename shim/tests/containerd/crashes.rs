@@ -199,6 +199,8 @@ fn a_server_killed_again_and_again_takes_all_along_and_leaves_nothing() {
     let containerd = Containerd::start();
     let image = containerd.guest("command");
     let rounds = times("MORPH_TEST_SERVER_DEATHS", 10);
+    // A second, where the machine is a whole one.
+    let soon = times("MORPH_TEST_GONE_SECONDS", 1) as u64;
     let exits = Exits::watch(&containerd);
     for round in 0..rounds {
         println!("death {round} of {rounds}");
@@ -207,7 +209,7 @@ fn a_server_killed_again_and_again_takes_all_along_and_leaves_nothing() {
         let server = containerd.server_pids()[0];
         let zygote = containerd.zygote_pids()[0];
         crash(server);
-        wait_seconds(1, "workers gone", || [first, second, zygote].iter().all(|pid| !is_alive(*pid)));
+        wait_seconds(soon, "workers gone", || [first, second, zygote].iter().all(|pid| !is_alive(*pid)));
         wait_for("tasks gone", || containerd.tasks().is_empty());
         wait_for("bundles gone", || bundles(&containerd).is_empty());
         for task in [&id, &sandbox] {

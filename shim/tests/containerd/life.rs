@@ -153,7 +153,7 @@ fn a_server_that_is_killed_leaves_nothing_and_its_ids_can_be_used_again() {
     let sandbox = containerd.task("s1").0;
     let server = rustix::process::Pid::from_raw(containerd.server_pids()[0]).unwrap();
     rustix::process::kill_process(server, rustix::process::Signal::KILL).unwrap();
-    wait_seconds(1, "workers gone", || !is_alive(pid) && !is_alive(sandbox));
+    wait_for("workers gone", || !is_alive(pid) && !is_alive(sandbox));
     wait_for("tasks gone", || containerd.tasks().is_empty());
     wait_for("cgroups gone", || cgroups("c1").is_empty() && cgroups("s1").is_empty());
     for id in ["c1", "s1"] {
