@@ -3,7 +3,7 @@
 
 use std::io;
 use wasip2::exports::http::incoming_handler::Guest;
-use wasip2::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
+use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
 const COUNT: &str = "/data/count";
 
@@ -25,14 +25,7 @@ impl Guest for Counter {
             Ok(text) => (200, text),
             Err(error) => (500, format!("refused: {error}\n")),
         };
-        let response = OutgoingResponse::new(Fields::new());
-        response.set_status_code(status).expect("a status that exists");
-        let body = response.body().expect("a response has one body");
-        ResponseOutparam::set(out, Ok(response));
-        let stream = body.write().expect("a body has one stream");
-        stream.blocking_write_and_flush(text.as_bytes()).expect("the client reads");
-        drop(stream);
-        OutgoingBody::finish(body, None).expect("a body without trailers ends");
+        guest_answer::answer(out, status, &text);
     }
 }
 

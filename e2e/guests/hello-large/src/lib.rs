@@ -2,7 +2,7 @@
 //! a regular expression.
 
 use wasip2::exports::http::incoming_handler::Guest;
-use wasip2::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
+use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
 struct HelloLarge;
 
@@ -12,12 +12,6 @@ impl Guest for HelloLarge {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let path = request.path_with_query().unwrap_or_default();
         let text = guest_call::parsed(&path).unwrap_or_else(|error| error);
-        let response = OutgoingResponse::new(Fields::new());
-        let body = response.body().expect("a response has one body");
-        ResponseOutparam::set(out, Ok(response));
-        let stream = body.write().expect("a body has one stream");
-        stream.blocking_write_and_flush(text.as_bytes()).expect("the client reads");
-        drop(stream);
-        OutgoingBody::finish(body, None).expect("a body without trailers ends");
+        guest_answer::answer(out, 200, &text);
     }
 }

@@ -1,29 +1,8 @@
 //! What each part of a composition can do that needs a grant: configuration, buckets, log lines,
 //! connections, and requests over HTTP.
 
-wit_bindgen::generate!({
-    inline: r#"
-        package acme:granted;
-        world granted {
-            import wasi:config/store@0.2.0-rc.1;
-            import wasi:keyvalue/store@0.2.0-draft;
-            import wasi:logging/logging;
-        }
-    "#,
-    path: [
-        "../../../wit/wasi-config-0.2.0-rc.1",
-        "../../../wit/wasi-keyvalue-0.2.0-draft",
-        "../../../wit/wasi-logging",
-    ],
-    world: "acme:granted/granted",
-    generate_all,
-});
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use wasi::config::store as config;
-use wasi::keyvalue::store as keyvalue;
-use wasi::logging::logging::{Level, log};
 use wasip2::http::outgoing_handler::handle;
 use wasip2::http::types::{Fields, FutureIncomingResponse, OutgoingRequest, Scheme};
 
@@ -31,33 +10,9 @@ use wasip2::http::types::{Fields, FutureIncomingResponse, OutgoingRequest, Schem
 pub fn act<S: AsRef<str>>(words: &[S]) -> Result<String, String> {
     let all: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     match all[..] {
-        ["config"] => match config::get_all() {
-            Ok(pairs) => {
-                Ok(pairs.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(","))
-            }
-            Err(error) => Err(format!("{error:?}")),
-        },
-        ["config", key] => match config::get(key) {
-            Ok(value) => Ok(value.unwrap_or_else(|| "not there".to_owned())),
-            Err(error) => Err(format!("{error:?}")),
-        },
-        ["keep", bucket, key, value] => {
-            let bucket = keyvalue::open(bucket).map_err(|error| format!("{error:?}"))?;
-            bucket.set(key, value.as_bytes()).map(|()| String::new()).map_err(|error| format!("{error:?}"))
-        }
-        ["kept", bucket, key] => {
-            let bucket = keyvalue::open(bucket).map_err(|error| format!("{error:?}"))?;
-            let value = bucket.get(key).map_err(|error| format!("{error:?}"))?;
-            Ok(value
-                .map_or_else(|| "not there".to_owned(), |value| String::from_utf8_lossy(&value).into_owned()))
-        }
-        ["log", message] => {
-            log(Level::Info, "guest", message);
-            Ok(String::new())
-        }
         ["connect", address] => connect(address).map_err(|error| error.kind().to_string()),
         ["fetch", url] => answer(&send(request(url)?)?),
-        _ => guest_part::act(words),
+        _ => guest_part_stores::act(&all).unwrap_or_else(|| guest_part::act(words)),
     }
 }
 

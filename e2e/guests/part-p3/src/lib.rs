@@ -1,29 +1,8 @@
 //! What each part of a composition on the engine of WASI 0.3 can do that needs a grant: requests over HTTP
 //! and connections of 0.3, and what has no interface of 0.3: configuration, buckets, log lines.
 
-wit_bindgen::generate!({
-    inline: r#"
-        package acme:granted-p3;
-        world granted {
-            import wasi:config/store@0.2.0-rc.1;
-            import wasi:keyvalue/store@0.2.0-draft;
-            import wasi:logging/logging;
-        }
-    "#,
-    path: [
-        "../../../wit/wasi-config-0.2.0-rc.1",
-        "../../../wit/wasi-keyvalue-0.2.0-draft",
-        "../../../wit/wasi-logging",
-    ],
-    world: "acme:granted-p3/granted",
-    generate_all,
-});
-
 use std::net::SocketAddrV4;
 use std::sync::atomic::{AtomicU32, Ordering};
-use wasi::config::store as config;
-use wasi::keyvalue::store as keyvalue;
-use wasi::logging::logging::{Level, log};
 use wasip3::cli::environment::get_environment;
 use wasip3::clocks::monotonic_clock::wait_for;
 use wasip3::http::client;
@@ -66,28 +45,8 @@ pub fn act_at_once<S: AsRef<str>>(words: &[S]) -> Result<String, String> {
             all.sort();
             Ok(all.join(","))
         }
-        ["config"] => match config::get_all() {
-            Ok(pairs) => {
-                Ok(pairs.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(","))
-            }
-            Err(error) => Err(format!("{error:?}")),
-        },
-        ["keep", bucket, key, value] => {
-            let bucket = keyvalue::open(bucket).map_err(|error| format!("{error:?}"))?;
-            bucket.set(key, value.as_bytes()).map(|()| String::new()).map_err(|error| format!("{error:?}"))
-        }
-        ["kept", bucket, key] => {
-            let bucket = keyvalue::open(bucket).map_err(|error| format!("{error:?}"))?;
-            let value = bucket.get(key).map_err(|error| format!("{error:?}"))?;
-            Ok(value
-                .map_or_else(|| "not there".to_owned(), |value| String::from_utf8_lossy(&value).into_owned()))
-        }
-        ["log", message] => {
-            log(Level::Info, "guest", message);
-            Ok(String::new())
-        }
         ["trap"] => std::process::abort(),
-        _ => Err(format!("nobody does {words:?}")),
+        _ => guest_part_stores::act(&words).unwrap_or_else(|| Err(format!("nobody does {words:?}"))),
     }
 }
 

@@ -5,7 +5,7 @@ wit_bindgen::generate!({ path: "wit", world: "main" });
 
 use acme::weather::{clock, source};
 use wasip2::exports::http::incoming_handler::Guest;
-use wasip2::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
+use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
 struct Weather;
 
@@ -15,14 +15,7 @@ impl Guest for Weather {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let path = request.path_with_query().unwrap_or_default();
         let (status, text) = answer(path.trim_start_matches('/'));
-        let response = OutgoingResponse::new(Fields::new());
-        response.set_status_code(status).expect("a status that there is");
-        let body = response.body().expect("a response has one body");
-        ResponseOutparam::set(out, Ok(response));
-        let stream = body.write().expect("a body has one stream");
-        stream.blocking_write_and_flush(text.as_bytes()).expect("the client reads");
-        drop(stream);
-        OutgoingBody::finish(body, None).expect("a body without trailers ends");
+        guest_answer::answer(out, status, &text);
     }
 }
 
