@@ -67,6 +67,21 @@ pub fn name(morph: &Morph, part: &Part<'_>) -> String {
     format!("{}-inspect-{}{of_plug}", Identity::of(morph).name, names::spec_hash(&morph.spec))
 }
 
+/// The same pod as one of this generation, if it was made for an earlier one: not every change of a spec
+/// makes an image another.
+#[must_use]
+pub fn renewed(morph: &Morph, part: &Part<'_>, found: &Pod) -> Option<Pod> {
+    let said = found.metadata.annotations.as_ref()?.get(GENERATION_ANNOTATION)?;
+    let is_behind = said.parse::<i64>().ok()? < morph.metadata.generation?;
+    if !is_behind || !is_of(morph, found) || found.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let image = found.spec.as_ref()?.containers.first()?.image.as_deref()?;
+    let mut renewed = inspector(morph, &Part { image, ..*part });
+    renewed.metadata.uid.clone_from(&found.metadata.uid);
+    Some(renewed)
+}
+
 /// What to do about a part's image, from the operator's own failure and the pod as it is.
 #[must_use]
 pub fn step(morph: &Morph, part: &Part<'_>, failure: &Failure, found: Option<&Pod>) -> Step {

@@ -127,12 +127,17 @@ impl Reconciler {
         Ok(PartLook { retry, moves, inspector, ..PartLook::of(resolution) })
     }
 
-    /// The pod that looks at a part's image, or another of its name.
+    /// The pod that looks at a part's image, or another of its name. One that was made for an earlier
+    /// generation is this one's from now on, which the sweep leaves alone.
     async fn inspector(&self, morph: &Morph, part: &Part<'_>) -> Result<Option<Pod>, CallError> {
         let namespace = morph.metadata.namespace.clone().unwrap_or_default();
         let name = inspect::name(morph, part);
         let api = self.server.namespaced::<Pod>(&namespace);
-        within(format!("get Pod {namespace}/{name}"), api.get_opt(&name)).await
+        let found = within(format!("get Pod {namespace}/{name}"), api.get_opt(&name)).await?;
+        match found.as_ref().and_then(|pod| inspect::renewed(morph, part, pod)) {
+            Some(renewed) => self.server.apply(&namespace, &name, &renewed).await.map(Some),
+            None => Ok(found),
+        }
     }
 
     /// Has a node look at an image that the operator can't read.

@@ -58,8 +58,8 @@ pub const SPEC_ANNOTATION: &str = "hayride.dev/spec";
 /// sweep reads it without the object.
 pub const KEY_ANNOTATION: &str = "hayride.dev/grant-key";
 
-/// Annotation of a pod that looks at an image: generation of the Morph for which it was made. The sweep takes
-/// those of an earlier one, which nobody asks any more.
+/// Annotation of a pod that looks at an image: generation of the Morph that asked for it last. The sweep
+/// takes those of an earlier one, which nobody asks any more.
 pub const GENERATION_ANNOTATION: &str = "hayride.dev/generation";
 
 /// The RuntimeClass of all pods.

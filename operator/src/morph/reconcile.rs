@@ -96,15 +96,10 @@ impl Reconciler {
             children: observed.children.clone(),
         };
         let judged = validate(&seen);
-        if is_remembered(&judged) {
-            // Before status is written: once it is, no pass asks for these pods again. Who dies in between
-            // has a node look once more.
-            for pod in &looked.inspectors {
-                self.delete_pod(pod).await?;
-            }
-        }
+        let mut told = if is_remembered(&judged) { looked.inspectors } else { Vec::new() };
         if looked.moves && judged.is_ok() {
             // What a tag stood for is in status before anything is made of it: a crash can't lose it.
+            self.dismiss(&mut told).await?;
             let pinned = self.write_status(&seen, &judged, &Applied::Not).await?;
             seen.morph = Arc::new(Morph { status: Some(pinned), ..Morph::clone(&seen.morph) });
         }
@@ -113,6 +108,7 @@ impl Reconciler {
             Err(refusal) if refusal.drains => self.carry_out(&drain(&seen), &seen, &observed).await?,
             Err(_) => Applied::Not,
         };
+        self.dismiss(&mut told).await?;
         self.write_status(&seen, &judged, &applied).await?;
         Ok(Next::After(self.wait(&observed.morph, looked.retry, &judged, &applied)))
     }
@@ -196,6 +192,16 @@ impl Reconciler {
             Applied::All { changed: true } => SETTLE,
             _ => backoff::jitter(self.resync, backoff::spread()),
         }
+    }
+
+    /// Deletes the pods that told what images are: before status says it, since no pass asks for them once it
+    /// does, and no sooner, since a node would look once more after each pass that fails.
+    async fn dismiss(&self, told: &mut Vec<Pod>) -> Result<(), CallError> {
+        while let Some(pod) = told.last() {
+            self.delete_pod(pod).await?;
+            told.pop();
+        }
+        Ok(())
     }
 
     /// Deletes this very pod; it may be gone already. One that has changed meanwhile is an error, so that it

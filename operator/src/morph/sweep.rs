@@ -179,13 +179,17 @@ impl Sweep<'_> {
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {
         let Orphan { namespace, name, uid, resource_version, .. } = lost;
+        let why = match self.living.as_ref().is_some_and(|living| living.contains_key(&lost.morph)) {
+            true => "it looked at an image for a Morph that has changed since",
+            false => "its Morph is gone",
+        };
         let resource_version = Some(resource_version.as_str());
         let doomed = Doomed { name, uid, resource_version, waits: false };
         if !was_deleted(self.server.delete::<K>(namespace, &doomed).await)? {
             return Ok(false);
         }
         let resource = word(&K::plural(&()));
-        tracing::info!(resource, namespace, name, "swept: its Morph is gone, or another since");
+        tracing::info!(resource, namespace, name, why, "swept");
         self.server.metrics.swept.get_or_create(&[("resource", resource)]).inc();
         Ok(true)
     }

@@ -1,5 +1,7 @@
 //! An image that only a node can pull: a pod looks at it, tells, and goes.
 
+use crate::registry::FakeRegistry;
+use crate::server::Fault;
 use crate::store::Key;
 use crate::world::{IMAGE, NAMESPACE, World, server_component};
 use morph_component::inspect;
@@ -127,5 +129,49 @@ async fn what_was_asked_for_a_spec_that_is_no_more_is_swept() {
     assert_eq!(world.condition("weather", "Ready").0, "True", "{:#}", world.morph("weather"));
     assert_eq!(pods(&world), first, "the second is deleted, and the first forgotten");
     assert_eq!(sweep(&world.api.server()).await.unwrap().deleted, 1);
+    assert_eq!(pods(&world), []);
+}
+
+/// A change that leaves the image as it is asks for the same pod.
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_asked_again_after_a_change_is_not_swept() {
+    let component = server_component("");
+    let world = private(&component).await;
+    let first = pods(&world);
+    world.edit("weather", |morph| morph["spec"]["replicas"] = json!(3));
+    world.pass("weather").await.unwrap();
+    assert_eq!(sweep(&world.api.server()).await.unwrap().deleted, 0);
+    assert_eq!(pods(&world), first);
+    world.registry.push_for_nodes(IMAGE, &component);
+    world.settle("weather").await;
+    assert_eq!(world.condition("weather", "Ready").0, "True", "{:#}", world.morph("weather"));
+    assert_eq!(pods(&world), []);
+}
+
+/// Else there would be one look after the other while the fault lasts.
+#[tokio::test(start_paused = true)]
+async fn while_nothing_can_be_made_of_what_a_node_found_it_does_not_look_again() {
+    let component = server_component("");
+    let world = World::new(&component);
+    world.registry.remove(IMAGE);
+    world.registry.push_for_nodes(IMAGE, &component);
+    let pinned = format!("r.example/acme/weather@{}", FakeRegistry::manifest_of(&component));
+    let template = json!({ "imagePullSecrets": [{ "name": "pull" }] });
+    world.create("weather", json!({ "image": pinned, "template": template }));
+    world
+        .api
+        .faults(|_, call| (call.is_write() && call.resource == "deployments").then_some(Fault::Status(429)));
+    let mut refused = 0;
+    for _ in 0..10 {
+        refused += usize::from(world.pass("weather").await.is_err());
+        world.play();
+    }
+    assert!(refused > 1, "{refused}");
+    let writes = world.api.take_writes();
+    let looks = writes.iter().filter(|write| write.contains("pods")).count();
+    assert_eq!(looks, 1, "{writes:?}");
+    world.api.no_faults();
+    world.settle("weather").await;
+    assert_eq!(world.condition("weather", "Ready").0, "True", "{:#}", world.morph("weather"));
     assert_eq!(pods(&world), []);
 }
