@@ -2,14 +2,17 @@
 //! it is taken leave of. A connection that asks for nothing must not keep the place of one that would; one
 //! that asks to the last loses nothing.
 
+mod outward;
+
 use super::guest::Guests;
-use super::stall::{Crowded, limited};
+use super::stall::{self, Crowded, limited};
 use crate::limits::{CONNECTIONS_MAX, REQUEST_HEAD_BYTES_MAX};
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use outward::Outward;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -78,11 +81,9 @@ impl Connections {
         if let Ok(place) = self.places.clone().try_acquire_owned() {
             return Some(place);
         }
-        self.crowded.send_replace(true);
+        let _crowd = Crowd::new(&self.crowded);
         self.guests.told.crowded();
-        let place = self.places.clone().acquire_owned().await;
-        self.crowded.send_replace(false);
-        place.ok()
+        self.places.clone().acquire_owned().await.ok()
     }
 
     /// Serves a connection in a task of its own.
@@ -134,6 +135,22 @@ impl Connections {
     }
 }
 
+/// There is one while a connection waits for a place, however that ends.
+struct Crowd<'a>(&'a watch::Sender<bool>);
+
+impl<'a> Crowd<'a> {
+    fn new(crowded: &'a watch::Sender<bool>) -> Self {
+        crowded.send_replace(true);
+        Self(crowded)
+    }
+}
+
+impl Drop for Crowd<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(false);
+    }
+}
+
 struct Connection {
     guests: Arc<Guests>,
     tasks: TaskTracker,
@@ -159,7 +176,8 @@ impl Connection {
             let answered = self.answer(request);
             async move { Ok::<_, Infallible>(answered.await) }
         });
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut connection =
+            pin!(builder.serve_connection(TokioIo::new(Outward::new(stream, self.used.clone())), service));
         // What has come is looked at first: on a busy machine the patience may be over when it is seen.
         tokio::select! {
             biased;
@@ -168,7 +186,7 @@ impl Connection {
             () = self.farewell() => {}
             () = self.interrupt.cancelled() => return Ok(()),
         }
-        self.used.send_modify(|used| used.since = Instant::now());
+        self.used.send_modify(|used| used.closing());
         connection.as_mut().graceful_shutdown();
         tokio::select! {
             ended = connection => ended,
@@ -229,7 +247,8 @@ impl Connection {
     }
 
     /// Ends when there has been no request under way for too long: `seconds_max` before the first one and
-    /// between others.
+    /// between others; and when nothing has gone to a client for too long that has the last of its answer
+    /// before it.
     fn quiet(&self, seconds_max: [u64; 2]) -> impl Future<Output = ()> + use<> {
         quiet(self.used.subscribe(), self.crowded.clone(), seconds_max.map(Duration::from_secs))
     }
@@ -243,9 +262,10 @@ async fn quiet(
     loop {
         let now = *used.borrow_and_update();
         let patience = if now.asked { later } else { first };
-        let limit = match *crowded.borrow_and_update() {
-            true => patience.min(Duration::from_secs(CROWDED_SECONDS_MAX)),
-            false => patience,
+        let limit = match (*crowded.borrow_and_update(), now.unsent) {
+            (is_crowded, true) => stall::patience(is_crowded),
+            (true, false) => patience.min(Duration::from_secs(CROWDED_SECONDS_MAX)),
+            (false, false) => patience,
         };
         tokio::select! {
             biased;
@@ -264,7 +284,9 @@ async fn quiet(
 struct Used {
     /// Requests under way.
     requests: usize,
-    /// Since when there have been as many.
+    /// Whether bytes wait until its client has taken others.
+    unsent: bool,
+    /// Since when both have been so.
     since: Instant,
     /// Whether there has been a request.
     asked: bool,
@@ -272,14 +294,24 @@ struct Used {
     multiplexed: bool,
 }
 
-impl Default for Used {
-    /// That of a connection that has just come.
-    fn default() -> Self {
-        Self { requests: 0, since: Instant::now(), asked: false, multiplexed: false }
+impl Used {
+    /// Its client is told that it closes, and has time from now on; not one that hasn't taken anything for as
+    /// long as it may.
+    fn closing(&mut self) {
+        if !self.unsent {
+            self.since = Instant::now();
+        }
     }
 }
 
-/// A request under way on a connection, until its answer has been sent.
+impl Default for Used {
+    /// That of a connection that has just come.
+    fn default() -> Self {
+        Self { requests: 0, unsent: false, since: Instant::now(), asked: false, multiplexed: false }
+    }
+}
+
+/// A request under way on a connection, until hyper has the whole of its answer.
 pub(super) struct UnderWay(watch::Sender<Used>);
 
 impl UnderWay {

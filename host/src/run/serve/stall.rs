@@ -29,6 +29,11 @@ tokio::task_local! {
     static TRANSFER: Arc<Transfer>;
 }
 
+/// How long nothing may move while a client is waited for.
+pub(super) fn patience(is_crowded: bool) -> Duration {
+    Duration::from_secs(if is_crowded { STALL_CROWDED_SECONDS_MAX } else { STALL_SECONDS_MAX })
+}
+
 /// Runs what serves a connection or a stream; `None` where its client has stalled.
 pub(super) async fn limited<F: Future>(crowded: &Crowded, served: F) -> Option<F::Output> {
     let transfer = Arc::new(Transfer::new());
@@ -98,8 +103,7 @@ impl Transfer {
         loop {
             self.begun.notified().await;
             while let Some(waited) = self.waited() {
-                let seconds = if crowded() { STALL_CROWDED_SECONDS_MAX } else { STALL_SECONDS_MAX };
-                if waited >= Duration::from_secs(seconds) {
+                if waited >= patience(crowded()) {
                     return;
                 }
                 sleep(Duration::from_secs(LOOK_SECONDS)).await;

@@ -14,7 +14,7 @@ use std::io::{PipeReader, Read};
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// A guest that returns without an answer.
 const MUTE: &str = r#"(component
@@ -153,6 +153,15 @@ fn said(mut reader: PipeReader, connections: Connections) -> String {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_for_a_place_no_longer_crowds_nobody() {
+    let connections = connections();
+    let all = connections.places.clone();
+    let _all = all.clone().acquire_many_owned(all.available_permits() as u32).await.unwrap();
+    let waited = tokio::time::timeout(Duration::from_secs(1), connections.place()).await;
+    assert!(waited.is_err() && !*connections.crowded.borrow());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_has_to_wait_is_told_of() {
     let (reader, stderr) = std::io::pipe().unwrap();
     let connections = telling(MUTE, stderr.into());
@@ -225,6 +234,78 @@ async fn a_client_that_reads_nothing_more_of_its_answer_is_let_go() {
         connections.guests.close();
         connections.ended().await;
         connections.guests.ended().await;
+        assert!(limit.contains(&since.elapsed().as_secs()), "{is_crowded}: {:?}", since.elapsed());
+        drop(client);
+    }
+}
+
+/// Bytes of an answer that has an end: more than sockets with little room take, and less than hyper keeps.
+const LAST_BYTES: usize = 15 * 4096;
+
+/// A connection with little room at both ends, whose guest has given its whole answer of [`LAST_BYTES`].
+async fn answered(connections: &Connections) -> TcpStream {
+    let sockets = [(); 2].map(|()| TcpSocket::new_v4().unwrap());
+    let [listens, asks] = sockets;
+    listens.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    listens.set_send_buffer_size(4096).unwrap();
+    asks.set_recv_buffer_size(4096).unwrap();
+    let listener = listens.listen(1).unwrap();
+    let mut client = asks.connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, peer) = listener.accept().await.unwrap();
+    connections.serve(stream, peer, connections.place().await.unwrap());
+    let asked = async {
+        client.write_all(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+        client.readable().await.unwrap();
+        while connections.guests.busy() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    on_a_still_clock(asked).await;
+    client
+}
+
+/// A guest that gives it.
+fn last() -> String {
+    let zeroes = "(call $zeroes (local.get $stream) (i64.const 4096) (i32.const 1024))";
+    doing(&format!(
+        "(local.set $body (call $answer (local.get $out)))
+        (local.set $stream (call $stream (local.get $body))) {}
+        (call $drop-output (local.get $stream))
+        (call $finish (local.get $body) (i32.const 0) (i32.const 0) (i32.const 1024))",
+        zeroes.repeat(LAST_BYTES / 4096)
+    ))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_its_time_for_the_last_of_its_answer_has_all_of_it() {
+    for is_crowded in [false, true] {
+        let connections = serving(&last());
+        let mut client = answered(&connections).await;
+        connections.crowded.send_replace(is_crowded);
+        connections.close();
+        tokio::time::sleep(Duration::from_secs(STALLED_CROWDED.start() - 5)).await;
+        let mut text = Vec::new();
+        let reading = async {
+            while !text.ends_with(b"\r\n0\r\n\r\n") {
+                assert_ne!(client.read_buf(&mut text).await.unwrap(), 0, "{is_crowded}: cut");
+            }
+        };
+        on_a_still_clock(reading).await;
+        let zeroes = text.iter().filter(|byte| **byte == 0).count();
+        assert_eq!(zeroes, LAST_BYTES, "{is_crowded}");
+        connections.ended().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_takes_the_last_of_its_answer_is_let_go() {
+    for (is_crowded, limit) in [(false, STALLED), (true, STALLED_CROWDED)] {
+        let connections = serving(&last());
+        let client = answered(&connections).await;
+        connections.crowded.send_replace(is_crowded);
+        let since = Instant::now();
+        connections.close();
+        connections.ended().await;
         assert!(limit.contains(&since.elapsed().as_secs()), "{is_crowded}: {:?}", since.elapsed());
         drop(client);
     }
