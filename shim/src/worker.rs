@@ -121,18 +121,33 @@ fn runtime(task: &Task) -> io::Result<tokio::runtime::Runtime> {
     builder.worker_threads(threads).on_thread_park(rest).enable_all().build()
 }
 
-/// How often a thread that has nothing to do gives back what its calls have used of its stack, in
-/// milliseconds: so often that one which stays idle keeps next to nothing, and so seldom that one which is
-/// busy again at once has a few page faults for many requests.
-const REST_MILLIS: u64 = 2;
+/// How often a thread that has nothing to do gives back what its calls have used of its stack: so many times
+/// in so many milliseconds. A request makes it wait once or a few times, and after the last of them it keeps
+/// next to nothing; one that is busy again and again has few page faults for many requests.
+const RESTS_MAX: u32 = 8;
+const RESTS_MILLIS: u64 = 16;
+
+/// How often a thread has given its stack back lately.
+#[derive(Clone, Copy)]
+struct Rests {
+    since: Instant,
+    count: u32,
+}
+
+impl Rests {
+    /// With one more, unless there have been enough.
+    fn and_now(before: Option<Self>, now: Instant) -> Option<Self> {
+        let is_lately = |rests: &Self| now.duration_since(rests.since) < Duration::from_millis(RESTS_MILLIS);
+        let lately = before.filter(is_lately).unwrap_or(Self { since: now, count: 0 });
+        (lately.count < RESTS_MAX).then_some(Self { count: lately.count + 1, ..lately })
+    }
+}
 
 /// A thread waits for work; what it has done has left its stack.
 fn rest() {
-    thread_local!(static LAST: Cell<Option<Instant>> = const { Cell::new(None) });
-    let now = Instant::now();
-    let is_time = |last: Instant| now.duration_since(last) >= Duration::from_millis(REST_MILLIS);
-    if LAST.get().is_none_or(is_time) {
-        LAST.set(Some(now));
+    thread_local!(static LATELY: Cell<Option<Rests>> = const { Cell::new(None) });
+    if let Some(rests) = Rests::and_now(LATELY.get(), Instant::now()) {
+        LATELY.set(Some(rests));
         seal::give_back_stack();
     }
 }

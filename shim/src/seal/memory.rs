@@ -9,13 +9,15 @@ use std::hint::black_box;
 const STACK_BYTES: usize = 256 << 10;
 
 /// Gives back what this thread's stack has below the caller: what was there was of calls that have returned.
+/// Never a part of its caller, in whose frame there may be much below any one variable.
+#[inline(never)]
 pub(crate) fn give_back_stack() {
     let here = 0_u8;
     let page = rustix::param::page_size();
     // A page stays for the calls that are made from here.
     let end = (&raw const here as usize & !(page - 1)) - page;
-    // SAFETY: below a frame, and one page further, there is nothing that lives; a main thread's stack has
-    // nothing else near it, and a page that isn't mapped is passed over.
+    // SAFETY: this frame is its own, with next to nothing in it: a page below it there is nothing that lives.
+    // A main thread's stack has nothing else near it, and a page that isn't mapped is passed over.
     let result = unsafe { libc::madvise((end - STACK_BYTES) as *mut _, STACK_BYTES, libc::MADV_DONTNEED) };
     debug_assert!(result == 0 || std::io::Error::last_os_error().raw_os_error() == Some(libc::ENOMEM));
 }

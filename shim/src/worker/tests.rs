@@ -231,3 +231,16 @@ fn every_other_number_is_as_if_the_kernel_had_no_such_call() {
     });
     assert_eq!(ended, Ended { how: 0, words: String::new() }, "of {count}");
 }
+
+#[test]
+fn a_thread_gives_its_stack_back_after_each_of_a_few_turns_and_after_some_of_many() {
+    let (begin, mut lately) = (Instant::now(), None);
+    let mut rests = |micros| {
+        let rests = Rests::and_now(lately, begin + Duration::from_micros(micros));
+        lately = rests.or(lately);
+        rests.is_some()
+    };
+    assert!((0..8).all(|turn| rests(turn * 200)), "all of a few");
+    assert!(!(8..80).any(|turn| rests(turn * 200)), "so many in so much time");
+    assert!(rests(16_000), "then again");
+}

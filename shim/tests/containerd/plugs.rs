@@ -36,11 +36,11 @@ fn parts_answer_each_other_and_each_has_its_own_variables() {
         document.env_prefixes = vec![String::new()];
         document.components[1].env = document.env.clone();
         document.components[1].env_references =
-            vec![EnvReference { name: "KEY".into(), variable: "HAYRIDE_PLUG_0_KEY".into() }];
+            vec![EnvReference { name: "KEY".into(), variable: "HAYRIDE_PLUG_1/KEY".into() }];
         let pod = Pod::start_as(&containerd, sandbox, Some(document));
         let id = format!("c-{sandbox}");
         let spec = pod.container(&id, "morph", "registry.test/other:1");
-        let (code, stdout, stderr) = pod.run(&id, &spec.with_env(&["HAYRIDE_PLUG_0_KEY=secret"]));
+        let (code, stdout, stderr) = pod.run(&id, &spec.with_env(&["HAYRIDE_PLUG_1/KEY=secret"]));
         assert_eq!((code, stdout.as_str()), (0, wanted), "{stderr}\n{}", containerd.logs());
     }
 }

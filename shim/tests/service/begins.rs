@@ -102,10 +102,12 @@ async fn a_server_that_does_not_listen_yet_is_seen_as_created_and_can_be_stopped
         send(pid, Signal::STOP);
         let started = starting(&pod, id).await;
         let look = StateRequest { id: id.into(), ..StateRequest::default() };
-        let seen = pod.client.state(patience(), &look).await.unwrap();
-        assert_eq!(seen.status.enum_value(), Ok(Status::CREATED), "{id}");
         let pause = PauseRequest { id: id.into(), ..PauseRequest::default() };
-        assert_eq!(code(pod.client.pause(patience(), &pause).await), Code::FAILED_PRECONDITION, "{id}");
+        // Both at once: Start waits for two seconds only.
+        let (seen, paused) =
+            tokio::join!(pod.client.state(patience(), &look), pod.client.pause(patience(), &pause));
+        assert_eq!(seen.unwrap().status.enum_value(), Ok(Status::CREATED), "{id}");
+        assert_eq!(code(paused), Code::FAILED_PRECONDITION, "{id}");
         pod.client.kill(patience(), &kill(id, signal)).await.unwrap();
         if signal == libc::SIGTERM {
             send(pid, Signal::CONT);

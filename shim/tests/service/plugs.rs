@@ -30,7 +30,7 @@ fn grant(store: &Store, args: &[&str]) -> Document {
 async fn each_part_has_its_own_variables() {
     let node = Node::new().await;
     let store = node.store();
-    let env = ["A=1", "HAYRIDE_PLUG_0_KEY=secret"];
+    let env = ["A=1", "HAYRIDE_PLUG_1/KEY=secret"];
     for (who, wanted) in [("self", "A=1,FROM_SPEC=yes,LOG=info\n"), ("plug", "KEY=secret,ZONE=utc\n")] {
         let mut grant = grant(&store, &[who, "env"]);
         // All variables are the main component's, but for those that are a plug's.
@@ -38,7 +38,7 @@ async fn each_part_has_its_own_variables() {
         let plug = &mut grant.components[1];
         plug.env = vec![EnvLiteral { name: "ZONE".into(), value: "utc".into() }];
         plug.env_references =
-            vec![EnvReference { name: "KEY".into(), variable: "HAYRIDE_PLUG_0_KEY".into() }];
+            vec![EnvReference { name: "KEY".into(), variable: "HAYRIDE_PLUG_1/KEY".into() }];
         let (code, stdout, message) = run(&node, who, grant, &env).await;
         assert_eq!((code, stdout.as_str()), (0, wanted), "{message}");
     }
