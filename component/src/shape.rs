@@ -84,10 +84,11 @@ impl Shape {
 impl TryFrom<String> for Shape {
     type Error = ShapeError;
 
-    /// They go into messages, so that only what a type can be spelled with may be in them.
+    /// They go into messages: there is nothing in them but what types are spelled with, which is ASCII, and
+    /// the mark of those that are cut.
     fn try_from(text: String) -> Result<Self, ShapeError> {
         let is_item = |item: &str| item.split_once(BEFORE_TYPE).is_some_and(|(name, _)| text::is_name(name));
-        let is_text = !text.chars().any(char::is_control);
+        let is_text = text.chars().all(|char| char == text::CUT || char == ' ' || char.is_ascii_graphic());
         let is_shape = is_text && (text.is_empty() || text.split(BETWEEN_ITEMS).all(is_item));
         if is_shape { Ok(Self(text.into())) } else { Err(ShapeError) }
     }

@@ -183,7 +183,7 @@ pub type FileName = String;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HttpLimits {
-    /// Requests of a pod under way at once.
+    /// Requests under way at once, of the part in its pod.
     pub concurrency: u32,
     /// How long a request may take to the end of its answer's head, and then each wait for a piece of the
     /// body, in milliseconds.

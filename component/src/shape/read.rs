@@ -106,7 +106,8 @@ impl<'a> Reader<'a> {
                 return None;
             }
         }
-        Some(Shape(shape.into()))
+        // None that couldn't be read again.
+        shape.try_into().ok()
     }
 
     fn item(&mut self, item: &ComponentItem) -> Told {

@@ -224,7 +224,9 @@ fn an_export_may_have_more_and_in_another_order() {
 
 #[test]
 fn a_text_that_is_no_shape_is_not_read_as_one() {
-    for text in ["a", ": func()", "a: func();", "a: func();;b: func()", "a b: func()", "a: fu\u{1b}[2Jnc()"] {
+    let odd = ["a: fu\u{1b}[2Jnc()", "a: \u{202e}func()", "a: func()\u{200b}", "a: fünc()"];
+    let cut = ["a", ": func()", "a: func();", "a: func();;b: func()", "a b: func()"];
+    for text in cut.into_iter().chain(odd) {
         assert_eq!(text.parse::<Shape>(), Err(ShapeError), "{text:?}");
     }
     let text = "a: func();[method]b.c: func(self: borrow<b>);d:e/f@1.0.0: instance";

@@ -8,7 +8,7 @@ use std::hash::Hasher as _;
 pub const TYPE_TEXT_BYTES_MAX: usize = 160;
 
 /// What stands where a text is cut, before the digest.
-const CUT: &str = "…";
+pub(super) const CUT: char = '…';
 
 /// Hexadecimal digits of the digest.
 const DIGEST_DIGITS: usize = 16;
@@ -38,7 +38,7 @@ impl Text {
 
     pub(super) fn finish(mut self) -> String {
         if self.bytes > TYPE_TEXT_BYTES_MAX {
-            let kept = TYPE_TEXT_BYTES_MAX - CUT.len() - DIGEST_DIGITS;
+            let kept = TYPE_TEXT_BYTES_MAX - CUT.len_utf8() - DIGEST_DIGITS;
             self.head.truncate(self.head.floor_char_boundary(kept));
             self.head.push_str(&format!("{CUT}{:0DIGEST_DIGITS$x}", self.digest.finish()));
         }
