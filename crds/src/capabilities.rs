@@ -229,7 +229,7 @@ pub struct CaBundle {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::http_limits()))]
 pub struct HttpLimits {
-    /// Requests of a pod under way at once. 32 without a value.
+    /// Requests under way at once, of this part in each pod. 32 without a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = CONCURRENCY_MAX))]
     pub max_concurrency: Option<u32>,

@@ -8,7 +8,7 @@ mod schema;
 pub(crate) mod shape;
 
 use crate::bounds::GRACE_PERIOD_SECONDS_DEFAULT;
-use crate::{Filesystem, Http, Morph, MorphSpec};
+use crate::{Http, Morph, MorphSpec};
 use std::fmt;
 
 /// What is wrong with one field.
@@ -108,12 +108,6 @@ impl ValidMorph {
     #[must_use]
     pub fn http(&self) -> Http {
         self.spec.http.clone().unwrap_or_default()
-    }
-
-    /// `capabilities.filesystem`.
-    #[must_use]
-    pub fn filesystem(&self) -> &[Filesystem] {
-        self.spec.capabilities.as_ref().map_or(&[], |capabilities| &capabilities.filesystem)
     }
 
     /// `template.terminationGracePeriodSeconds` with its default.

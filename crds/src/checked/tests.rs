@@ -178,7 +178,10 @@ fn many_errors_are_told_in_one_line_and_counted() {
 fn a_valid_morph_tells_its_values_with_defaults() {
     let bare = ValidMorph::new(&morph(&json!({}))).unwrap();
     assert_eq!((bare.name(), bare.memory_bytes(), bare.grace_period_seconds()), ("weather", None, 30));
-    assert_eq!((bare.http().port, bare.http().lame_duck_seconds, bare.filesystem().len()), (8080, 3, 0));
+    assert_eq!(
+        (bare.http().port, bare.http().lame_duck_seconds, bare.spec().main().filesystem().len()),
+        (8080, 3, 0)
+    );
     let full = ValidMorph::new(&morph(&json!({
         "limits": { "memory": "1.5Mi" },
         "http": { "port": 80 },
@@ -188,7 +191,7 @@ fn a_valid_morph_tells_its_values_with_defaults() {
     })))
     .unwrap();
     assert_eq!((full.memory_bytes(), full.grace_period_seconds()), (Some(1536 << 10), 60));
-    assert_eq!((full.http().port, full.filesystem()[0].path.as_str()), (80, "/a"));
+    assert_eq!((full.http().port, full.spec().main().filesystem()[0].path.as_str()), (80, "/a"));
     assert_eq!(full.spec().replicas, 1);
 }
 
