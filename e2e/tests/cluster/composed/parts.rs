@@ -188,6 +188,30 @@ async fn a_trap_names_its_part() -> Result<()> {
 }
 
 #[tokio::test]
+async fn each_part_has_its_own_variables_by_reference() -> Result<()> {
+    Cluster::run("variables", async |space| {
+        space.apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: w}, data: {city: Porto}}").await?;
+        space.apply("{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {token: a b}}").await?;
+        let token = json!({ "secretKeyRef": { "name": "s", "key": "token" } });
+        let gone = json!({ "configMapKeyRef": { "name": "w", "key": "gone", "optional": true } });
+        for (who, has, has_not) in [("plug", "PLAIN=c,TOKEN=a b\n", "Porto"), ("self", "city=Porto", "TOKEN")]
+        {
+            let mut spec = plain(space, &[who, "env"]).await?;
+            spec["envFrom"] = json!([{ "configMapRef": { "name": "w" } }]);
+            spec["plugs"][0]["env"] = json!([
+                { "name": "TOKEN", "valueFrom": token },
+                { "name": "GONE", "valueFrom": gone },
+                { "name": "PLAIN", "value": "c" },
+            ]);
+            let (well, _, log) = ended(space, who, &spec).await?;
+            assert!(well && log.contains(has) && !log.contains(has_not), "{who}: {log}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_plug_stands_between_main_and_the_host() -> Result<()> {
     Cluster::run("between", async |space| {
         let mut spec = plain(space, &["self", "env"]).await?;
