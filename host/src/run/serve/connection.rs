@@ -262,7 +262,7 @@ async fn quiet(
     loop {
         let now = *used.borrow_and_update();
         let patience = if now.asked { later } else { first };
-        let limit = match (*crowded.borrow_and_update(), now.unsent) {
+        let limit = match (*crowded.borrow_and_update(), now.is_answering()) {
             (is_crowded, true) => stall::patience(is_crowded),
             (true, false) => patience.min(Duration::from_secs(CROWDED_SECONDS_MAX)),
             (false, false) => patience,
@@ -286,7 +286,10 @@ struct Used {
     requests: usize,
     /// Whether bytes wait until its client has taken others.
     unsent: bool,
-    /// Since when both have been so.
+    /// Whether the last of an answer may be among them. Others, such as answers to pings, gain a client
+    /// nothing.
+    last: bool,
+    /// Since when all of it has been so.
     since: Instant,
     /// Whether there has been a request.
     asked: bool,
@@ -295,19 +298,38 @@ struct Used {
 }
 
 impl Used {
-    /// Its client is told that it closes, and has time from now on; not one that hasn't taken anything for as
-    /// long as it may.
+    /// Whether its client has the last of an answer before it.
+    fn is_answering(&self) -> bool {
+        self.unsent && self.last
+    }
+
+    /// Its client is told that it closes, and has time from now on; not one that hasn't taken anything of its
+    /// answer for as long as it may.
     fn closing(&mut self) {
-        if !self.unsent {
+        if !self.is_answering() {
             self.since = Instant::now();
         }
+    }
+
+    /// Bytes wait, or none do any more.
+    fn waits(&mut self, unsent: bool) {
+        self.unsent = unsent;
+        if self.last {
+            self.since = Instant::now();
+        }
+    }
+
+    /// Nothing is left to be written; whether there was.
+    fn flushed(&mut self) -> bool {
+        std::mem::take(&mut self.last)
     }
 }
 
 impl Default for Used {
     /// That of a connection that has just come.
     fn default() -> Self {
-        Self { requests: 0, unsent: false, since: Instant::now(), asked: false, multiplexed: false }
+        let since = Instant::now();
+        Self { requests: 0, unsent: false, last: false, since, asked: false, multiplexed: false }
     }
 }
 
@@ -327,7 +349,10 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.send_modify(|used| (used.requests, used.since) = (used.requests - 1, Instant::now()));
+        self.0.send_modify(|used| {
+            used.requests -= 1;
+            (used.since, used.last) = (Instant::now(), true);
+        });
     }
 }
 

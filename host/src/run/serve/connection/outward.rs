@@ -8,25 +8,27 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 /// A stream that says in what its connection is used for whether bytes wait.
 pub(super) struct Outward {
     stream: TcpStream,
     used: watch::Sender<Used>,
     unsent: bool,
+    /// Whether something was written since the last flush.
+    written: bool,
 }
 
 impl Outward {
     pub(super) fn new(stream: TcpStream, used: watch::Sender<Used>) -> Self {
-        Self { stream, used, unsent: false }
+        Self { stream, used, unsent: false, written: false }
     }
 
     /// Whoever writes writes on until nothing is left or there is no room.
     fn wrote(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.written = true;
         if self.unsent != polled.is_pending() {
             self.unsent = polled.is_pending();
-            self.used.send_modify(|used| (used.unsent, used.since) = (self.unsent, Instant::now()));
+            self.used.send_modify(|used| used.waits(self.unsent));
         }
         polled
     }
@@ -61,7 +63,11 @@ impl AsyncWrite for Outward {
         self.stream.is_write_vectored()
     }
 
+    /// Frames of HTTP/2 are flushed one by one: only where there was nothing to write is none left.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !std::mem::take(&mut self.written) {
+            self.used.send_if_modified(Used::flushed);
+        }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

@@ -242,21 +242,52 @@ async fn a_client_that_reads_nothing_more_of_its_answer_is_let_go() {
 /// Bytes of an answer that has an end: more than sockets with little room take, and less than hyper keeps.
 const LAST_BYTES: usize = 15 * 4096;
 
-/// A connection with little room at both ends, whose guest has given its whole answer of [`LAST_BYTES`].
-async fn answered(connections: &Connections) -> TcpStream {
+/// A request over HTTP/1.1, and the same over HTTP/2: preface, settings, and one frame of headers.
+const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: h\r\n\r\n";
+const GET_2: &[u8] =
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x06\x01\x05\0\0\0\x01\x82\x84\x86\x41\x01h";
+
+/// Whether this has the end of an answer over HTTP/1.1, and all of it.
+fn is_whole(text: &[u8]) -> bool {
+    let zeroes = || text.iter().filter(|byte| **byte == 0).count();
+    text.ends_with(b"\r\n0\r\n\r\n") && zeroes() == LAST_BYTES
+}
+
+/// The same over HTTP/2.
+fn is_whole_2(mut frames: &[u8]) -> bool {
+    let (mut bytes, mut is_ended) = (0, false);
+    while let Some(([a, b, c, kind, flags, ..], rest)) = frames.split_first_chunk::<9>() {
+        let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        let Some((_, next)) = rest.split_at_checked(length) else { return false };
+        if *kind == 0 {
+            (bytes, is_ended) = (bytes + length, flags & 1 == 1);
+        }
+        frames = next;
+    }
+    is_ended && bytes == LAST_BYTES
+}
+
+/// A client's end of a connection with little room at both ends.
+async fn narrow(connections: &Connections) -> TcpStream {
     let sockets = [(); 2].map(|()| TcpSocket::new_v4().unwrap());
     let [listens, asks] = sockets;
     listens.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     listens.set_send_buffer_size(4096).unwrap();
     asks.set_recv_buffer_size(4096).unwrap();
     let listener = listens.listen(1).unwrap();
-    let mut client = asks.connect(listener.local_addr().unwrap()).await.unwrap();
+    let client = asks.connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, peer) = listener.accept().await.unwrap();
     connections.serve(stream, peer, connections.place().await.unwrap());
+    client
+}
+
+/// Such a one whose guest has given its whole answer to this, of [`LAST_BYTES`].
+async fn answered(connections: &Connections, asked: &[u8]) -> TcpStream {
+    let mut client = narrow(connections).await;
     let asked = async {
-        client.write_all(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
-        client.readable().await.unwrap();
-        while connections.guests.busy() > 0 {
+        client.write_all(asked).await.unwrap();
+        // More than what HTTP/2 says before.
+        while client.peek(&mut [0; 1024]).await.unwrap() < 1024 || connections.guests.busy() > 0 {
             tokio::task::yield_now().await;
         }
     };
@@ -279,21 +310,24 @@ fn last() -> String {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_its_time_for_the_last_of_its_answer_has_all_of_it() {
     for is_crowded in [false, true] {
-        let connections = serving(&last());
-        let mut client = answered(&connections).await;
-        connections.crowded.send_replace(is_crowded);
-        connections.close();
-        tokio::time::sleep(Duration::from_secs(STALLED_CROWDED.start() - 5)).await;
-        let mut text = Vec::new();
-        let reading = async {
-            while !text.ends_with(b"\r\n0\r\n\r\n") {
-                assert_ne!(client.read_buf(&mut text).await.unwrap(), 0, "{is_crowded}: cut");
+        for (asked, is_whole) in [(GET, is_whole as fn(&[u8]) -> bool), (GET_2, is_whole_2)] {
+            let connections = serving(&last());
+            let mut client = answered(&connections, asked).await;
+            connections.crowded.send_replace(is_crowded);
+            connections.close();
+            let mut text = Vec::new();
+            for most in [LAST_BYTES / 2, usize::MAX] {
+                tokio::time::sleep(Duration::from_secs(STALLED_CROWDED.start() - 5)).await;
+                let reading = async {
+                    while text.len() < most && !is_whole(&text) {
+                        assert_ne!(client.read_buf(&mut text).await.unwrap(), 0, "{is_crowded}: cut");
+                    }
+                };
+                on_a_still_clock(reading).await;
             }
-        };
-        on_a_still_clock(reading).await;
-        let zeroes = text.iter().filter(|byte| **byte == 0).count();
-        assert_eq!(zeroes, LAST_BYTES, "{is_crowded}");
-        connections.ended().await;
+            drop(client);
+            connections.ended().await;
+        }
     }
 }
 
@@ -301,7 +335,7 @@ async fn a_client_that_takes_its_time_for_the_last_of_its_answer_has_all_of_it()
 async fn a_client_that_never_takes_the_last_of_its_answer_is_let_go() {
     for (is_crowded, limit) in [(false, STALLED), (true, STALLED_CROWDED)] {
         let connections = serving(&last());
-        let client = answered(&connections).await;
+        let client = answered(&connections, GET).await;
         connections.crowded.send_replace(is_crowded);
         let since = Instant::now();
         connections.close();
@@ -309,6 +343,19 @@ async fn a_client_that_never_takes_the_last_of_its_answer_is_let_go() {
         assert!(limit.contains(&since.elapsed().as_secs()), "{is_crowded}: {:?}", since.elapsed());
         drop(client);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_only_pings_gains_no_time_by_what_it_does_not_read() {
+    let connections = connections();
+    let mut client = narrow(&connections).await;
+    let (preface, ping) = (&GET_2[..33], b"\0\0\x08\x06\0\0\0\0\0........");
+    let since = Instant::now();
+    client.write_all(preface).await.unwrap();
+    // Ends when the connection does: nobody reads so many.
+    let wrote = client.write_all(&ping.repeat(1 << 20)).await;
+    let limit = FIRST_REQUEST_SECONDS_MAX..=FIRST_REQUEST_SECONDS_MAX + CLOSING_SECONDS_MAX + 1;
+    assert!(wrote.is_err() && limit.contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
