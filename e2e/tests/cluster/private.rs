@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, ListParams, PostParams};
 use morph_crds::{ConditionType, Reason};
 use morph_e2e::{Cluster, Space, guest, until};
@@ -32,10 +33,11 @@ fn spec(image: &str) -> Value {
     json!({ "image": image, "template": { "imagePullSecrets": [{ "name": "pull" }] } })
 }
 
-async fn inspectors(space: &Space) -> Result<Vec<String>> {
+/// The pods that look at an image.
+async fn inspectors(space: &Space) -> Result<Vec<ObjectMeta>> {
     let pods = space.api::<Pod>().list(&ListParams::default()).await?;
-    let names = pods.items.into_iter().filter_map(|pod| pod.metadata.name);
-    Ok(names.filter(|name| name.contains("-inspect-")).collect())
+    let metas = pods.items.into_iter().map(|pod| pod.metadata);
+    Ok(metas.filter(|meta| meta.name.as_ref().is_some_and(|name| name.contains("-inspect-"))).collect())
 }
 
 #[tokio::test]
@@ -62,6 +64,8 @@ async fn a_wrong_pull_secret_is_told_and_the_right_one_cures_it() -> Result<()> 
     Cluster::run("wrong-pull", async |space| {
         let (registry, image) = private("hello").await?;
         pull_secret(space, &registry, "wrong").await?;
+        let mut scaled = spec(&image);
+        scaled["replicas"] = json!(2);
         space.morph("hello", &spec(&image)).await?;
         let what = "the node's failure is in the condition";
         until(90, what, async || {
@@ -72,6 +76,17 @@ async fn a_wrong_pull_secret_is_told_and_the_right_one_cures_it() -> Result<()> 
         })
         .await?;
         assert!(space.pods("hello").await?.is_empty());
+        // The same pod is asked for the next generation, though admission has changed it by its RuntimeClass.
+        let before = inspectors(space).await?;
+        space.morph("hello", &scaled).await?;
+        until(30, "the pod is the next generation's", async || {
+            let now = inspectors(space).await?;
+            let said = |meta: &ObjectMeta| meta.annotations.clone()?.remove("hayride.dev/generation");
+            let is_it =
+                now.len() == 1 && now[0].uid == before[0].uid && said(&now[0]).as_deref() == Some("2");
+            Ok(if is_it { Ok(()) } else { Err(now) })
+        })
+        .await?;
         pull_secret(space, &registry, PASSWORD).await?;
         space.ready("hello").await?;
         Ok(())

@@ -67,19 +67,14 @@ pub fn name(morph: &Morph, part: &Part<'_>) -> String {
     format!("{}-inspect-{}{of_plug}", Identity::of(morph).name, names::spec_hash(&morph.spec))
 }
 
-/// The same pod as one of this generation, if it was made for an earlier one: not every change of a spec
-/// makes an image another.
+/// Whether a pod that looks at an image for this Morph was made for an earlier generation of it. What it
+/// tells is of this one as well: its name is of all that another image may stand for.
 #[must_use]
-pub fn renewed(morph: &Morph, part: &Part<'_>, found: &Pod) -> Option<Pod> {
-    let said = found.metadata.annotations.as_ref()?.get(GENERATION_ANNOTATION)?;
-    let is_behind = said.parse::<i64>().ok()? < morph.metadata.generation?;
-    if !is_behind || !is_of(morph, found) || found.metadata.deletion_timestamp.is_some() {
-        return None;
-    }
-    let image = found.spec.as_ref()?.containers.first()?.image.as_deref()?;
-    let mut renewed = inspector(morph, &Part { image, ..*part });
-    renewed.metadata.uid.clone_from(&found.metadata.uid);
-    Some(renewed)
+pub fn is_behind(morph: &Morph, pod: &Pod) -> bool {
+    let said = pod.metadata.annotations.as_ref().and_then(|all| all.get(GENERATION_ANNOTATION));
+    let of = said.and_then(|text| text.parse::<i64>().ok());
+    let is_earlier = of.zip(morph.metadata.generation).is_some_and(|(of, now)| of < now);
+    is_earlier && is_of(morph, pod) && pod.metadata.deletion_timestamp.is_none()
 }
 
 /// What to do about a part's image, from the operator's own failure and the pod as it is.

@@ -6,7 +6,7 @@ use super::inspect::{self, Step};
 use super::observe::Observed;
 use super::reconcile::Reconciler;
 use super::server::{CallError, within};
-use super::{Failure, Resolution, ceiling, pinned, recall};
+use super::{Failure, GENERATION_ANNOTATION, Resolution, ceiling, pinned, recall};
 use crate::registry::{Asker, Looked};
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
@@ -134,9 +134,12 @@ impl Reconciler {
         let name = inspect::name(morph, part);
         let api = self.server.namespaced::<Pod>(&namespace);
         let found = within(format!("get Pod {namespace}/{name}"), api.get_opt(&name)).await?;
-        match found.as_ref().and_then(|pod| inspect::renewed(morph, part, pod)) {
-            Some(renewed) => self.server.apply(&namespace, &name, &renewed).await.map(Some),
-            None => Ok(found),
+        match found {
+            Some(pod) if inspect::is_behind(morph, &pod) => {
+                let generation = morph.metadata.generation.unwrap_or_default().to_string();
+                self.server.annotate(&pod, (GENERATION_ANNOTATION, &generation)).await
+            }
+            found => Ok(found),
         }
     }
 

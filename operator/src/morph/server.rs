@@ -8,6 +8,7 @@ use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use std::fmt::Debug;
 use std::future::Future;
 use std::sync::Arc;
@@ -213,6 +214,33 @@ impl Server {
         within(what, api.patch_status(name, &params, &Patch::Apply(object))).await?;
         self.metrics.wrote("patch", "morphs/status");
         Ok(())
+    }
+
+    /// Gives an object this annotation, and changes nothing else: what others have written into it stays,
+    /// also where it can't be changed. `None` where it is gone.
+    ///
+    /// # Errors
+    /// The API server refuses, with 409 if the object is in another state by now, or doesn't answer.
+    pub async fn annotate<K>(&self, object: &K, (name, value): (&str, &str)) -> Result<Option<K>, CallError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let meta = object.meta();
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        let (namespace, of) = (text(&meta.namespace), text(&meta.name));
+        let patch = json!({ "metadata": {
+            "uid": meta.uid, "resourceVersion": meta.resource_version, "annotations": { name: value },
+        } });
+        let what = format!("annotate {} {namespace}/{of}", K::kind(&()));
+        let api = self.namespaced::<K>(&namespace);
+        match within(what, api.patch(&of, &PatchParams::default(), &Patch::Merge(patch))).await {
+            Ok(annotated) => {
+                self.metrics.wrote("patch", word(&K::plural(&())));
+                Ok(Some(annotated))
+            }
+            Err(error) if error.code() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes an object, and what it owns.

@@ -6,6 +6,7 @@ use crate::store::Key;
 use crate::world::{IMAGE, NAMESPACE, World, server_component};
 use morph_component::inspect;
 use morph_grant::{Digest, INSPECT_ANNOTATION, Inspection};
+use morph_operator::morph::GENERATION_ANNOTATION;
 use morph_operator::morph::sweep::sweep;
 use serde_json::{Value, json};
 
@@ -132,14 +133,21 @@ async fn what_was_asked_for_a_spec_that_is_no_more_is_swept() {
     assert_eq!(pods(&world), []);
 }
 
-/// A change that leaves the image as it is asks for the same pod.
+/// A change that leaves the image as it is asks for the same pod, whatever admission has written into that.
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_is_asked_again_after_a_change_is_not_swept() {
     let component = server_component("");
     let world = private(&component).await;
     let first = pods(&world);
+    let nodes = json!({ "hayride.dev/node": "true" });
+    world.api.with(|store| {
+        store.edit(&first[0], |pod: &mut Value| pod["spec"]["nodeSelector"] = nodes.clone());
+    });
     world.edit("weather", |morph| morph["spec"]["replicas"] = json!(3));
     world.pass("weather").await.unwrap();
+    let pod = world.api.with(|store| store.get(&first[0]).cloned()).unwrap();
+    assert_eq!(pod["metadata"]["annotations"][GENERATION_ANNOTATION], "2");
+    assert_eq!(pod["spec"]["nodeSelector"], nodes);
     assert_eq!(sweep(&world.api.server()).await.unwrap().deleted, 0);
     assert_eq!(pods(&world), first);
     world.registry.push_for_nodes(IMAGE, &component);

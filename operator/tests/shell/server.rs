@@ -4,7 +4,8 @@
 use crate::store::{Key, Outcome, Store};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use http::{Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
@@ -131,7 +132,7 @@ impl FakeServer {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
         let query: Vec<(String, String)> = pairs(head.uri.query().unwrap_or_default());
-        let ask = Ask::new(&head.method, head.uri.path(), &query);
+        let ask = Ask::new(&head, &query);
         let accept = head.headers.get("accept").and_then(|v| v.to_str().ok()).unwrap_or_default();
         let meta_only = accept.contains("as=PartialObjectMetadata");
         let number = {
@@ -188,7 +189,7 @@ impl FakeServer {
             return json_response(200, &list);
         }
         let manager = get("fieldManager").unwrap_or_default();
-        let makes = ask.call.verb == "patch" && self.lock().store.get(&ask.key).is_none();
+        let makes = ask.call.verb == "patch" && !ask.merges && self.lock().store.get(&ask.key).is_none();
         if makes && let Some(refused) = self.authorize(ask, "create") {
             return refused;
         }
@@ -199,6 +200,7 @@ impl FakeServer {
             "create" => store.create(&ask.key, body),
             "update" => store.update(&ask.key, body),
             "patch" if ask.call.dry_run => store.try_apply(body),
+            "patch" if ask.merges => store.merge(&ask.key, &body),
             "patch" => store.apply(&ask.key, &manager, body, ask.status),
             "delete" => store.delete(&ask.key, &body),
             verb => Outcome::Refused(405, verb.to_owned()),
@@ -249,10 +251,13 @@ struct Ask {
     call: Call,
     key: Key,
     status: bool,
+    /// A patch that is merged instead of applied.
+    merges: bool,
 }
 
 impl Ask {
-    fn new(method: &Method, path: &str, query: &[(String, String)]) -> Self {
+    fn new(head: &Parts, query: &[(String, String)]) -> Self {
+        let path = head.uri.path();
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         let (group, rest) = match parts.as_slice() {
             ["api", "v1", rest @ ..] => ("", rest),
@@ -270,7 +275,7 @@ impl Ask {
             _ => panic!("a path of no resource: {path}"),
         };
         let watches = query.iter().any(|(key, value)| key == "watch" && value != "false");
-        let verb = match (method.as_str(), name) {
+        let verb = match (head.method.as_str(), name) {
             ("GET", None) if watches => "watch",
             ("GET", None) => "list",
             ("GET", Some(_)) => "get",
@@ -278,7 +283,7 @@ impl Ask {
             ("PUT", _) => "update",
             ("PATCH", _) => "patch",
             ("DELETE", Some(_)) => "delete",
-            _ => panic!("{method} {path}"),
+            _ => panic!("{} {path}", head.method),
         };
         let text = |part: Option<&str>| part.map(ToOwned::to_owned);
         let key = Key {
@@ -291,7 +296,8 @@ impl Ask {
         let (group, namespace, name) = (group.to_owned(), text(namespace), text(name));
         let dry_run = query.iter().any(|(key, _)| key == "dryRun");
         let call = Call { verb, resource, group, namespace, name, dry_run };
-        Self { call, key, status: sub == Some("status") }
+        let merges = head.headers.get("content-type").is_some_and(|v| v == "application/merge-patch+json");
+        Self { call, key, status: sub == Some("status"), merges }
     }
 }
 

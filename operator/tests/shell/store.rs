@@ -235,6 +235,9 @@ impl Store {
             withdraw(&mut object, old, &wanted);
         }
         merge(&mut object, &wanted);
+        if before["kind"] == json!("Pod") && object["spec"] != before["spec"] {
+            return refused(422, "spec: Forbidden: pod updates may not change fields");
+        }
         defaults(&mut object);
         if let Some(hook) = self.hook.as_ref().filter(|_| object["kind"] == json!("Deployment") && !status) {
             hook(&mut object);
@@ -248,6 +251,23 @@ impl Store {
                 json!(before["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
         }
         Outcome::Object(self.put(key, "MODIFIED", object))
+    }
+
+    /// A merge patch, whose metadata may say which object in which state it is for.
+    pub(crate) fn merge(&mut self, key: &Key, patch: &Value) -> Outcome {
+        let Some(mut object) = self.objects.get(key).cloned() else { return refused(404, "not found") };
+        for field in ["uid", "resourceVersion"] {
+            let asked = &patch["metadata"][field];
+            if !asked.is_null() && *asked != object["metadata"][field] {
+                return refused(409, "it is another, or has changed");
+            }
+        }
+        let before = object.clone();
+        merge(&mut object, patch);
+        match object == before {
+            true => Outcome::Object(object),
+            false => Outcome::Object(self.put(key, "MODIFIED", object)),
+        }
     }
 
     pub(crate) fn delete(&mut self, key: &Key, options: &Value) -> Outcome {
