@@ -121,9 +121,10 @@ fn runtime(task: &Task) -> io::Result<tokio::runtime::Runtime> {
     builder.worker_threads(threads).on_thread_park(rest).enable_all().build()
 }
 
-/// How often a thread that has nothing to do gives back what its calls have used of its stack: so many times
-/// in so many milliseconds. A request makes it wait once or a few times, and after the last of them it keeps
-/// next to nothing; one that is busy again and again has few page faults for many requests.
+/// How often a thread that has nothing to do gives back what its calls have used of its stack: at most so
+/// many times in so many milliseconds, so that one that is busy again and again has few page faults for many
+/// requests. A request makes it wait once or a few times: after the last of a few it keeps next to nothing,
+/// and after the last of many what the turns since the eighth have used.
 const RESTS_MAX: u32 = 8;
 const RESTS_MILLIS: u64 = 16;
 
