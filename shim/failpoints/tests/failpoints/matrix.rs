@@ -126,6 +126,7 @@ impl Node {
     /// Wants that nothing is left of a pod.
     #[track_caller]
     fn check_nothing_left(&self, case: &str) {
+        wait_for(&format!("{case}: `delete` has ended"), || self.deletes() == 0);
         let bundles = self.containerd.path("state/io.containerd.runtime.v2.task/k8s.io");
         let bundles = || std::fs::read_dir(&bundles).into_iter().flatten().count();
         wait_for(&format!("{case}: bundles gone"), || bundles() == 0);
@@ -136,6 +137,15 @@ impl Node {
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
         let root = self.containerd.path("state").display().to_string();
         assert!(!mounts.contains(&root), "{case}: a mount is left");
+    }
+
+    /// How many actions `delete` run. One goes on when the containerd that called it is killed, and would
+    /// take a later pod of the same id for its own.
+    fn deletes(&self) -> usize {
+        let directory = self.containerd.path("").display().to_string();
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        let commands = entries.filter_map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).ok());
+        commands.filter(|line| line.contains(&directory) && line.ends_with("\0delete\0")).count()
     }
 
     /// Topic and text of each event of a task.
