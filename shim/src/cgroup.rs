@@ -3,9 +3,11 @@
 
 mod layout;
 mod limits;
+mod starved;
 mod systemd;
 
 pub use layout::Version;
+pub use starved::Starved;
 
 use crate::spec::Resources;
 use layout::Layout;
@@ -250,17 +252,6 @@ impl Cgroup {
             }
         }
         Ok(pids.into_iter().collect())
-    }
-
-    /// How many processes of it the kernel has killed for memory.
-    #[must_use]
-    pub fn oom_kills(&self) -> u64 {
-        let file = match self.version {
-            Version::V1 => self.file("memory", "memory.oom_control"),
-            Version::V2 => self.file("memory", "memory.events"),
-        };
-        let text = file.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
-        text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
     }
 
     /// Stops all its processes where they are, or lets them go on.

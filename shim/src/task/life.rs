@@ -5,7 +5,7 @@ mod end;
 
 use super::{Fault, announce};
 use crate::bundle::Record;
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, Starved};
 use crate::denial::{Account, Witness};
 use crate::events::Publisher;
 use crate::failpoint::failpoint;
@@ -71,6 +71,8 @@ pub(super) struct Task {
     pub(super) streams: Streams,
     /// Its cgroup.
     pub(super) cgroup: Cgroup,
+    /// What tells whether the kernel has killed its process for memory.
+    starved: Starved,
     /// What was granted to the pod; of a sandbox.
     pub(super) pin: Option<Pin>,
     termination: Option<TerminationFile>,
@@ -139,6 +141,7 @@ impl Task {
             bundle: parts.bundle,
             pid: parts.child.pid,
             streams: parts.streams,
+            starved: Starved::watch(&parts.cgroup),
             cgroup: parts.cgroup,
             pin: parts.pin,
             termination: parts.termination,

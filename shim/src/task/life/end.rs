@@ -18,8 +18,8 @@ use std::time::{Duration, SystemTime};
 /// already.
 const LAST_WORDS_MILLIS_MAX: u64 = 1_000;
 
-/// How a task ends whose end can't be seen: it is killed.
-const UNSEEN: Exit = Exit::Signal(Signal::KILL.as_raw());
+/// How a task ends that is killed, and one whose end can't be seen.
+const KILLED: Exit = Exit::Signal(Signal::KILL.as_raw());
 
 impl Task {
     /// Waits for the end of the process and makes it the task's. Where that fails or panics, the task is
@@ -39,13 +39,15 @@ impl Task {
     async fn see(&self) -> Result<(), Fault> {
         failpoint!("watch.wait").map_err(|error| Fault::internal(&error))?;
         let exit = self.child.wait().await.map_err(|error| Fault::internal(&error))?;
+        // At once: systemd removes what counts.
+        let starved = exit == KILLED && self.starved.is_seen();
         failpoint!("watch.status").map_err(|error| Fault::internal(&error))?;
         // What comes now is to stand behind all that the guest has written.
         self.life.lock().await.kept.drained().await;
-        let status = self.status(exit).await;
+        let status = self.status(exit, starved).await;
         self.life.lock().await.end = Some(End { status, at: SystemTime::now() });
         failpoint!("watch.tell").map_err(|error| Fault::internal(&error))?;
-        if self.cgroup.oom_kills() > 0 {
+        if starved {
             announce::out_of_memory(&self.publisher, &self.id).await;
         }
         self.tell().await
@@ -73,7 +75,7 @@ impl Task {
         life.guest = Guest::None;
         if life.end.is_none() {
             self.say(Some("killed: a defect of the shim kept it from seeing how this ends"), true);
-            life.end = Some(End { status: UNSEEN.code(), at: SystemTime::now() });
+            life.end = Some(End { status: KILLED.code(), at: SystemTime::now() });
         }
         drop(life);
         if let Err(fault) = self.tell().await {
@@ -88,7 +90,7 @@ impl Task {
     }
 
     /// The status, and the termination message where there is one.
-    async fn status(&self, exit: Exit) -> u32 {
+    async fn status(&self, exit: Exit, starved: bool) -> u32 {
         let mut life = self.life.lock().await;
         let killed = life.killed;
         let started = life.state != Some(State::Created);
@@ -99,20 +101,17 @@ impl Task {
                 let words =
                     tokio::time::timeout(Duration::from_millis(LAST_WORDS_MILLIS_MAX), listener).await;
                 let outcome = words.ok().and_then(Result::ok).flatten();
-                self.last_words(exit, outcome.as_ref(), killed);
+                self.last_words(outcome.as_ref(), termination::reason(exit, killed, starved));
                 exit.code()
             }
             _ => exit.code(),
         }
     }
 
-    fn last_words(&self, exit: Exit, outcome: Option<&Outcome>, killed: bool) {
-        match (outcome, exit) {
-            (Some(outcome), _) => self.say(outcome.message.as_deref(), false),
-            (None, exit) => {
-                let why = termination::reason(exit, killed, self.cgroup.oom_kills() > 0);
-                self.say(why.as_deref(), true);
-            }
+    fn last_words(&self, outcome: Option<&Outcome>, why: Option<String>) {
+        match outcome {
+            Some(outcome) => self.say(outcome.message.as_deref(), false),
+            None => self.say(why.as_deref(), true),
         }
     }
 }
