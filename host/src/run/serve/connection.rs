@@ -254,19 +254,10 @@ impl Connection {
     }
 }
 
-async fn quiet(
-    mut used: watch::Receiver<Used>,
-    mut crowded: watch::Receiver<bool>,
-    [first, later]: [Duration; 2],
-) {
+async fn quiet(mut used: watch::Receiver<Used>, mut crowded: watch::Receiver<bool>, idle: [Duration; 2]) {
     loop {
         let now = *used.borrow_and_update();
-        let patience = if now.asked { later } else { first };
-        let limit = match (*crowded.borrow_and_update(), now.is_answering()) {
-            (is_crowded, true) => stall::patience(is_crowded),
-            (true, false) => patience.min(Duration::from_secs(CROWDED_SECONDS_MAX)),
-            (false, false) => patience,
-        };
+        let limit = now.patience(*crowded.borrow_and_update(), idle);
         tokio::select! {
             biased;
             changed = used.changed() => if changed.is_err() {
@@ -301,6 +292,17 @@ impl Used {
     /// Whether its client has the last of an answer before it.
     fn is_answering(&self) -> bool {
         self.unsent && self.last
+    }
+
+    /// How long all may stay as it is; where nothing is before its client, before the first request and
+    /// between others.
+    fn patience(&self, is_crowded: bool, [first, later]: [Duration; 2]) -> Duration {
+        let idle = if self.asked { later } else { first };
+        match (is_crowded, self.is_answering()) {
+            (_, true) => stall::patience(is_crowded),
+            (true, false) => idle.min(Duration::from_secs(CROWDED_SECONDS_MAX)),
+            (false, false) => idle,
+        }
     }
 
     /// Its client is told that it closes, and has time from now on; not one that hasn't taken anything of its
