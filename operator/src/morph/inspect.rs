@@ -67,6 +67,12 @@ pub fn name(morph: &Morph, part: &Part<'_>) -> String {
     format!("{}-inspect-{}{of_plug}", Identity::of(morph).name, names::spec_hash(&morph.spec))
 }
 
+/// What a pod that looks at an image for this Morph says of the generation that asks for it.
+#[must_use]
+pub fn generation(morph: &Morph) -> String {
+    morph.metadata.generation.unwrap_or_default().to_string()
+}
+
 /// Whether a pod that looks at an image for this Morph was made for an earlier generation of it. What it
 /// tells is of this one as well: its name is of all that another image may stand for.
 #[must_use]
@@ -181,8 +187,7 @@ fn inspector(morph: &Morph, part: &Part<'_>) -> Pod {
     let secrets: Vec<_> = secrets.map(|one| LocalObjectReference { name: one.name.clone() }).collect();
     let mut metadata = names::metadata(&identity, &name(morph, part));
     metadata.labels = Some([(MORPH_UID_LABEL.to_owned(), identity.uid.clone())].into());
-    let generation = morph.metadata.generation.unwrap_or_default().to_string();
-    let said = [(INSPECT_ANNOTATION, "true".to_owned()), (GENERATION_ANNOTATION, generation)];
+    let said = [(INSPECT_ANNOTATION, "true".to_owned()), (GENERATION_ANNOTATION, generation(morph))];
     metadata.annotations = Some(said.map(|(name, value)| (name.to_owned(), value)).into());
     let container = Container {
         name: INSPECT_CONTAINER.to_owned(),

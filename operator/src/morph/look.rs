@@ -136,8 +136,8 @@ impl Reconciler {
         let found = within(format!("get Pod {namespace}/{name}"), api.get_opt(&name)).await?;
         match found {
             Some(pod) if inspect::is_behind(morph, &pod) => {
-                let generation = morph.metadata.generation.unwrap_or_default().to_string();
-                self.server.annotate(&pod, (GENERATION_ANNOTATION, &generation)).await
+                let generation = (GENERATION_ANNOTATION, &*inspect::generation(morph));
+                self.server.annotate(&pod, generation).await
             }
             found => Ok(found),
         }

@@ -256,11 +256,8 @@ impl Store {
     /// A merge patch, whose metadata may say which object in which state it is for.
     pub(crate) fn merge(&mut self, key: &Key, patch: &Value) -> Outcome {
         let Some(mut object) = self.objects.get(key).cloned() else { return refused(404, "not found") };
-        for field in ["uid", "resourceVersion"] {
-            let asked = &patch["metadata"][field];
-            if !asked.is_null() && *asked != object["metadata"][field] {
-                return refused(409, "it is another, or has changed");
-            }
+        if !holds(&patch["metadata"], &object) {
+            return refused(409, "it is another, or has changed");
         }
         let before = object.clone();
         merge(&mut object, patch);
@@ -272,11 +269,8 @@ impl Store {
 
     pub(crate) fn delete(&mut self, key: &Key, options: &Value) -> Outcome {
         let Some(object) = self.objects.get(key).cloned() else { return refused(404, "not found") };
-        for field in ["uid", "resourceVersion"] {
-            let asked = &options["preconditions"][field];
-            if !asked.is_null() && *asked != object["metadata"][field] {
-                return refused(409, "a precondition does not hold");
-            }
+        if !holds(&options["preconditions"], &object) {
+            return refused(409, "a precondition does not hold");
         }
         self.remove(key);
         Outcome::Object(object)
@@ -317,6 +311,12 @@ impl Store {
         });
         (past, future.filter_map(move |event| std::future::ready(shown(&event))).boxed())
     }
+}
+
+/// Whether an object is the one, and in the state, that is asked for.
+fn holds(asked: &Value, object: &Value) -> bool {
+    let fits = |field: &str| asked[field].is_null() || asked[field] == object["metadata"][field];
+    ["uid", "resourceVersion"].into_iter().all(fits)
 }
 
 fn template(job: &Value) -> &Value {
