@@ -1,8 +1,8 @@
 //! Images that the operator can't read: a node looks at them with the Morph's own pull secrets.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt as _;
 use kube::api::{Api, ListParams, PostParams};
 use morph_crds::{ConditionType, Reason};
 use morph_e2e::{Cluster, Space, guest, until};
@@ -34,10 +34,9 @@ fn spec(image: &str) -> Value {
 }
 
 /// The pods that look at an image.
-async fn inspectors(space: &Space) -> Result<Vec<ObjectMeta>> {
-    let pods = space.api::<Pod>().list(&ListParams::default()).await?;
-    let metas = pods.items.into_iter().map(|pod| pod.metadata);
-    Ok(metas.filter(|meta| meta.name.as_ref().is_some_and(|name| name.contains("-inspect-"))).collect())
+async fn inspectors(space: &Space) -> Result<Vec<Pod>> {
+    let pods = space.api::<Pod>().list(&ListParams::default()).await?.items.into_iter();
+    Ok(pods.filter(|pod| pod.name_any().contains("-inspect-")).collect())
 }
 
 #[tokio::test]
@@ -77,13 +76,14 @@ async fn a_wrong_pull_secret_is_told_and_the_right_one_cures_it() -> Result<()> 
         .await?;
         assert!(space.pods("hello").await?.is_empty());
         // The same pod is asked for the next generation, though admission has changed it by its RuntimeClass.
-        let before = inspectors(space).await?;
+        let before = inspectors(space).await?.pop().context("no pod looks")?;
+        let selector = before.spec.clone().and_then(|spec| spec.node_selector).unwrap_or_default();
+        assert!(!selector.is_empty(), "admission has written nothing");
         space.morph("hello", &scaled).await?;
         until(30, "the pod is the next generation's", async || {
             let now = inspectors(space).await?;
-            let said = |meta: &ObjectMeta| meta.annotations.clone()?.remove("hayride.dev/generation");
-            let is_it =
-                now.len() == 1 && now[0].uid == before[0].uid && said(&now[0]).as_deref() == Some("2");
+            let is_it = matches!(&now[..], [pod] if pod.uid() == before.uid()
+                && pod.annotations().get("hayride.dev/generation").is_some_and(|said| said == "2"));
             Ok(if is_it { Ok(()) } else { Err(now) })
         })
         .await?;
