@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 pub struct Starved {
     /// Its own file.
     own: Option<PathBuf>,
-    /// Its parent's, where that has what is below in it, and what it said at the beginning.
+    /// Its parent's, where systemd may take its own and that has what is below in it; what it said at the
+    /// beginning.
     around: Option<(PathBuf, u64)>,
 }
 
@@ -23,8 +24,10 @@ impl Starved {
             Version::V2 => "memory.events",
         };
         let own = cgroup.file("memory", file);
-        let parent = own.as_ref().and_then(|own| own.parent()?.parent()).map(|parent| parent.join(file));
-        let around = parent.filter(|_| cgroup.version() == Version::V2).and_then(|file| {
+        let is_taken = cgroup.version() == Version::V2 && cgroup.scope().is_some();
+        let parent = own.as_ref().filter(|_| is_taken).and_then(|own| own.parent()?.parent());
+        let around = parent.and_then(|parent| {
+            let file = parent.join(file);
             let before = kills(&file)?;
             Some((file, before))
         });
@@ -53,9 +56,13 @@ mod tests {
     use super::*;
     use crate::cgroup::Directory;
 
+    /// Where systemd makes a cgroup, and where it doesn't.
+    const SCOPE: &str = "pod.slice/task.scope";
+    const OTHER: &str = "pod/task";
+
     /// A cgroup of one hierarchy in a parent, both of which have counted so many.
-    fn counted(root: &Path, version: Version, own: u64, around: u64) -> Cgroup {
-        let path = root.join("pod.slice/task.scope");
+    fn counted(root: &Path, version: Version, place: &str, own: u64, around: u64) -> Cgroup {
+        let path = root.join(place);
         std::fs::create_dir_all(&path).unwrap();
         for (directory, count) in [(path.as_path(), own), (path.parent().unwrap(), around)] {
             for file in ["memory.events", "memory.oom_control"] {
@@ -67,33 +74,36 @@ mod tests {
 
     #[test]
     fn its_own_count_tells_whatever_its_parent_says() {
-        for version in [Version::V1, Version::V2] {
+        for (version, place) in [(Version::V1, SCOPE), (Version::V2, SCOPE), (Version::V2, OTHER)] {
             for (own, seen) in [(0, false), (1, true)] {
                 let root = tempfile::tempdir().unwrap();
-                let starved = Starved::watch(&counted(root.path(), version, 0, 3));
-                counted(root.path(), version, own, 4);
-                assert_eq!(starved.is_seen(), seen, "{version:?}");
+                let starved = Starved::watch(&counted(root.path(), version, place, 0, 3));
+                counted(root.path(), version, place, own, 4);
+                assert_eq!(starved.is_seen(), seen, "{version:?} {place}");
             }
         }
     }
 
     #[test]
-    fn when_it_is_gone_its_parents_count_tells_with_version_2() {
-        for (version, after, seen) in
-            [(Version::V2, 3, false), (Version::V2, 4, true), (Version::V1, 4, false)]
-        {
+    fn when_systemd_has_taken_it_its_parents_count_tells_with_version_2() {
+        for (version, place, after, seen) in [
+            (Version::V2, SCOPE, 3, false),
+            (Version::V2, SCOPE, 4, true),
+            (Version::V2, OTHER, 4, false),
+            (Version::V1, SCOPE, 4, false),
+        ] {
             let root = tempfile::tempdir().unwrap();
-            let starved = Starved::watch(&counted(root.path(), version, 0, 3));
-            counted(root.path(), version, 1, after);
-            std::fs::remove_dir_all(root.path().join("pod.slice/task.scope")).unwrap();
-            assert_eq!(starved.is_seen(), seen, "{version:?}: {after}");
+            let starved = Starved::watch(&counted(root.path(), version, place, 0, 3));
+            counted(root.path(), version, place, 1, after);
+            std::fs::remove_dir_all(root.path().join(place)).unwrap();
+            assert_eq!(starved.is_seen(), seen, "{version:?} {place}: {after}");
         }
     }
 
     #[test]
     fn nothing_is_seen_where_nothing_counts() {
         let root = tempfile::tempdir().unwrap();
-        let cgroup = counted(root.path(), Version::V2, 0, 0);
+        let cgroup = counted(root.path(), Version::V2, SCOPE, 0, 0);
         std::fs::remove_dir_all(root.path().join("pod.slice")).unwrap();
         assert!(!Starved::watch(&cgroup).is_seen());
     }

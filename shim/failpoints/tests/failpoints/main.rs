@@ -10,6 +10,7 @@ mod matrix;
 #[path = "../../../tests/containerd/spec.rs"]
 #[allow(dead_code)]
 mod spec;
+mod systemd;
 
 /// The program under test: the shim with failpoints.
 pub(crate) const SHIM: &str = env!("CARGO_BIN_EXE_containerd-shim-morph-failpoints");

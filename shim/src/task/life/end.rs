@@ -39,9 +39,9 @@ impl Task {
     async fn see(&self) -> Result<(), Fault> {
         failpoint!("watch.wait").map_err(|error| Fault::internal(&error))?;
         let exit = self.child.wait().await.map_err(|error| Fault::internal(&error))?;
-        // At once: systemd removes what counts.
-        let starved = exit == KILLED && self.starved.is_seen();
         failpoint!("watch.status").map_err(|error| Fault::internal(&error))?;
+        // Once, and before anything that takes time: systemd removes what counts.
+        let starved = exit == KILLED && self.starved.is_seen();
         // What comes now is to stand behind all that the guest has written.
         self.life.lock().await.kept.drained().await;
         let status = self.status(exit, starved).await;
