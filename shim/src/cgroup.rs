@@ -320,11 +320,15 @@ impl Cgroup {
         }
     }
 
-    /// Removes its directories. Those that are gone are fine.
+    /// Removes its directories. Those that are gone are fine. Nothing is in it any more.
     ///
     /// # Errors
-    /// What the kernel says; [`CgroupError::Unsettled`] while a process is in it.
+    /// What the kernel or systemd says; [`CgroupError::Unsettled`] while a process is in it.
     pub fn remove(&self) -> Result<(), CgroupError> {
+        // Before: without the directory nobody tells systemd that its scope is empty.
+        if let Some(scope) = self.scope().filter(|_| self.directories.iter().any(|d| d.path.exists())) {
+            scope.stop()?;
+        }
         for directory in &self.directories {
             settle(&directory.path, "removable", || match std::fs::remove_dir(&directory.path) {
                 Ok(()) => Ok(true),

@@ -1,7 +1,8 @@
 //! Tells systemd of a task's cgroup. Where systemd runs, the cgroups are its own: it takes controllers, and
 //! limits with them, from a directory that it knows no unit for as soon as a neighbour comes or goes. So a
 //! directory `x.slice/y.scope` becomes a scope that is delegated to us. When its last process ends, systemd
-//! forgets it. What is said on the socket is `wire`'s.
+//! forgets it, unless the directory is gone before it has looked: so it is told. What is said on the socket
+//! is `wire`'s.
 
 mod properties;
 mod wire;
@@ -56,6 +57,18 @@ impl<'a> Scope<'a> {
         self.call(SOCKET, "telling systemd its limits", &wire::set_unit_properties(self.name, &properties))
     }
 
+    /// Has it forgotten, once nothing is in it. Does nothing where systemd has forgotten it or doesn't run.
+    pub(super) fn stop(&self) -> Result<(), CgroupError> {
+        self.stop_at(SOCKET)
+    }
+
+    fn stop_at(&self, socket: &str) -> Result<(), CgroupError> {
+        match self.call(socket, "having systemd forget it", &wire::stop_unit(self.name)) {
+            Err(CgroupError::File { source, .. }) if is_of_no_unit(&source) => Ok(()),
+            other => other,
+        }
+    }
+
     fn call(&self, socket: &str, doing: &'static str, message: &[u8]) -> Result<(), CgroupError> {
         match ask(socket, message) {
             Ok(()) => Ok(()),
@@ -63,6 +76,11 @@ impl<'a> Scope<'a> {
             Err(source) => Err(CgroupError::File { path: self.name.into(), doing, source }),
         }
     }
+}
+
+fn is_of_no_unit(error: &io::Error) -> bool {
+    let refusal = error.get_ref().and_then(|error| error.downcast_ref::<wire::Refusal>());
+    refusal.is_some_and(wire::Refusal::is_of_no_unit)
 }
 
 /// Sends one message and waits for its answer. Blocks its thread.

@@ -51,6 +51,7 @@ fn a_task_is_a_scope_and_systemd_keeps_its_limits() {
     assert_eq!(shown(&scope("c1"), "ActiveState"), "active");
     assert_eq!(shown(&scope("c1"), "Slice"), "morphtest.slice");
     assert_eq!(shown(&scope("c1"), "Delegate"), "yes");
+    assert_eq!(shown(&scope("c1"), "CollectMode"), "inactive-or-failed");
     assert_eq!(shown(&scope("c1"), "MemoryMax"), "67108864");
     assert_eq!(read(&directory("c1").join("cgroup.procs")), pid.to_string());
     let limit = directory("c1").join("memory.max");

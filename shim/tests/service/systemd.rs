@@ -1,12 +1,14 @@
-//! Update where systemd owns the cgroups: run by `hack/vm-tests -s`.
+//! Cgroups that systemd owns: run by `hack/vm-tests -s`.
 
 use crate::harness::{Node, client, code, connect, patience, told};
 use containerd_shim_protos::api::{CreateTaskRequest, UpdateTaskRequest};
 use containerd_shim_protos::protobuf::MessageField;
 use containerd_shim_protos::protobuf::well_known_types::any::Any;
+use morph_shim::cgroup::Cgroup;
+use morph_shim::spec::Resources;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use ttrpc::Code;
 
 fn systemctl(arguments: &[&str]) -> String {
@@ -74,4 +76,34 @@ async fn a_scope_that_is_there_already_is_refused_in_systemds_words() {
     assert_eq!(code(client.connect(patience(), &connect("s1")).await), Code::NOT_FOUND);
     other.kill().unwrap();
     other.wait().unwrap();
+}
+
+/// A scope with a process.
+fn occupied(unit: &str) -> (Cgroup, Child) {
+    let path = Path::new("morphservice.slice").join(unit);
+    let cgroup = Cgroup::create(&path, &Resources::default()).unwrap();
+    let child = Command::new("sleep").arg("1000").spawn().unwrap();
+    for file in cgroup.procs_files() {
+        std::fs::write(file, child.id().to_string()).unwrap();
+    }
+    cgroup.adopt(i32::try_from(child.id()).unwrap(), &Resources::default()).unwrap();
+    (cgroup, child)
+}
+
+/// The kernel tells of a cgroup no more than once in ten milliseconds, and never of one that is gone.
+#[test]
+fn a_cgroup_that_is_removed_at_once_leaves_no_scope() {
+    let units: Vec<String> = (0..8).map(|n| format!("q{}-{n}.scope", std::process::id())).collect();
+    let state = |unit: &String| systemctl(&["show", "--value", "-p", "LoadState", unit]);
+    for unit in &units {
+        let (cgroup, mut child) = occupied(unit);
+        for frozen in [true, false] {
+            cgroup.freeze(frozen).unwrap();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        cgroup.remove().unwrap();
+        assert!(!directory(unit).exists());
+    }
+    crate::harness::wait_for("scopes gone", || units.iter().all(|unit| state(unit) == "not-found"));
 }

@@ -45,6 +45,8 @@ pub(super) fn of_scope(slice: &str, pid: i32) -> Vec<Property<'_>> {
         Property { name: "Slice", value: Value::Text(slice) },
         Property { name: "PIDs", value: Value::Pid(pid.unsigned_abs()) },
         flag("Delegate", true),
+        // One that ends as failed, of a kill for memory for example, would be kept until somebody resets it.
+        Property { name: "CollectMode", value: Value::Text("inactive-or-failed") },
         // It ends when its task ends, not before the network at a shutdown.
         flag("DefaultDependencies", false),
         flag("CPUAccounting", true),

@@ -18,6 +18,21 @@ fn message(kind: u8, text: &str) -> Vec<u8> {
     bytes
 }
 
+/// An error of systemd's manager, of which the name is a field as D-Bus has it, and the text is empty.
+fn refusal(name: &str) -> Vec<u8> {
+    let name = format!("org.freedesktop.systemd1.{name}");
+    let length = |text: &str| u32::try_from(text.len()).unwrap().to_le_bytes();
+    let field = [&[4, 1, b's', 0], length(&name).as_slice(), name.as_bytes(), &[0]].concat();
+    let mut bytes = vec![b'l', 3, 0, 1];
+    for number in [5, 1, u32::try_from(field.len()).unwrap()] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    bytes.extend(field);
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    bytes.extend_from_slice(&[0; 5]);
+    bytes
+}
+
 /// Answers one caller; gives back what it said after its greeting.
 fn systemd(greeting: &'static str, answers: Vec<u8>) -> (tempfile::TempDir, String, JoinHandle<Vec<u8>>) {
     let place = tempfile::tempdir().unwrap();
@@ -71,6 +86,19 @@ fn a_refusal_is_told_in_systemds_words() {
     thread.join().unwrap();
     let text = format!("{error}: {}", std::error::Error::source(&error).unwrap());
     assert!(text.contains("b.scope: testing") && text.contains("already loaded"), "{text}");
+}
+
+#[test]
+fn a_scope_that_systemd_has_forgotten_is_stopped_and_no_other_refusal_is_success() {
+    for (name, is_fine) in [("NoSuchUnit", true), ("NoSuchUnitFile", false), ("NoSuchJob", false)] {
+        let (_place, socket, thread) = systemd(WELCOME, refusal(name));
+        let stopped = SCOPE.stop_at(&socket);
+        assert_eq!(thread.join().unwrap(), wire::stop_unit("b.scope"));
+        assert_eq!(stopped.is_ok(), is_fine, "{name}: {stopped:?}");
+        let (_place, socket, thread) = systemd(WELCOME, refusal(name));
+        SCOPE.call(&socket, "testing", &wire::set_unit_properties("b.scope", &[])).unwrap_err();
+        thread.join().unwrap();
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The two calls of systemd's that are made, as messages of D-Bus, and what comes back. A library for D-Bus
-//! would bring some twenty crates and a runtime into a process that says two sentences.
+//! The three calls of systemd's that are made, as messages of D-Bus, and what comes back. A library for D-Bus
+//! would bring some twenty crates and a runtime into a process that says three sentences.
 //! Source: the D-Bus specification, "Message Protocol"; org.freedesktop.systemd1(5).
 
 use super::properties::{Property, Value};
@@ -13,6 +13,9 @@ const METHOD_CALL: u8 = 1;
 const METHOD_RETURN: u8 = 2;
 const ERROR: u8 = 3;
 const PROTOCOL: u8 = 1;
+
+/// Name of the error that there is no such unit, to its end.
+const NO_UNIT: &[u8] = b"org.freedesktop.systemd1.NoSuchUnit\0";
 
 /// `StartTransientUnit(name, mode, properties, auxiliary units)`. Mode "fail" replaces no job of anybody's.
 pub(super) fn start_transient_unit(unit: &str, properties: &[Property<'_>]) -> Vec<u8> {
@@ -32,6 +35,14 @@ pub(super) fn set_unit_properties(unit: &str, properties: &[Property<'_>]) -> Ve
     body.number(1);
     body.properties(properties);
     call("SetUnitProperties", "sba(sv)", &body.0)
+}
+
+/// `StopUnit(name, mode)`. Mode "replace", as `systemctl stop` has it, takes the place of a job to start it.
+pub(super) fn stop_unit(unit: &str) -> Vec<u8> {
+    let mut body = Writer::default();
+    body.text(unit);
+    body.text("replace");
+    call("StopUnit", "ss", &body.0)
 }
 
 fn call(member: &str, signature: &str, body: &[u8]) -> Vec<u8> {
@@ -135,6 +146,21 @@ impl Writer {
     }
 }
 
+/// Why systemd did not carry a call out.
+#[derive(Debug, thiserror::Error)]
+#[error("systemd says {text:?}")]
+pub(super) struct Refusal {
+    text: String,
+    is_of_no_unit: bool,
+}
+
+impl Refusal {
+    /// Whether it is that there is no such unit.
+    pub(super) fn is_of_no_unit(&self) -> bool {
+        self.is_of_no_unit
+    }
+}
+
 /// The part of an answer that says how long the rest is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Head {
@@ -166,14 +192,18 @@ impl Head {
     }
 
     /// Whether the call was carried out, and why not; none if this is no answer.
-    pub(super) fn answer(&self, rest: &[u8]) -> Option<Result<(), String>> {
+    pub(super) fn answer(&self, rest: &[u8]) -> Option<Result<(), Refusal>> {
         match self.kind {
             METHOD_RETURN => Some(Ok(())),
             ERROR => {
                 // A text: four bytes of length, then its own.
                 let text = rest.get(self.body_at() + 4..).unwrap_or_default();
                 let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-                Some(Err(format!("systemd says {:?}", String::from_utf8_lossy(&text[..end]))))
+                let text = String::from_utf8_lossy(&text[..end]).into_owned();
+                // The error's name is the only field of an error that systemd gives such a text.
+                let fields = rest.get(..self.fields_bytes).unwrap_or_default();
+                let is_of_no_unit = fields.windows(NO_UNIT.len()).any(|part| part == NO_UNIT);
+                Some(Err(Refusal { text, is_of_no_unit }))
             }
             _ => None,
         }
