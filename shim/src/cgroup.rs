@@ -58,6 +58,14 @@ pub enum CgroupError {
         /// What is in use.
         used_bytes: u64,
     },
+    /// Somebody else's.
+    #[error("cgroup {path}: process {pid} is in it already; a task's is its own, to limit and to kill")]
+    Occupied {
+        /// Where.
+        path: PathBuf,
+        /// Who is in it.
+        pid: i32,
+    },
     /// Waited in vain.
     #[error("cgroup {path}: not {wanted} after {} ms", SETTLE_MILLIS_MAX)]
     Unsettled {
@@ -236,6 +244,15 @@ impl Cgroup {
 
     fn scope(&self) -> Option<systemd::Scope<'_>> {
         systemd::Scope::of(&self.directories.first()?.path)
+    }
+
+    /// Refuses one with a process in it: whoever ends the task would end that as well.
+    ///
+    /// # Errors
+    /// [`CgroupError::Occupied`], and as of [`Self::processes`].
+    pub fn ensure_free(&self) -> Result<(), CgroupError> {
+        let path = self.directories.first().map_or(PathBuf::new(), |directory| directory.path.clone());
+        self.processes()?.first().map_or(Ok(()), |pid| Err(CgroupError::Occupied { path, pid: *pid }))
     }
 
     /// Processes in it.

@@ -46,6 +46,8 @@ pub(super) async fn create(server: Arc<Server>, request: CreateTaskRequest) -> R
     let log = TaskLog::open(&bundle, &id);
     laps.lap("spec");
     let cgroup = Cgroup::planned(&spec.cgroup).map_err(|error| Fault::internal(&error))?;
+    // Before anything says that it is this task's.
+    cgroup.ensure_free().map_err(|error| Fault::internal(&error))?;
     let sandbox = match &spec.role {
         Role::Sandbox(_) => Some(id.as_str()),
         other => other.sandbox(),

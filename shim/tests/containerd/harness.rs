@@ -25,10 +25,10 @@ pub(crate) fn signer() -> SigningKey {
     SigningKey::generate(&mut StdRng::seed_from_u64(1))
 }
 
-/// Waits for a condition, ten seconds at most.
+/// Waits for a condition, a minute at most.
 #[track_caller]
 pub(crate) fn wait_for(what: &str, condition: impl FnMut() -> bool) {
-    wait_seconds(10, what, condition);
+    wait_seconds(60, what, condition);
 }
 
 /// Waits for a condition.

@@ -11,6 +11,8 @@ use containerd_shim_protos::api::{
 use containerd_shim_protos::protobuf::well_known_types::any::Any;
 use containerd_shim_protos::protobuf::{Message, MessageField};
 use containerd_shim_protos::shim_async::TaskClient;
+use morph_shim::cgroup::Cgroup;
+use morph_shim::spec::Resources;
 use ttrpc::Code;
 
 async fn status(client: &TaskClient, id: &str) -> Status {
@@ -142,6 +144,38 @@ async fn a_create_that_fails_leaves_nothing() {
     let left: Vec<_> = std::fs::read_dir(bundle).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["config.json"]);
     assert_eq!(code(client.connect(patience(), &connect("bad")).await), Code::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cgroup_with_somebody_in_it_is_refused_and_left_as_it_is() {
+    let node = Node::new().await;
+    let place = format!("morph-test/service-{}-taken", std::process::id());
+    let cgroup = Cgroup::create(place.as_ref(), &Resources::default()).unwrap();
+    let mut somebody = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    for file in cgroup.procs_files() {
+        std::fs::write(file, somebody.id().to_string()).unwrap();
+    }
+    let spec = serde_json::json!({
+        "annotations": {
+            "io.kubernetes.cri.container-type": "sandbox",
+            "io.kubernetes.cri.sandbox-id": "s1",
+            "io.kubernetes.cri.sandbox-namespace": "demo",
+        },
+        "linux": { "cgroupsPath": format!("/{place}"), "namespaces": [{ "type": "network" }] },
+    });
+    let bundle = node.bundle("s1", &spec).display().to_string();
+    let request = CreateTaskRequest { id: "s1".into(), bundle, ..CreateTaskRequest::default() };
+    let client = client(&node.start("s1")).await;
+    let error = client.create(patience(), &request).await.unwrap_err().to_string();
+    assert!(error.contains(&place) && error.contains(&format!("process {}", somebody.id())), "{error}");
+    assert_eq!(code(client.connect(patience(), &connect("s1")).await), Code::NOT_FOUND);
+    // What containerd does next.
+    assert!(node.command("s1", "delete").output().unwrap().status.success());
+    assert!(somebody.try_wait().unwrap().is_none());
+    assert_eq!(cgroup.processes().unwrap(), [somebody.id().cast_signed()]);
+    somebody.kill().unwrap();
+    somebody.wait().unwrap();
+    cgroup.remove().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

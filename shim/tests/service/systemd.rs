@@ -61,7 +61,7 @@ async fn an_update_is_kept_by_systemd() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_scope_that_is_there_already_is_refused_in_systemds_words() {
+async fn a_scope_with_somebody_in_it_is_refused_and_goes_on() {
     let node = Node::new().await;
     let prefix = format!("o{}", std::process::id());
     let (unit, request) = (format!("{prefix}-s1.scope"), request(&node, "s1", &prefix));
@@ -74,6 +74,8 @@ async fn a_scope_that_is_there_already_is_refused_in_systemds_words() {
     let error = client.create(patience(), &request).await.unwrap_err().to_string();
     assert!(error.contains(&unit) && error.contains("already"), "{error}");
     assert_eq!(code(client.connect(patience(), &connect("s1")).await), Code::NOT_FOUND);
+    assert_eq!(systemctl(&["show", "--value", "-p", "ActiveState", &unit]), "active");
+    assert!(other.try_wait().unwrap().is_none());
     other.kill().unwrap();
     other.wait().unwrap();
 }
