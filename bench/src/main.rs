@@ -172,3 +172,22 @@ fn make_page(from: &Path, to: &Path) -> Result<()> {
     }
     std::fs::write(to, page.text).with_context(|| to.display().to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    /// `cargo run -p morph-bench` runs none of two programs unless the package says which.
+    #[test]
+    fn the_command_that_documents_give_finds_this_program() {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let mut cargo = std::process::Command::new(env!("CARGO"));
+        cargo
+            .args("metadata --no-deps --offline --format-version 1 --manifest-path".split(' '))
+            .arg(manifest);
+        let told: serde_json::Value = serde_json::from_slice(&cargo.output().unwrap().stdout).unwrap();
+        let packages = told["packages"].as_array().unwrap();
+        let own = packages.iter().find(|package| package["name"] == env!("CARGO_PKG_NAME")).unwrap();
+        assert_eq!(own["default_run"], env!("CARGO_BIN_NAME"));
+    }
+}
