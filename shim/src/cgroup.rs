@@ -76,6 +76,14 @@ pub enum CgroupError {
     },
 }
 
+impl CgroupError {
+    /// Whether systemd has said no, so that nothing was made.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::File { source, .. } if systemd::refusal(source).is_some())
+    }
+}
+
 /// The directories of one task's cgroup, one for each hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cgroup {
@@ -346,6 +354,14 @@ impl Cgroup {
         if let Some(scope) = self.scope().filter(|_| self.directories.iter().any(|d| d.path.exists())) {
             scope.stop()?;
         }
+        self.remove_refused()
+    }
+
+    /// As [`Self::remove`], of one that systemd has refused: a scope of its name is somebody else's.
+    ///
+    /// # Errors
+    /// What the kernel says; [`CgroupError::Unsettled`] while a process is in it.
+    pub fn remove_refused(&self) -> Result<(), CgroupError> {
         for directory in &self.directories {
             settle(&directory.path, "removable", || match std::fs::remove_dir(&directory.path) {
                 Ok(()) => Ok(true),

@@ -64,7 +64,11 @@ impl<'a> Scope<'a> {
 
     fn stop_at(&self, socket: &str) -> Result<(), CgroupError> {
         match self.call(socket, "having systemd forget it", &wire::stop_unit(self.name)) {
-            Err(CgroupError::File { source, .. }) if is_of_no_unit(&source) => Ok(()),
+            Err(CgroupError::File { source, .. })
+                if refusal(&source).is_some_and(wire::Refusal::is_of_no_unit) =>
+            {
+                Ok(())
+            }
             other => other,
         }
     }
@@ -78,9 +82,9 @@ impl<'a> Scope<'a> {
     }
 }
 
-fn is_of_no_unit(error: &io::Error) -> bool {
-    let refusal = error.get_ref().and_then(|error| error.downcast_ref::<wire::Refusal>());
-    refusal.is_some_and(wire::Refusal::is_of_no_unit)
+/// What systemd has said no with, if that is the error.
+pub(super) fn refusal(error: &io::Error) -> Option<&wire::Refusal> {
+    error.get_ref()?.downcast_ref()
 }
 
 /// Sends one message and waits for its answer. Blocks its thread.

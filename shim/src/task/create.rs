@@ -146,15 +146,26 @@ async fn make_cgroup(spec: &Spec) -> Result<(), Fault> {
 
 /// Not earlier: systemd keeps no scope without a process.
 async fn adopt(cgroup: &Cgroup, spec: &Spec, child: &Child) -> Result<(), Fault> {
-    let (cgroup, resources, pid) = (cgroup.clone(), spec.resources.clone(), child.pid);
-    let adopted = spawn_blocking(move || cgroup.adopt(pid, &resources)).await;
-    let fault = match adopted.map_err(|error| Fault::internal(&error)) {
+    let (own, resources, pid) = (cgroup.clone(), spec.resources.clone(), child.pid);
+    let adopted = spawn_blocking(move || own.adopt(pid, &resources)).await;
+    let error = match adopted.map_err(|error| Fault::internal(&error)) {
         Ok(Ok(())) => return Ok(()),
-        Ok(Err(error)) => Fault::internal(&error),
-        Err(fault) => fault,
+        Ok(Err(error)) => error,
+        Err(fault) => {
+            give_up(child).await;
+            return Err(fault);
+        }
     };
     give_up(child).await;
-    Err(fault)
+    if error.is_refused() {
+        // Now: whoever takes the rest down would have systemd stop the other scope of this name.
+        let own = cgroup.clone();
+        let removed = spawn_blocking(move || own.remove_refused()).await;
+        if !matches!(removed, Ok(Ok(()))) {
+            tracing::error!(?removed, "a cgroup that systemd has refused is left behind");
+        }
+    }
+    Err(Fault::internal(&error))
 }
 
 /// Writes down whom `delete` would have to kill.

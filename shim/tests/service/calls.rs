@@ -1,7 +1,7 @@
 //! The 17 calls, one life after the other.
 
 use crate::harness::{
-    Node, client, code, connect, delete, is_alive, kill, patience, start, told, wait, wait_for,
+    Node, client, code, connect, delete, is_alive, kill, occupied, patience, start, told, wait, wait_for,
 };
 use containerd_shim_protos::api::{
     CheckpointTaskRequest, CloseIORequest, CreateTaskRequest, DeleteResponse, ExecProcessRequest,
@@ -11,8 +11,6 @@ use containerd_shim_protos::api::{
 use containerd_shim_protos::protobuf::well_known_types::any::Any;
 use containerd_shim_protos::protobuf::{Message, MessageField};
 use containerd_shim_protos::shim_async::TaskClient;
-use morph_shim::cgroup::Cgroup;
-use morph_shim::spec::Resources;
 use ttrpc::Code;
 
 async fn status(client: &TaskClient, id: &str) -> Status {
@@ -150,11 +148,7 @@ async fn a_create_that_fails_leaves_nothing() {
 async fn a_cgroup_with_somebody_in_it_is_refused_and_left_as_it_is() {
     let node = Node::new().await;
     let place = format!("morph-test/service-{}-taken", std::process::id());
-    let cgroup = Cgroup::create(place.as_ref(), &Resources::default()).unwrap();
-    let mut somebody = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
-    for file in cgroup.procs_files() {
-        std::fs::write(file, somebody.id().to_string()).unwrap();
-    }
+    let (cgroup, mut somebody) = occupied(place.as_ref());
     let spec = serde_json::json!({
         "annotations": {
             "io.kubernetes.cri.container-type": "sandbox",

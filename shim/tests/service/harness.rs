@@ -8,12 +8,14 @@ use containerd_shim_protos::events::task::{TaskCreate, TaskDelete, TaskExit, Tas
 use containerd_shim_protos::protobuf::Message;
 use containerd_shim_protos::shim_async::{Client, Events, TaskClient, create_events};
 use morph_grant::SigningKey;
+use morph_shim::cgroup::Cgroup;
+use morph_shim::spec::Resources;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -50,6 +52,16 @@ pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "not {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// A process in a cgroup that nobody else makes.
+pub(crate) fn occupied(place: &Path) -> (Cgroup, Child) {
+    let cgroup = Cgroup::create(place, &Resources::default()).unwrap();
+    let child = Command::new("sleep").arg("1000").spawn().unwrap();
+    for file in cgroup.procs_files() {
+        std::fs::write(file, child.id().to_string()).unwrap();
+    }
+    (cgroup, child)
 }
 
 /// An event that was told, as far as tests look at it.

@@ -1,14 +1,13 @@
 //! Cgroups that systemd owns: run by `hack/vm-tests -s`.
 
-use crate::harness::{Node, client, code, connect, patience, told};
+use crate::harness::{Node, client, code, connect, occupied, patience, told};
 use containerd_shim_protos::api::{CreateTaskRequest, UpdateTaskRequest};
 use containerd_shim_protos::protobuf::MessageField;
 use containerd_shim_protos::protobuf::well_known_types::any::Any;
-use morph_shim::cgroup::Cgroup;
 use morph_shim::spec::Resources;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Command;
 use ttrpc::Code;
 
 fn systemctl(arguments: &[&str]) -> String {
@@ -80,16 +79,28 @@ async fn a_scope_with_somebody_in_it_is_refused_and_goes_on() {
     other.wait().unwrap();
 }
 
-/// A scope with a process.
-fn occupied(unit: &str) -> (Cgroup, Child) {
-    let path = Path::new("morphservice.slice").join(unit);
-    let cgroup = Cgroup::create(&path, &Resources::default()).unwrap();
-    let child = Command::new("sleep").arg("1000").spawn().unwrap();
-    for file in cgroup.procs_files() {
-        std::fs::write(file, child.id().to_string()).unwrap();
-    }
-    cgroup.adopt(i32::try_from(child.id()).unwrap(), &Resources::default()).unwrap();
-    (cgroup, child)
+/// Names are systemd's own, whatever the slice: only systemd knows that this one is taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_taken_is_refused_in_systemds_words_and_its_owner_goes_on() {
+    let node = Node::new().await;
+    let prefix = format!("n{}", std::process::id());
+    let (unit, request) = (format!("{prefix}-s1.scope"), request(&node, "s1", &prefix));
+    let name = format!("--unit={unit}");
+    let mut run = Command::new("systemd-run");
+    let mut other =
+        run.args(["--scope", "--slice=morphother.slice", &name, "sleep", "1000"]).spawn().unwrap();
+    let place = Path::new("/sys/fs/cgroup/morphother.slice").join(&unit);
+    crate::harness::wait_for("another's scope", || place.exists());
+    let client = client(&node.start("s1")).await;
+    let error = client.create(patience(), &request).await.unwrap_err().to_string();
+    assert!(error.contains(&unit) && error.contains("systemd says"), "{error}");
+    assert_eq!(code(client.connect(patience(), &connect("s1")).await), Code::NOT_FOUND);
+    assert!(!directory(&unit).exists());
+    assert!(node.command("s1", "delete").output().unwrap().status.success());
+    assert_eq!(systemctl(&["show", "--value", "-p", "ActiveState", &unit]), "active");
+    assert!(other.try_wait().unwrap().is_none());
+    other.kill().unwrap();
+    other.wait().unwrap();
 }
 
 /// The kernel tells of a cgroup no more than once in ten milliseconds, and never of one that is gone.
@@ -98,7 +109,8 @@ fn a_cgroup_that_is_removed_at_once_leaves_no_scope() {
     let units: Vec<String> = (0..8).map(|n| format!("q{}-{n}.scope", std::process::id())).collect();
     let state = |unit: &String| systemctl(&["show", "--value", "-p", "LoadState", unit]);
     for unit in &units {
-        let (cgroup, mut child) = occupied(unit);
+        let (cgroup, mut child) = occupied(&Path::new("morphservice.slice").join(unit));
+        cgroup.adopt(child.id().cast_signed(), &Resources::default()).unwrap();
         for frozen in [true, false] {
             cgroup.freeze(frozen).unwrap();
         }

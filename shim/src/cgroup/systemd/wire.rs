@@ -149,7 +149,7 @@ impl Writer {
 /// Why systemd did not carry a call out.
 #[derive(Debug, thiserror::Error)]
 #[error("systemd says {text:?}")]
-pub(super) struct Refusal {
+pub(in crate::cgroup) struct Refusal {
     text: String,
     is_of_no_unit: bool,
 }
