@@ -13,6 +13,10 @@ use std::time::Duration;
 /// everything else that the tests do.
 const READY_SECONDS: u64 = 90;
 
+/// How long an address may take to reach the node's tables, in seconds: kube-proxy is told of it, and writes it
+/// when its turn comes.
+const ADDRESS_SECONDS: u64 = 30;
+
 /// How long a namespace may take to be gone, in seconds: pods in it may use up their grace period.
 const GONE_SECONDS: u64 = 120;
 
@@ -220,12 +224,22 @@ impl Space {
         Ok(format!("http://{}:{port}", spec.cluster_ip.context("a Service without an address")?))
     }
 
-    /// GETs a path of a Morph through its Service's address: status and body.
+    /// GETs a path of a Morph through its Service's address: status and body. Where the node's tables don't have
+    /// the Morph's pods yet, no connection is taken: it is tried again for [`ADDRESS_SECONDS`]. What fails
+    /// after that is not.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// When no connection is taken in time, or there is no answer.
     pub async fn fetch(&self, name: &str, path: &str) -> Result<(u16, String)> {
-        fetch(&format!("{}{path}", self.url(name).await?)).await
+        let url = format!("{}{path}", self.url(name).await?);
+        until(ADDRESS_SECONDS, &format!("{name} takes a connection"), async || match fetch(&url).await {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(error) if error.downcast_ref().is_some_and(reqwest::Error::is_connect) => {
+                Ok(Err(format!("{error:#}")))
+            }
+            Err(error) => Err(error),
+        })
+        .await
     }
 
     /// GETs until the answer has status 200, for the time that addresses take to reach the node's tables.
@@ -233,8 +247,9 @@ impl Space {
     /// # Errors
     /// When none has in time.
     pub async fn answer(&self, name: &str, path: &str) -> Result<String> {
-        until(30, &format!("{name} answers {path}"), async || {
-            Ok(match self.fetch(name, path).await {
+        let url = format!("{}{path}", self.url(name).await?);
+        until(ADDRESS_SECONDS, &format!("{name} answers {path}"), async || {
+            Ok(match fetch(&url).await {
                 Ok((200, text)) => Ok(text),
                 Ok(other) => Err(format!("{other:?}")),
                 Err(error) => Err(format!("{error:#}")),
@@ -265,7 +280,10 @@ impl Space {
 /// # Errors
 /// When there is no answer, or more than a MiB of it.
 pub async fn fetch(url: &str) -> Result<(u16, String)> {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(15)).build()?;
+    let client = reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .timeout(Duration::from_secs(15))
+        .build()?;
     let response = client.get(url).send().await.with_context(|| url.to_owned())?;
     let status = response.status().as_u16();
     let text = response.text().await?;
