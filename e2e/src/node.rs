@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -68,6 +69,43 @@ impl Node {
         Ok(PathBuf::from(state))
     }
 
+    /// The end of what the only container of this name wrote in the pod of this uid: the file that the kubelet
+    /// writes to and the one before it, as `kubectl logs` joins neither. Begins anywhere in a line where there
+    /// is more before it, which the kubelet has compressed or thrown away.
+    ///
+    /// # Errors
+    /// When there is no such log, or a line isn't one of the container runtime interface's.
+    pub fn end_of_log(uid: &str, container: &str) -> Result<String> {
+        let mut files = Vec::new();
+        for pod in std::fs::read_dir(Self::state()?.join("pod-logs"))? {
+            let pod = pod?.path();
+            if pod.to_string_lossy().ends_with(&format!("_{uid}")) {
+                for file in std::fs::read_dir(pod.join(container))? {
+                    files.push(file?.path());
+                }
+            }
+        }
+        // `0.log` is being written; `0.log.20261201-072351` was until then; others end in a word.
+        files.retain(|file| file.extension().is_some_and(|end| end == "log" || is_a_time(end)));
+        files.sort();
+        if files.is_empty() {
+            bail!("no log of {container} in pod {uid}");
+        }
+        files.rotate_left(1);
+        let mut text = String::new();
+        for file in &files {
+            for line in std::fs::read_to_string(file)?.lines() {
+                let words: Vec<_> = line.splitn(4, ' ').collect();
+                let [_time, _stream, tag, written] = words[..] else {
+                    bail!("{}: no line of a log: {line}", file.display())
+                };
+                text.push_str(written);
+                text.push_str(if tag == "P" { "" } else { "\n" });
+            }
+        }
+        Ok(text)
+    }
+
     /// What a file of a container's cgroup says, by its names in version 1 and 2.
     ///
     /// # Errors
@@ -128,6 +166,11 @@ impl Node {
         let status = Command::new("kill").args(["-s", "KILL", &pid.to_string()]).status()?;
         if status.success() { Ok(()) } else { bail!("kill {pid}: {status}") }
     }
+}
+
+/// Whether a file's ending is the time at which the kubelet put it aside: `20261201-072351`.
+fn is_a_time(end: &OsStr) -> bool {
+    end.as_encoded_bytes().iter().all(|byte| byte.is_ascii_digit() || *byte == b'-')
 }
 
 /// Directories below `root`, to this depth. Those that vanish meanwhile are left out.
