@@ -69,9 +69,9 @@ impl Node {
         Ok(PathBuf::from(state))
     }
 
-    /// The end of what the only container of this name wrote in the pod of this uid: the file that the kubelet
-    /// writes to and the one before it, as `kubectl logs` joins neither. Begins anywhere in a line where there
-    /// is more before it, which the kubelet has compressed or thrown away.
+    /// The end of what the container of this name wrote in the pod of this uid: the file that is written to
+    /// and the one before it, which `kubectl logs` doesn't read. Begins anywhere in a line where there is
+    /// more before it, which the kubelet has compressed or thrown away.
     ///
     /// # Errors
     /// When there is no such log, or a line isn't one of the container runtime interface's.

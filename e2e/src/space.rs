@@ -13,8 +13,8 @@ use std::time::Duration;
 /// everything else that the tests do.
 const READY_SECONDS: u64 = 90;
 
-/// How long an address may take to reach the node's tables, in seconds: kube-proxy is told of it, and writes it
-/// when its turn comes.
+/// How long an address may take to reach the node's tables, in seconds: kube-proxy is told of it, and
+/// writes it when its turn comes.
 const ADDRESS_SECONDS: u64 = 30;
 
 /// How long a namespace may take to be gone, in seconds: pods in it may use up their grace period.
@@ -224,9 +224,8 @@ impl Space {
         Ok(format!("http://{}:{port}", spec.cluster_ip.context("a Service without an address")?))
     }
 
-    /// GETs a path of a Morph through its Service's address: status and body. Where the node's tables don't have
-    /// the Morph's pods yet, no connection is taken: it is tried again for [`ADDRESS_SECONDS`]. What fails
-    /// after that is not.
+    /// GETs a path of a Morph through its Service's address: status and body. While no connection is taken,
+    /// as the node's tables don't have the Morph's pods yet, it is tried again. What fails after that isn't.
     ///
     /// # Errors
     /// When no connection is taken in time, or there is no answer.

@@ -103,8 +103,8 @@ async fn much_output_neither_stalls_nor_ends_a_command_badly() -> Result<()> {
         let image = space.push_guest("command").await?.image;
         space.morph("cmd", &command(&image, &["flood", "100"], json!({ "backoffLimit": 0 }))).await?;
         assert_eq!(ended(space, "cmd").await?.0, 0);
-        // The kubelet puts a log of 10 MiB aside, at any line: what it still has must be whole and end with the
-        // last one. It may begin in the middle of a line.
+        // The kubelet puts a log of 10 MiB aside, at any line: what it still has must be whole and end with
+        // the last one. It may begin in the middle of a line.
         let pod = space.pods("cmd").await?.pop().context("no pod")?.metadata;
         let log = Node::end_of_log(&pod.uid.context("no uid")?, "morph")?;
         let number = |line: &str| line.split(' ').next().and_then(|word| word.parse::<u64>().ok());
