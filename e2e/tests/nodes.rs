@@ -57,9 +57,24 @@ async fn answers_from(space: &Space, node: &str) -> Result<()> {
     })
     .await?;
     space.answer("hello", "/by/service").await?;
-    let log = space.kubectl(&["logs", pod.metadata.name.as_deref().context("no name")?])?;
-    ensure!(log.contains(&format!("GET /on/{node}\n")) && log.contains("GET /by/service\n"), "{log}");
-    Ok(())
+    let name = pod.metadata.name.as_deref().context("no name")?;
+    until(30, "both requests are in its log", async || {
+        let log = space.kubectl(&["logs", name])?;
+        let there = log.contains(&format!("GET /on/{node}\n")) && log.contains("GET /by/service\n");
+        Ok(if there { Ok(()) } else { Err(log) })
+    })
+    .await
+}
+
+/// Waits until pods may be scheduled to the second node again: its taint goes a while after
+/// `kubectl uncordon`.
+async fn takes_pods(space: &Space) -> Result<()> {
+    let nodes: Api<k8s_openapi::api::core::v1::Node> = Api::all(space.cluster.client.clone());
+    until(60, "the second node takes pods again", async || {
+        let taints = nodes.get(SECOND).await?.spec.and_then(|spec| spec.taints).unwrap_or_default();
+        Ok(if taints.is_empty() { Ok(()) } else { Err(taints) })
+    })
+    .await
 }
 
 fn is_ready_on(pod: &Pod, node: &str) -> bool {
@@ -85,6 +100,7 @@ async fn a_morph_moves_when_its_node_is_drained_and_may_come_back() -> Result<()
         hello(space).await?;
         answers_from(space, SECOND).await?;
         while_drained(answers_from(space, FIRST)).await?;
+        takes_pods(space).await?;
         space.kubectl(&["delete", "pods", "-l", "hayride.dev/morph=hello", "--wait=true"])?;
         answers_from(space, SECOND).await
     })

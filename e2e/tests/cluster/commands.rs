@@ -8,6 +8,9 @@ use morph_crds::{ConditionType, Reason};
 use morph_e2e::{Cluster, Node, Space, kubectl, until};
 use serde_json::{Value, json};
 
+/// How long a Command may take to end, in seconds: 100 MB of output take 24 at the rate that is let through.
+const ENDED_SECONDS: u64 = 180;
+
 fn command(image: &str, args: &[&str], run: Value) -> Value {
     json!({ "image": image, "type": "Command", "args": args, "run": run })
 }
@@ -19,7 +22,7 @@ async fn jobs(space: &Space, name: &str) -> Result<Vec<Job>> {
 
 /// Exit code and message of the only container of the only pod.
 async fn ended(space: &Space, name: &str) -> Result<(i32, String)> {
-    let pod = until(60, &format!("{name}: its pod has ended"), async || {
+    let pod = until(ENDED_SECONDS, &format!("{name}: its pod has ended"), async || {
         let pods = space.pods(name).await?;
         let ended = |pod: &&Pod| {
             let status =

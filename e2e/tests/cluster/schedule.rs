@@ -20,7 +20,8 @@ async fn a_scheduled_command_fires_and_can_be_suspended() -> Result<()> {
         };
         space.morph("tick", &spec(false)).await?;
         space.condition("tick", ConditionType::Ready, "True", None).await?;
-        until(90, "a Job of the schedule has succeeded", async || {
+        // Up to a minute until the clock strikes, and as long as a Morph may take.
+        until(150, "a Job of the schedule has succeeded", async || {
             let jobs = space.api::<Job>().list(&Default::default()).await?.items;
             let done = jobs.iter().any(|job| job.status.as_ref().and_then(|s| s.succeeded) == Some(1));
             Ok(if done { Ok(()) } else { Err(jobs.len()) })

@@ -133,9 +133,12 @@ async fn what_a_server_writes_is_in_its_log_and_its_variables_are_those_of_the_y
         let wanted =
             format!("CITY=Porto\nPLAIN=a $(PLAIN) b\nPOD={pod}\nREGION=north\nW_LEVEL=high\nW_city=Porto\n");
         assert_eq!(text, format!("Hello from a Morph! You asked GET /vars\n{wanted}"));
-        let log = space.kubectl(&["logs", &pod])?;
-        assert!(log.contains("GET /vars\n") && log.contains("answering /vars\n"), "{log}");
-        Ok(())
+        morph_e2e::until(30, "what it wrote is in its log", async || {
+            let log = space.kubectl(&["logs", &pod])?;
+            let there = log.contains("GET /vars\n") && log.contains("answering /vars\n");
+            Ok(if there { Ok(()) } else { Err(log) })
+        })
+        .await
     })
     .await
 }

@@ -14,20 +14,33 @@ const MILLI: u64 = 1_000_000;
 /// busy.
 const FIGURES_SECONDS: u64 = 120;
 
+/// What a figure of a processor ends with, in billionths of it. A figure is written with the largest that
+/// divides it.
+const PROCESSOR: &[(&str, u64)] = &[("n", 1), ("u", 1_000), ("m", 1_000_000), ("", 1_000_000_000)];
+
+/// What a figure of memory ends with, in kibibytes.
+const MEMORY: &[(&str, u64)] = &[("Ki", 1), ("Mi", 1 << 10), ("Gi", 1 << 20)];
+
+/// A figure in the first of these units.
+fn figure(value: &Value, units: &[(&str, u64)]) -> Option<u64> {
+    let text = value.as_str()?;
+    if text == "0" {
+        return Some(0);
+    }
+    let (number, unit) = units.iter().find_map(|(end, unit)| Some((text.strip_suffix(end)?, unit)))?;
+    Some(number.parse::<u64>().ok()? * unit)
+}
+
 /// Pods with their billionths of a processor and kibibytes, from the API that `kubectl top` shows.
 fn top(space: &Space) -> Result<BTreeMap<String, (u64, u64)>> {
     let path = format!("/apis/metrics.k8s.io/v1beta1/namespaces/{}/pods", space.name);
     let text = space.kubectl(&["get", "--raw", &path])?;
     let list: Value = serde_json::from_str(&text)?;
-    let number = |value: &Value, unit: &str| {
-        let text = value.as_str().unwrap_or_default();
-        if text == "0" { Some(0) } else { text.strip_suffix(unit)?.parse().ok() }
-    };
     let pods = list["items"].as_array().context("no items")?;
     let usage = |pod: &Value| {
         let name = pod.pointer("/metadata/name")?.as_str()?.to_owned();
         let usage = pod.pointer("/containers/0/usage")?;
-        Some((name, (number(&usage["cpu"], "n")?, number(&usage["memory"], "Ki")?)))
+        Some((name, (figure(&usage["cpu"], PROCESSOR)?, figure(&usage["memory"], MEMORY)?)))
     };
     pods.iter().map(|pod| usage(pod).with_context(|| format!("no figures: {pod}"))).collect()
 }
