@@ -13,7 +13,7 @@ use crate::lock::Lock;
 use crate::log;
 use crate::process::Zygote;
 use crate::seal::OwnPages;
-use crate::task::{Parts, Server, Service};
+use crate::task::{LINGER_MILLIS, Parts, Server, Service};
 use crate::walls::{self, Kernel};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
@@ -29,10 +29,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use ttrpc::r#async::transport::Listener;
-
-/// How long a server without tasks goes on, in milliseconds: a `start` that has just found it must still find
-/// it when its task comes.
-const LINGER_MILLIS: u64 = 10_000;
 
 /// How long the last events may take, in milliseconds.
 const LAST_EVENTS_MILLIS_MAX: u64 = 5_000;
@@ -188,18 +184,18 @@ async fn open_cache(config: &NodeConfig, program: &Path) -> Result<Cache, Error>
     Ok(Cache::open(options, program).await?)
 }
 
-/// Waits until there has been no task and no call for a while, and holds the group's lock then: no `start` is
-/// looking.
+/// Waits until there has been no task and no call for a while, or, if asked to end, until there is no task and
+/// none is promised this server. Holds the group's lock then: no `start` is looking.
 async fn until_unused(server: &Server, lock: &Path) -> Result<Lock, Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut calls = server.calls();
     loop {
         calls.borrow_and_update();
-        tokio::select! {
+        let is_asked = tokio::select! {
             _ = calls.changed() => continue,
-            _ = terminate.recv() => tracing::info!("asked to end"),
-            () = sleep(Duration::from_millis(LINGER_MILLIS)), if server.is_idle() => {}
-        }
+            _ = terminate.recv() => true,
+            () = sleep(Duration::from_millis(LINGER_MILLIS)), if server.is_idle() => false,
+        };
         if !server.is_idle() {
             continue;
         }
@@ -210,7 +206,11 @@ async fn until_unused(server: &Server, lock: &Path) -> Result<Lock, Error> {
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => continue,
             taken => taken?,
         };
-        if server.is_idle() && !calls.has_changed()? {
+        // Looked at with the lock: whoever was looking has been answered by now.
+        if is_asked && server.is_expecting() {
+            tracing::info!("asked to end, and a task is expected");
+        } else if server.is_idle() && !calls.has_changed()? {
+            tracing::info!(is_asked, "without a task");
             return Ok(lock);
         }
     }

@@ -14,6 +14,7 @@ mod server;
 mod worlds;
 
 pub use fault::Fault;
+pub(crate) use list::LINGER_MILLIS;
 #[cfg(test)]
 pub(crate) use prepare::PREPARE_SECONDS_MAX;
 pub use server::{Parts, Server};
@@ -199,7 +200,8 @@ impl Task for Service {
     }
 
     async fn connect(&self, _: &TtrpcContext, request: ConnectRequest) -> ttrpc::Result<ConnectResponse> {
-        let task = self.task(&request.id, "")?;
+        // Who asks for a task that isn't there is a `start`, which promises its task this server.
+        let task = self.task(&request.id, "").inspect_err(|_| self.server.expect(&request.id))?;
         Ok(ConnectResponse {
             shim_pid: std::process::id(),
             task_pid: task.pid.unsigned_abs(),

@@ -3,6 +3,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a task may take to come after `start` has found the server, in milliseconds. A server without
+/// tasks goes on for as long.
+pub(crate) const LINGER_MILLIS: u64 = 10_000;
 
 /// Tasks by id.
 #[derive(Debug)]
@@ -10,11 +15,15 @@ pub(super) struct List<T> {
     there: HashMap<String, Arc<T>>,
     /// Those that are being made, and whether somebody has deleted them meanwhile.
     making: HashMap<String, bool>,
+    /// Those that `start` has been told will be taken here, and when; none of them has come yet.
+    expected: HashMap<String, Instant>,
+    /// Whether none has ever come: whoever began the server did so for one.
+    is_new: bool,
 }
 
 impl<T> Default for List<T> {
     fn default() -> Self {
-        Self { there: HashMap::new(), making: HashMap::new() }
+        Self { there: HashMap::new(), making: HashMap::new(), expected: HashMap::new(), is_new: true }
     }
 }
 
@@ -38,6 +47,8 @@ impl<T> List<T> {
             return false;
         }
         self.making.insert(id.to_owned(), false);
+        self.expected.remove(id);
+        self.is_new = false;
         true
     }
 
@@ -63,10 +74,25 @@ impl<T> List<T> {
         }
     }
 
+    /// Somebody has asked whether this server is there, for a task that isn't.
+    pub(super) fn expect(&mut self, id: &str, now: Instant) {
+        self.expected.retain(|_, asked| is_recent(*asked, now));
+        self.expected.insert(id.to_owned(), now);
+    }
+
+    /// Whether a task may still come for which this server was found.
+    pub(super) fn is_expecting(&self, now: Instant) -> bool {
+        self.is_new || self.expected.values().any(|asked| is_recent(*asked, now))
+    }
+
     /// Whether there is nothing and nothing is being made.
     pub(super) fn is_empty(&self) -> bool {
         self.there.is_empty() && self.making.is_empty()
     }
+}
+
+fn is_recent(asked: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(asked) < Duration::from_millis(LINGER_MILLIS)
 }
 
 #[cfg(test)]
@@ -85,6 +111,21 @@ mod tests {
         assert!(!list.reserve("a"));
         list.remove("a", &task);
         assert!(list.is_empty() && list.reserve("a"));
+    }
+
+    #[test]
+    fn each_task_that_was_asked_for_is_expected_until_it_comes_or_its_time_is_over() {
+        let (mut list, now) = (List::<()>::default(), Instant::now());
+        assert!(list.is_expecting(now), "it was begun for one");
+        assert!(list.reserve("a") && !list.is_expecting(now));
+        list.expect("b", now);
+        list.expect("c", now);
+        assert!(list.reserve("c") && list.is_expecting(now), "b has not come");
+        let over = now + Duration::from_millis(LINGER_MILLIS);
+        assert!(!list.is_expecting(over));
+        list.expect("d", over);
+        assert!(list.is_expecting(over) && list.expected.len() == 1, "b is forgotten");
+        assert!(list.reserve("d") && !list.is_expecting(over));
     }
 
     #[test]

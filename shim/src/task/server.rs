@@ -12,6 +12,7 @@ use crate::denial::Reporter;
 use crate::events::Publisher;
 use crate::process::Zygote;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -109,6 +110,17 @@ impl Server {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.lock().is_empty()
+    }
+
+    /// Whether a task may still come for which this server was found or begun.
+    #[must_use]
+    pub fn is_expecting(&self) -> bool {
+        self.lock().is_expecting(Instant::now())
+    }
+
+    /// Somebody looks for a server to take the task of this id.
+    pub(super) fn expect(&self, id: &str) {
+        self.lock().expect(id, Instant::now());
     }
 
     /// A task by its id.

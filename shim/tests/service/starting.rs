@@ -1,6 +1,6 @@
 //! Which server a `start` finds or makes, and what it prints.
 
-use crate::harness::{Node, client, delete, is_alive, patience, told, wait_for};
+use crate::harness::{Node, client, connect, delete, is_alive, patience, told, wait_for};
 use containerd_shim_protos::api::CreateTaskRequest;
 use morph_shim::walls::{Kernel, Wall};
 use serde_json::json;
@@ -227,16 +227,37 @@ fn the_program_has_no_failpoints() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_that_races_with_a_servers_end_always_finds_a_server() {
     let node = Node::new().await;
-    node.sandbox("s1", "demo");
     for _ in 0..10 {
-        let address = node.start("s1");
-        let server = server_process(&address);
-        // It has no task: it ends as soon as nobody asks.
-        send(server, rustix::process::Signal::TERM);
-        let (client, pid) = node.created("s2").await;
+        let (client, pid) = node.created("s1").await;
         assert!(is_alive(pid));
-        client.delete(patience(), &delete("s2")).await.unwrap();
+        let server = client.connect(patience(), &connect("s1")).await.unwrap().shim_pid;
+        client.delete(patience(), &delete("s1")).await.unwrap();
+        // It has no task and expects none: it ends unless somebody asks first.
+        send(server, rustix::process::Signal::TERM);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_promised_to_a_task_waits_for_it() {
+    let node = Node::new().await;
+    node.sandbox("s1", "demo");
+    let server = server_process(&node.start("s1"));
+    let asked = |times| {
+        send(server, rustix::process::Signal::TERM);
+        wait_for("told", || node.logs().matches("asked to end, and a task is expected").count() == times);
+    };
+    // Begun for its first task, and found for the next.
+    asked(1);
+    let (client, _) = node.created("s1").await;
+    node.sandbox("s2", "demo");
+    node.start("s2");
+    client.delete(patience(), &delete("s1")).await.unwrap();
+    asked(2);
+    let (client, _) = node.created("s2").await;
+    assert_eq!(client.connect(patience(), &connect("s2")).await.unwrap().shim_pid, server);
+    client.delete(patience(), &delete("s2")).await.unwrap();
+    send(server, rustix::process::Signal::TERM);
+    wait_for("gone", || !is_alive(server));
 }
 
 #[tokio::test(flavor = "multi_thread")]
