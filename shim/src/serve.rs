@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use ttrpc::r#async::transport::Listener;
@@ -123,6 +123,8 @@ fn say_ready() -> std::io::Result<()> {
 
 async fn serve(arguments: ServerArguments, listener: UnixListener, socket: Socket) -> Result<(), Error> {
     failpoint!("serve.begin")?;
+    // Before anybody is told that it is there: until then the signal just ends the process.
+    let mut terminate = signal(SignalKind::terminate())?;
     let (server, forwarding) = make(&arguments).await?;
     let listener = Listener::try_from(listener)?;
     let mut ttrpc = ttrpc::r#async::Server::new().add_listener(listener);
@@ -133,7 +135,7 @@ async fn serve(arguments: ServerArguments, listener: UnixListener, socket: Socke
         tracing::debug!(%error, "pages of the beginning stay in memory");
     }
     tracing::info!(address = arguments.address, pods = arguments.pods, "serving");
-    let lock = until_unused(&server, &arguments.lock).await?;
+    let lock = until_unused(&server, &mut terminate, &arguments.lock).await?;
     end(&arguments, &socket, lock)?;
     ttrpc.shutdown().await?;
     drop((ttrpc, server));
@@ -184,10 +186,9 @@ async fn open_cache(config: &NodeConfig, program: &Path) -> Result<Cache, Error>
     Ok(Cache::open(options, program).await?)
 }
 
-/// Waits until there has been no task and no call for a while, or, if asked to end, until there is no task and
-/// none is promised this server. Holds the group's lock then: no `start` is looking.
-async fn until_unused(server: &Server, lock: &Path) -> Result<Lock, Error> {
-    let mut terminate = signal(SignalKind::terminate())?;
+/// Waits until there has been no task and no call for a while, or, if asked to end, until there is no task
+/// and none is promised this server. Holds the group's lock then: no `start` is looking.
+async fn until_unused(server: &Server, terminate: &mut Signal, lock: &Path) -> Result<Lock, Error> {
     let mut calls = server.calls();
     loop {
         calls.borrow_and_update();
