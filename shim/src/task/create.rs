@@ -9,7 +9,7 @@ use super::life::{Guest, Parts, Task};
 use super::prepare::{Failure, Prepared, prepare};
 use super::{Fault, Server, inspect};
 use crate::bundle::{Process, Record};
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, CgroupError};
 use crate::denial::Witness;
 use crate::failpoint::failpoint;
 use crate::grant::{Decision, Pin};
@@ -148,16 +148,12 @@ async fn make_cgroup(spec: &Spec) -> Result<(), Fault> {
 async fn adopt(cgroup: &Cgroup, spec: &Spec, child: &Child) -> Result<(), Fault> {
     let (own, resources, pid) = (cgroup.clone(), spec.resources.clone(), child.pid);
     let adopted = spawn_blocking(move || own.adopt(pid, &resources)).await;
-    let error = match adopted.map_err(|error| Fault::internal(&error)) {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(error)) => error,
-        Err(fault) => {
-            give_up(child).await;
-            return Err(fault);
-        }
-    };
+    if matches!(adopted, Ok(Ok(()))) {
+        return Ok(());
+    }
     give_up(child).await;
-    if error.is_refused() {
+    let adopted = adopted.map_err(|error| Fault::internal(&error))?;
+    if adopted.as_ref().is_err_and(CgroupError::is_refused) {
         // Now: whoever takes the rest down would have systemd stop the other scope of this name.
         let own = cgroup.clone();
         let removed = spawn_blocking(move || own.remove_refused()).await;
@@ -165,7 +161,7 @@ async fn adopt(cgroup: &Cgroup, spec: &Spec, child: &Child) -> Result<(), Fault>
             tracing::error!(?removed, "a cgroup that systemd has refused is left behind");
         }
     }
-    Err(Fault::internal(&error))
+    adopted.map_err(|error| Fault::internal(&error))
 }
 
 /// Writes down whom `delete` would have to kill.

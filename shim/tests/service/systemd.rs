@@ -1,13 +1,13 @@
 //! Cgroups that systemd owns: run by `hack/vm-tests -s`.
 
-use crate::harness::{Node, client, code, connect, occupied, patience, told};
+use crate::harness::{Node, client, code, connect, occupied, patience, told, wait_for};
 use containerd_shim_protos::api::{CreateTaskRequest, UpdateTaskRequest};
 use containerd_shim_protos::protobuf::MessageField;
 use containerd_shim_protos::protobuf::well_known_types::any::Any;
 use morph_shim::spec::Resources;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use ttrpc::Code;
 
 fn systemctl(arguments: &[&str]) -> String {
@@ -59,24 +59,35 @@ async fn an_update_is_kept_by_systemd() {
     assert_eq!(limit.trim(), "17");
 }
 
+/// A process in a scope of this name that somebody else has had systemd make.
+fn scope_of_another(slice: &str, unit: &str) -> Child {
+    let (slice_is, name_is) = (format!("--slice={slice}"), format!("--unit={unit}"));
+    let mut run = Command::new("systemd-run");
+    let other = run.args(["--scope", &slice_is, &name_is, "sleep", "1000"]).spawn().unwrap();
+    let place = Path::new("/sys/fs/cgroup").join(slice).join(unit);
+    wait_for("another's scope", || place.exists());
+    other
+}
+
+/// And ends it.
+fn check_goes_on(mut other: Child, unit: &str) {
+    assert_eq!(systemctl(&["show", "--value", "-p", "ActiveState", unit]), "active");
+    assert!(other.try_wait().unwrap().is_none());
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scope_with_somebody_in_it_is_refused_and_goes_on() {
     let node = Node::new().await;
     let prefix = format!("o{}", std::process::id());
     let (unit, request) = (format!("{prefix}-s1.scope"), request(&node, "s1", &prefix));
-    let name = format!("--unit={unit}");
-    let mut run = Command::new("systemd-run");
-    let mut other =
-        run.args(["--scope", "--slice=morphservice.slice", &name, "sleep", "1000"]).spawn().unwrap();
-    crate::harness::wait_for("another's scope", || directory(&unit).exists());
+    let other = scope_of_another("morphservice.slice", &unit);
     let client = client(&node.start("s1")).await;
     let error = client.create(patience(), &request).await.unwrap_err().to_string();
     assert!(error.contains(&unit) && error.contains("already"), "{error}");
     assert_eq!(code(client.connect(patience(), &connect("s1")).await), Code::NOT_FOUND);
-    assert_eq!(systemctl(&["show", "--value", "-p", "ActiveState", &unit]), "active");
-    assert!(other.try_wait().unwrap().is_none());
-    other.kill().unwrap();
-    other.wait().unwrap();
+    check_goes_on(other, &unit);
 }
 
 /// Names are systemd's own, whatever the slice: only systemd knows that this one is taken.
@@ -85,22 +96,14 @@ async fn a_name_that_is_taken_is_refused_in_systemds_words_and_its_owner_goes_on
     let node = Node::new().await;
     let prefix = format!("n{}", std::process::id());
     let (unit, request) = (format!("{prefix}-s1.scope"), request(&node, "s1", &prefix));
-    let name = format!("--unit={unit}");
-    let mut run = Command::new("systemd-run");
-    let mut other =
-        run.args(["--scope", "--slice=morphother.slice", &name, "sleep", "1000"]).spawn().unwrap();
-    let place = Path::new("/sys/fs/cgroup/morphother.slice").join(&unit);
-    crate::harness::wait_for("another's scope", || place.exists());
+    let other = scope_of_another("morphother.slice", &unit);
     let client = client(&node.start("s1")).await;
     let error = client.create(patience(), &request).await.unwrap_err().to_string();
     assert!(error.contains(&unit) && error.contains("systemd says"), "{error}");
     assert_eq!(code(client.connect(patience(), &connect("s1")).await), Code::NOT_FOUND);
     assert!(!directory(&unit).exists());
     assert!(node.command("s1", "delete").output().unwrap().status.success());
-    assert_eq!(systemctl(&["show", "--value", "-p", "ActiveState", &unit]), "active");
-    assert!(other.try_wait().unwrap().is_none());
-    other.kill().unwrap();
-    other.wait().unwrap();
+    check_goes_on(other, &unit);
 }
 
 /// The kernel tells of a cgroup no more than once in ten milliseconds, and never of one that is gone.
@@ -119,5 +122,5 @@ fn a_cgroup_that_is_removed_at_once_leaves_no_scope() {
         cgroup.remove().unwrap();
         assert!(!directory(unit).exists());
     }
-    crate::harness::wait_for("scopes gone", || units.iter().all(|unit| state(unit) == "not-found"));
+    wait_for("scopes gone", || units.iter().all(|unit| state(unit) == "not-found"));
 }
